@@ -1,0 +1,3 @@
+//! The node that bridges court hearings across security zones. See docs/architecture.md.
+
+pub mod router;

@@ -1,0 +1,134 @@
+//! The trait by which a session hangs on the router. A leg is told the time, is handed what it has to send, and is drained
+//! with `poll_output`. Browser sessions, trunk links and recorders are legs.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use bytes::Bytes;
+use hearing_config::{SeatId, TrackId, Zone};
+use hearing_signaling::hearing::SeatQuality;
+use hearing_signaling::http::Size;
+
+use super::packet::{Frame, Layer, LayerSet, Packet};
+use super::track::TrackInfo;
+
+/// One endpoint's or link's connection to the router of a hearing.
+pub trait Leg: Send {
+    /// What the leg wants to be handed.
+    fn delivery(&self) -> Delivery;
+
+    /// A track may now be sent over this leg; `handle_packet` or `handle_frame` follow. Never called for a track of the leg's own seat.
+    fn handle_track(&mut self, now: Instant, info: &TrackInfo);
+
+    /// The track must no longer be sent: the audience changed, or it ended.
+    fn handle_track_end(&mut self, now: Instant, track: TrackId);
+
+    /// A packet of a track to send; only for [`Delivery::Packets`].
+    fn handle_packet(&mut self, now: Instant, track: TrackId, packet: &Packet);
+
+    /// A whole frame of a track to send; only for [`Delivery::Frames`].
+    fn handle_frame(&mut self, now: Instant, track: TrackId, frame: &Frame);
+
+    /// Something to pass towards a publisher, or from the page.
+    fn handle_control(&mut self, now: Instant, control: Control);
+
+    /// A datagram that belongs to this leg.
+    fn handle_datagram(&mut self, now: Instant, path: Path, datagram: &[u8]);
+
+    /// The time that `poll_timeout` named has come (or passed).
+    fn handle_timeout(&mut self, now: Instant);
+
+    /// When `handle_timeout` wants to be called next.
+    fn poll_timeout(&self) -> Option<Instant>;
+
+    /// The next thing the leg has for the router; drained after every `handle_*`.
+    fn poll_output(&mut self) -> Option<Output>;
+
+    /// The layers of `track` that the leg wants to be handed.
+    fn wanted(&self, track: TrackId) -> LayerSet;
+}
+
+/// Names a leg within a worker, for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LegId(pub u64);
+
+/// Where a leg stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// The endpoint of a seat.
+    Seat(SeatId),
+    /// A trunk to a node of another zone.
+    Trunk(Zone),
+    /// The recorder.
+    Record,
+}
+
+/// Whether a leg is handed packets as they come or frames when they are whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// Packets, at once and possibly out of order.
+    Packets,
+    /// Whole frames, in order within their layer.
+    Frames,
+}
+
+/// What a leg is told besides media.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Control {
+    /// Somebody needs a key frame of a track that this leg publishes. The leg throttles.
+    KeyFrame(TrackId, Layer),
+    /// The layers of a track that this leg publishes and that anybody takes; empty: nobody does.
+    Demand(TrackId, LayerSet),
+    /// How large the page shows a track that it receives.
+    Prefer(TrackId, Size),
+}
+
+/// What a leg has for the router.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// Send this. Segments of `segment` bytes each, the last may be shorter; one segment when `None`.
+    Transmit {
+        /// Where to.
+        path: Path,
+        /// What.
+        datagrams: Bytes,
+        /// The size of all segments but the last, for segmentation offload.
+        segment: Option<u16>,
+    },
+    /// From now on datagrams from this path are this leg's: its STUN integrity was checked.
+    Bind(Path),
+    /// The leg begins to publish a track, or publishes it in another way.
+    Track(TrackInfo),
+    /// The leg no longer publishes a track.
+    TrackEnd(TrackId),
+    /// A packet of a track that the leg publishes.
+    Packet(TrackId, Packet),
+    /// The leg needs a key frame of a track that it is being handed.
+    KeyFrame(TrackId, Layer),
+    /// The layers it wants to be handed changed: ask `wanted` again.
+    Wanted(TrackId),
+    /// The endpoint is connected (media can flow).
+    Connected,
+    /// Its figures, about once a second.
+    Quality(SeatQuality),
+    /// It is over; the router drops the leg. The text goes to the log.
+    Closed(String),
+}
+
+/// Where a datagram comes from or goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Path {
+    /// The remote end.
+    pub remote: SocketAddr,
+    /// How.
+    pub transport: Transport,
+}
+
+/// How datagrams travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// One datagram, one packet, over the worker's UDP socket.
+    Udp,
+    /// RFC 4571 frames over an accepted TCP connection.
+    Tcp,
+}

@@ -1,0 +1,94 @@
+//! The worker thread: its socket, its hearings, its loop.
+
+use std::sync::Arc;
+
+use hearing_config::{HearingId, SeatId, TrackId, Zone};
+use hearing_signaling::hearing::{MediaPlan, SeatQuality};
+use hearing_signaling::http::Size;
+use tokio::sync::{mpsc, oneshot};
+
+use super::leg::{Leg, LegId, Place};
+use super::packet::{Frame, Layer, LayerSet};
+use super::track::TrackInfo;
+
+/// Talks to a worker. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct WorkerHandle {}
+
+/// What a worker is told. The queue is bounded; media that does not fit is counted as lost.
+pub enum Command {
+    /// Begins to carry a hearing; `events` is where its router reports. Reports that do not fit are counted.
+    Open { hearing: HearingId, zone: Zone, events: mpsc::Sender<Event> },
+    /// Ends a hearing and all of its legs.
+    Close { hearing: HearingId },
+    /// The plan in force from now on.
+    Plan { hearing: HearingId, plan: Arc<MediaPlan> },
+    /// Hangs a leg on a hearing's router. A leg of the same seat that was there before is closed.
+    Attach(Attach),
+    /// Takes a leg off.
+    Detach { hearing: HearingId, leg: LegId },
+    /// A trunk's peer publishes a track; the gate has let it in.
+    Announce { hearing: HearingId, leg: LegId, info: TrackInfo },
+    /// A trunk's peer no longer publishes a track.
+    Withdraw { hearing: HearingId, leg: LegId, track: TrackId },
+    /// A frame of an announced track.
+    Inject { hearing: HearingId, leg: LegId, track: TrackId, frame: Frame },
+    /// What a trunk's peer takes of a track from here; the gate has let it out. Empty: nothing any more.
+    Demand { hearing: HearingId, leg: LegId, track: TrackId, layers: LayerSet },
+    /// A trunk's peer needs a key frame.
+    KeyFrame { hearing: HearingId, track: TrackId, layer: Layer },
+    /// A page tells how large it shows a track.
+    Prefer { hearing: HearingId, seat: SeatId, track: TrackId, size: Size },
+    /// Counters, for metrics and the board.
+    Report { reply: oneshot::Sender<Vec<TrackReport>> },
+}
+
+/// A leg to hang on a router.
+pub struct Attach {
+    /// The hearing.
+    pub hearing: HearingId,
+    /// The leg's id, unique in the process.
+    pub id: LegId,
+    /// Where it stands.
+    pub place: Place,
+    /// The local ICE user fragment by which its first datagrams are known; `None` for legs without datagrams.
+    pub ufrag: Option<String>,
+    /// The leg.
+    pub leg: Box<dyn Leg>,
+}
+
+/// What a hearing's router reports.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// A seat's endpoint is connected.
+    Connected(SeatId),
+    /// A seat's endpoint is gone.
+    Disconnected(SeatId, String),
+    /// A leg of a trunk or the recorder closed itself.
+    LegClosed(LegId, String),
+    /// A track is here: published by a local leg, or announced over a trunk.
+    TrackUp(TrackInfo),
+    /// A track is gone.
+    TrackDown(TrackId),
+    /// Who speaks at this node's seats and those of its peers, loudest first; sent when it changes.
+    Speaking(Vec<SeatId>),
+    /// A seat's figures.
+    Quality(SeatId, SeatQuality),
+}
+
+/// The counters of one track at one node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrackReport {
+    /// The hearing.
+    pub hearing: HearingId,
+    /// The track.
+    pub info: TrackInfo,
+    /// Packets that came in.
+    pub packets: u64,
+    /// Bytes of payload that came in.
+    pub bytes: u64,
+    /// Gaps in the order that nothing filled.
+    pub lost: u64,
+    /// Legs that take it now.
+    pub subscribers: u32,
+}

@@ -1,0 +1,175 @@
+//! What happens to a hearing: what people do, and what media reports.
+
+use hearing_config::{Kind, SeatId, TrackId, Zone};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// What somebody with the permission for it asks of a hearing; the operator may ask for all of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "action", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Action {
+    /// Lets the one who waits on `seat` in, with how the identity was checked (法释〔2021〕12号, article 7).
+    Admit {
+        /// The seat's slug.
+        seat: String,
+        /// How the identity was checked.
+        identity: Identity,
+    },
+    /// Sends the one who waits on `seat` away; the link stays usable.
+    Refuse {
+        /// The seat's slug.
+        seat: String,
+    },
+    /// Takes whoever sits on `seat` out; the link is used up.
+    Remove {
+        /// The seat's slug.
+        seat: String,
+    },
+    /// Nobody hears `seat` until it is unmuted.
+    Mute {
+        /// The seat's slug.
+        seat: String,
+    },
+    /// Ends a mute.
+    Unmute {
+        /// The seat's slug.
+        seat: String,
+    },
+    /// Calls a waiting witness or expert into the hearing (法释〔2021〕12号, article 26).
+    Call {
+        /// The seat's slug.
+        seat: String,
+    },
+    /// Sends a called witness or expert back to wait apart.
+    Dismiss {
+        /// The seat's slug.
+        seat: String,
+    },
+    /// The acting seat asks for the floor (举手).
+    RaiseHand,
+    /// The acting seat no longer asks for the floor.
+    LowerHand,
+    /// Gives the floor to `seat`.
+    GiveFloor {
+        /// The seat's slug.
+        seat: String,
+    },
+    /// 宣布开庭: the session and its record begin.
+    Open,
+    /// Pauses the session and its record for one of the three reasons of 法释〔2017〕5号, article 1.
+    Recess {
+        /// Why.
+        reason: PauseReason,
+    },
+    /// Goes on after a recess.
+    Resume,
+    /// From session to signing; still recorded.
+    Sign,
+    /// 闭庭: ends the hearing and its record.
+    Close,
+}
+
+/// How the identity of a participant was checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Identity {
+    /// An identity document was compared with the picture.
+    CheckedByDocument,
+    /// Known to the court in person.
+    Known,
+    /// The custodial authority vouches for the person.
+    VouchedByCustody,
+    /// The person declared it; nobody checked.
+    Declared,
+}
+
+/// Why a record may be paused: the only three reasons (法释〔2017〕5号, article 1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PauseReason {
+    /// 休庭.
+    Recess,
+    /// 不公开质证.
+    ClosedEvidence,
+    /// 不宜录制的调解.
+    Mediation,
+}
+
+/// What the bridge tells a hearing about its media.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MediaReport {
+    /// The endpoint on `seat` is connected.
+    Connected {
+        /// The seat.
+        seat: SeatId,
+    },
+    /// The endpoint on `seat` is gone; the seat stays reserved.
+    Disconnected {
+        /// The seat.
+        seat: SeatId,
+    },
+    /// A track began to arrive at home.
+    TrackUp {
+        /// The track.
+        track: TrackId,
+    },
+    /// A track no longer arrives at home.
+    TrackDown {
+        /// The track.
+        track: TrackId,
+    },
+    /// Who speaks now; replaces the last report.
+    Speaking {
+        /// The seats that speak, loudest first.
+        seats: Vec<SeatId>,
+    },
+    /// How `seat` is doing, about once a second.
+    Quality {
+        /// The seat.
+        seat: SeatId,
+        /// The figures.
+        quality: SeatQuality,
+    },
+    /// The recorder runs for these tracks (all others have none).
+    Recording {
+        /// The tracks that are being written to disk.
+        tracks: Vec<TrackId>,
+    },
+    /// The record can't be written.
+    RecordFailed {
+        /// What is wrong, for the operator.
+        reason: String,
+    },
+    /// The line to a zone's node went up or down.
+    Line {
+        /// The zone.
+        zone: Zone,
+        /// True when it is up.
+        up: bool,
+    },
+}
+
+/// The figures of one seat's connection.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+pub struct SeatQuality {
+    /// What the seat sends, kbit/s.
+    pub up_kbps: u32,
+    /// What the seat receives, kbit/s.
+    pub down_kbps: u32,
+    /// Packets lost on the way from the seat, 0.0 to 1.0, after repair.
+    pub loss_up: f32,
+    /// Packets lost on the way to the seat, 0.0 to 1.0, before repair.
+    pub loss_down: f32,
+    /// Round trip in milliseconds; 0 when not known yet.
+    pub rtt_ms: u32,
+}
+
+/// A media kind that the seat itself has switched off (its own mute), told by its page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OwnMute {
+    /// The kind, `audio` or `video`.
+    #[schema(value_type = String)]
+    pub kind: Kind,
+    /// True when it is off.
+    pub off: bool,
+}

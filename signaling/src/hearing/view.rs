@@ -1,0 +1,174 @@
+//! What screens and operators see of a hearing.
+
+use hearing_config::{HearingId, Kind, Role, SeatId, Timestamp, Zone};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Identity, PauseReason, SeatQuality};
+
+/// The state of a hearing (scheduled -> waiting -> in session <-> recess -> signing -> closed -> sealed).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Links exist, nobody has joined.
+    Scheduled,
+    /// Somebody waits; not opened yet.
+    Waiting,
+    /// 庭审中.
+    InSession,
+    /// 休庭, and why.
+    Recess(PauseReason),
+    /// 签字: still recorded.
+    Signing,
+    /// 闭庭: nobody is connected any more.
+    Closed,
+    /// The record is final.
+    Sealed,
+}
+
+/// All that a screen shows of a hearing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct HearingView {
+    /// The hearing.
+    #[schema(value_type = String)]
+    pub id: HearingId,
+    /// The case number, such as `(2022)内0291刑初123号`.
+    pub case: String,
+    /// The template it was made from.
+    pub template: String,
+    /// Its state.
+    pub phase: Phase,
+    /// When it was opened, microseconds since 1970.
+    #[schema(value_type = Option<i64>)]
+    pub opened_at: Option<Timestamp>,
+    /// Seats, in order of their ids.
+    pub seats: Vec<SeatView>,
+    /// The record.
+    pub record: RecordView,
+    /// The seat that has the floor.
+    #[schema(value_type = Option<u8>)]
+    pub floor: Option<SeatId>,
+    /// The last journal entry that this view contains.
+    pub seq: u64,
+}
+
+/// One seat as screens see it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SeatView {
+    /// Its id.
+    #[schema(value_type = u8)]
+    pub id: SeatId,
+    /// Its slug, unique within the hearing, such as `counsel`.
+    pub name: String,
+    /// Its title in Chinese, such as `辩护人`.
+    pub title: String,
+    /// Its title in English.
+    pub title_en: String,
+    /// Its role.
+    #[schema(value_type = String)]
+    pub role: Role,
+    /// Its zone.
+    #[schema(value_type = String)]
+    pub zone: Zone,
+    /// Who is there.
+    pub presence: Presence,
+    /// How the identity was checked, once it was.
+    pub identity: Option<Identity>,
+    /// True while the court has muted it.
+    pub muted: bool,
+    /// True while a witness or expert waits apart and must neither see nor hear (法释〔2021〕12号, article 26).
+    pub apart: bool,
+    /// True while it asks for the floor.
+    pub hand: bool,
+    /// Kinds without which the hearing is not in session.
+    #[schema(value_type = Vec<String>)]
+    pub required: Vec<Kind>,
+}
+
+/// Who is on a seat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Presence {
+    /// Nobody has used the link.
+    Absent,
+    /// Waits to be admitted.
+    Waiting,
+    /// Admitted, media not connected (before the first connection, or after a cut).
+    Admitted,
+    /// Admitted and connected.
+    Connected,
+    /// Taken out by the court.
+    Removed,
+}
+
+/// The record as screens see it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RecordView {
+    /// Its state.
+    pub state: RecordState,
+    /// Tracks that are being written now, as `seat/kind` with the seat's slug.
+    pub tracks: Vec<String>,
+    /// What is wrong with it, if anything.
+    pub fault: Option<String>,
+}
+
+/// The state of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RecordState {
+    /// Not begun.
+    Off,
+    /// Every required track is being written.
+    Running,
+    /// Paused for one of the three reasons.
+    Paused,
+    /// It should run and does not, or lacks a required track.
+    Faulty,
+    /// Ended.
+    Ended,
+}
+
+/// One entry of the hearing's journal: what changed, and when. Entries are numbered from 1 without a gap.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Entry {
+    /// Its number.
+    pub seq: u64,
+    /// When, microseconds since 1970, by the home node's clock.
+    #[schema(value_type = i64)]
+    pub at: Timestamp,
+    /// What.
+    pub change: Change,
+}
+
+/// What changed; each carries the whole of the part that it replaces in [`HearingView`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "kind", content = "value", rename_all = "kebab-case")]
+pub enum Change {
+    /// The state; `opened_at` is set by the first [`Phase::InSession`].
+    Phase(Phase),
+    /// One seat.
+    Seat(SeatView),
+    /// The record.
+    Record(RecordView),
+    /// Who has the floor.
+    #[schema(value_type = Option<u8>)]
+    Floor(Option<SeatId>),
+}
+
+/// What is live about a seat and not worth a journal entry.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LiveSeat {
+    /// The seat.
+    #[schema(value_type = u8)]
+    pub seat: SeatId,
+    /// True while it speaks.
+    pub speaking: bool,
+    /// Its connection's figures.
+    pub quality: SeatQuality,
+    /// The kinds that arrive at home now.
+    #[schema(value_type = Vec<String>)]
+    pub tracks: Vec<Kind>,
+    /// The kinds that are being recorded now.
+    #[schema(value_type = Vec<String>)]
+    pub recorded: Vec<Kind>,
+}

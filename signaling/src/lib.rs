@@ -1,0 +1,6 @@
+//! What a hearing is: states, roles, permissions, journal, HTTP and WebSocket. It handles no media.
+
+pub mod access;
+pub mod hearing;
+pub mod http;
+pub mod registry;

@@ -1,3 +1,11 @@
 //! The node that bridges court hearings across security zones. See docs/architecture.md.
 
+pub mod cli;
+pub mod endpoint;
+pub mod net;
+pub mod node;
+pub mod pipeline;
+pub mod record;
+pub mod rehearsal;
 pub mod router;
+pub mod trunk;

@@ -1,0 +1,1 @@
+//! What a node and its media children say to each other.

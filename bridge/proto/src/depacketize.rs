@@ -1,0 +1,1 @@
+//! From RTP payloads to whole frames.

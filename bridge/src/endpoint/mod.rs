@@ -1,0 +1,3 @@
+//! Endpoints, one folder per protocol; they never import each other.
+
+pub mod webrtc;

@@ -1,0 +1,4 @@
+//! Sockets and certificates.
+
+pub mod tls;
+pub mod udp;

@@ -1,0 +1,1 @@
+//! One node: every start-up step, in order, once.

@@ -1,0 +1,1 @@
+//! Media children: starting, feeding and supervising them.

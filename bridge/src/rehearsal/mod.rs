@@ -1,0 +1,1 @@
+//! The rehearsal: headless participants that take every seat.

@@ -1,0 +1,1 @@
+//! Trunks between zones.

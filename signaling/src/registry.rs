@@ -26,7 +26,14 @@ pub enum Request {
     /// The local operator does something.
     Operate(Action, oneshot::Sender<Result<u64, Refusal>>),
     /// The hearing as the session's seat may see it, and every entry after `after`.
-    Follow { session: SessionId, after: Option<u64>, reply: oneshot::Sender<Result<Following, Refusal>> },
+    Follow {
+        /// Whose eyes.
+        session: SessionId,
+        /// The last entry that the follower has; `None` when it has nothing yet.
+        after: Option<u64>,
+        /// The answer.
+        reply: oneshot::Sender<Result<Following, Refusal>>,
+    },
     /// The whole hearing, for the operator.
     Show(oneshot::Sender<Board>),
     /// The media plan now and whenever it changes; for routers and trunks.
@@ -111,6 +118,15 @@ pub enum Refusal {
     /// The session is unknown or was ended.
     #[error("the session is unknown or has ended")]
     UnknownSession,
+    /// Another page of the same device has joined since.
+    #[error("this seat is now used from another page of the same device")]
+    Replaced,
+    /// The court did not let the device in; the link stays usable.
+    #[error("the court has not let you in")]
+    TurnedAway,
+    /// The court took whoever was there out; the link is used up.
+    #[error("the court has ended your participation")]
+    Removed,
     /// The role may not do that.
     #[error("a {role} may not {what}")]
     Forbidden {

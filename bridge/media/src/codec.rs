@@ -66,6 +66,8 @@ pub enum Task {
 /// # Errors
 /// Something isn't installed.
 pub fn load() -> Result<(), Error> {
+    // GLib would write warnings to standard error and ask the network's calls what that is, which the sandbox forbids.
+    gst::glib::log_set_writer_func(|_, _| gst::glib::LogWriterOutput::Handled);
     gst::init().map_err(|error| Error::Missing(error.to_string()))?;
     let directory = directory().ok_or_else(|| Error::Missing("no plug-in directory".to_owned()))?;
     for name in PLUGINS {

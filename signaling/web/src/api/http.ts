@@ -87,7 +87,7 @@ const CALL_TIMEOUT_MS = 10_000
 
 const UNREACHABLE: Problem = {
   code: 'unreachable',
-  message: 'the court’s server cannot be reached',
+  message: 'the server of the court cannot be reached',
   message_zh: '无法连接法庭服务器',
 }
 

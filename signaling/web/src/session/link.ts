@@ -17,10 +17,13 @@ export function parseLink(address: string): JoinLink | null {
 }
 
 /** The number by which the server knows this device again; made once and kept. */
-export function deviceNumber(store: Pick<Storage, 'getItem' | 'setItem'> = localStorage): string {
+export function deviceNumber(
+  store: Pick<Storage, 'getItem' | 'setItem'> = localStorage,
+  random: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array = (bytes) => crypto.getRandomValues(bytes),
+): string {
   const kept = store.getItem(DEVICE_KEY)
   if (kept !== null && /^[\w-]{22}$/.test(kept)) return kept
-  const made = base64url(crypto.getRandomValues(new Uint8Array(16)))
+  const made = base64url(random(new Uint8Array(16)))
   store.setItem(DEVICE_KEY, made)
   return made
 }

@@ -2,12 +2,14 @@
 
 pub mod crossing;
 pub mod media;
+pub mod pki;
 pub mod seat;
 pub mod value;
 pub mod zone;
 
 pub use crossing::{DenyReason, Verdict};
 pub use media::{Codec, Kind, TrackId};
+pub use pki::Pki;
 pub use seat::{Role, SeatId};
 pub use value::{HearingId, NodeId, Timestamp};
 pub use zone::Zone;

@@ -13,7 +13,7 @@ mod value;
 
 pub use codec::{Decoder, Error, HEADER_LEN, encode};
 pub use hearing::{
-    Action, Answer, Ask, Board, Change, Entry, HearingView, Identity, Join, Joined, LiveSeat, Phase, Presence,
+    Action, Answer, Ask, Board, Change, Entry, Grant, HearingView, Identity, Join, Joined, LiveSeat, Phase, Presence,
     RecordState, RecordView, Refusal, Reply, Report, Request, SeatQuality, SeatReport, SeatView, Unfollow, Update,
     UpdateKind,
 };

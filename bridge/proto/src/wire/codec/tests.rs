@@ -209,7 +209,8 @@ fn any_message() -> impl Strategy<Value = Message> {
             Request { id, hearing: HEARING, ask: Ask::Follow(session, after) }.into()
         }),
         (any::<u32>(), any::<[u8; 16]>(), 0..64u8).prop_map(|(id, session, seat)| {
-            Reply { id, answer: Ok(Answer::Join(Joined { session, seat: full_seat(seat) })) }.into()
+            let (case, template) = ("(2022)内0291刑初123号".into(), "criminal".into());
+            Reply { id, answer: Ok(Answer::Join(Joined { session, seat: full_seat(seat), case, template })) }.into()
         }),
         (any::<u32>(), text, text)
             .prop_map(|(id, role, what)| { Reply { id, answer: Err(Refusal::Forbidden { role, what }) }.into() }),

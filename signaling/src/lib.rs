@@ -4,3 +4,5 @@ pub mod access;
 pub mod hearing;
 pub mod http;
 pub mod registry;
+pub mod store;
+pub mod sync;

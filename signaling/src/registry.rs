@@ -1,17 +1,52 @@
 //! Every hearing that this node knows, each behind a handle: those at home here are tasks of this process, those at home
 //! elsewhere are tasks of a trunk that relay to their home. Callers can't tell the difference.
 
-use hearing_config::{HearingId, NodeId, Zone};
+mod handle;
+mod home;
+mod live;
+mod node;
+
+use hearing_config::{HearingId, Kind, NodeId, Role, Zone};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::access::{Grant, SessionId, TokenHash};
 use crate::hearing::{Action, Entry, HearingView, LiveSeat, MediaPlan, MediaReport, SeatView};
+
+pub use node::{Error, Listed, Registry, RegistryChange, SeatLink, Settings, Started};
 
 /// Reaches the one task that owns a hearing, here or behind a trunk.
 #[derive(Debug, Clone)]
 pub struct HearingHandle {
     /// Bounded: a full queue answers [`Refusal::Busy`].
     pub requests: mpsc::Sender<Request>,
+}
+
+/// What a hearing is made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    /// Its name, such as `criminal`.
+    pub name: String,
+    /// Its seats.
+    pub seats: Vec<SeatTemplate>,
+}
+
+/// One seat of a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeatTemplate {
+    /// Its slug, unique in the template.
+    pub name: String,
+    /// Its title in Chinese.
+    pub title: String,
+    /// Its title in English.
+    pub title_en: String,
+    /// Its role.
+    pub role: Role,
+    /// Its zone.
+    pub zone: Zone,
+    /// How its endpoint connects, such as `browser`.
+    pub endpoint: String,
+    /// Kinds without which the hearing is not in session.
+    pub required: Vec<Kind>,
 }
 
 /// What can be asked of a hearing.

@@ -17,3 +17,6 @@ pub use plan::{MediaPlan, PlannedSeat, RecordOrder, Row, SeatSet};
 pub use sight::{Eyes, Sight};
 pub use start::{Seating, Sitting, Window};
 pub use view::{Change, Entry, HearingView, LiveSeat, Phase, Presence, RecordState, RecordView, SeatView};
+
+#[cfg(test)]
+pub(crate) mod tests;

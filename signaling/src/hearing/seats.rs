@@ -3,7 +3,7 @@
 use hearing_config::{Role, SeatId, Timestamp};
 use subtle::ConstantTimeEq as _;
 
-use super::start::Stay;
+use super::start::{Ending, Stay};
 use super::{Action, Change, Hearing, Identity, Output, Phase, Presence, Reply, SeatView};
 use crate::access::{Grant, Permission, SessionId, TokenHash, may};
 use crate::registry::{Join, Joined, Refusal};
@@ -12,18 +12,22 @@ impl Hearing {
     /// The authority of a session.
     ///
     /// # Errors
-    /// [`Refusal::UnknownSession`] for a session that was never given or has ended.
+    /// [`Refusal::UnknownSession`] for a session that was never given; the reason for one that has ended.
     pub fn authorize(&self, session: SessionId) -> Result<Grant, Refusal> {
-        let stays = self.kept.links.iter().zip(&self.kept.view.seats);
-        let mut on = stays.filter(|(link, _)| link.stay.as_ref().is_some_and(|stay| stay.of_session(session)));
-        let (_, seat) = on.next().ok_or(Refusal::UnknownSession)?;
-        Ok(self.grant(seat, session))
+        let mut stays = self.kept.links.iter().zip(&self.kept.view.seats);
+        let on = stays.find(|(link, _)| link.stay.as_ref().is_some_and(|stay| stay.of_session(session)));
+        match on {
+            Some((_, seat)) => Ok(self.grant(seat, session)),
+            None => Err(self.why_ended(session)),
+        }
     }
 
     pub(super) fn join(&mut self, join: &Join, session: SessionId, now: Timestamp) -> Result<Joined, Refusal> {
         let id = self.seat_of(join.token).ok_or(Refusal::UnknownLink)?;
         self.check_join(id, join, now)?;
-        self.kept.links[usize::from(id.0)].stay = Some(Stay::new(join.device, session));
+        let link = &mut self.kept.links[usize::from(id.0)];
+        link.end_stay(Ending::Replaced);
+        link.stay = Some(Stay::new(join.device, session));
         self.push(Output::Refollow(id));
         if self.phase() == Phase::Scheduled {
             self.change(Change::Phase(Phase::Waiting), now);
@@ -100,6 +104,16 @@ impl Hearing {
         }
     }
 
+    fn why_ended(&self, session: SessionId) -> Refusal {
+        let mut ended = self.kept.links.iter().flat_map(|link| &link.ended);
+        match ended.find(|(stay, _)| stay.of_session(session)) {
+            Some((_, Ending::Replaced)) => Refusal::Replaced,
+            Some((_, Ending::TurnedAway)) => Refusal::TurnedAway,
+            Some((_, Ending::Removed)) => Refusal::Removed,
+            None => Refusal::UnknownSession,
+        }
+    }
+
     fn grant(&self, seat: &SeatView, session: SessionId) -> Grant {
         Grant::from_home(self.kept.view.id, seat.id, seat.role, seat.zone.clone(), session)
     }
@@ -136,18 +150,18 @@ impl Hearing {
         if seat.presence != Presence::Waiting {
             return Err(Refusal::SeatEmpty(name.to_owned()));
         }
-        self.empty(seat.id, Presence::Absent, now);
+        self.empty(seat.id, Presence::Absent, Ending::TurnedAway, now);
         Ok(())
     }
 
     fn remove(&mut self, name: &str, now: Timestamp) -> Result<(), Refusal> {
         let id = self.named(name)?.id;
-        self.empty(id, Presence::Removed, now);
+        self.empty(id, Presence::Removed, Ending::Removed, now);
         Ok(())
     }
 
-    fn empty(&mut self, id: SeatId, presence: Presence, now: Timestamp) {
-        self.kept.links[usize::from(id.0)].stay = None;
+    fn empty(&mut self, id: SeatId, presence: Presence, ending: Ending, now: Timestamp) {
+        self.kept.links[usize::from(id.0)].end_stay(ending);
         self.push(Output::Refollow(id));
         self.change_seat(id, now, |seat| {
             seat.presence = presence;

@@ -71,10 +71,32 @@ pub(super) struct Link {
     pub(super) token: TokenHash,
     pub(super) valid: Window,
     pub(super) stay: Option<Stay>,
+    /// The last stays that ended, oldest first, at most [`Link::ENDED_LIMIT`].
+    pub(super) ended: Vec<(Stay, Ending)>,
     /// What the seat may follow.
     pub(super) sight: Sight,
     /// The entry up to which a follower needs the view: what the seat may follow changed there.
     pub(super) sight_since: u64,
+}
+
+/// Why a stay ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Ending {
+    Replaced,
+    TurnedAway,
+    Removed,
+}
+
+impl Link {
+    const ENDED_LIMIT: usize = 4;
+
+    pub(super) fn end_stay(&mut self, ending: Ending) {
+        let Some(stay) = self.stay.take() else { return };
+        if self.ended.len() == Self::ENDED_LIMIT {
+            self.ended.remove(0);
+        }
+        self.ended.push((stay, ending));
+    }
 }
 
 /// One device's stay on a seat.
@@ -150,5 +172,5 @@ fn seat((seating, id): (Seating, u8)) -> (SeatView, Link) {
         required: seating.required,
     };
     let sight = sight::of(&view);
-    (view, Link { token: seating.token, valid: seating.valid, stay: None, sight, sight_since: 0 })
+    (view, Link { token: seating.token, valid: seating.valid, stay: None, ended: Vec::new(), sight, sight_since: 0 })
 }

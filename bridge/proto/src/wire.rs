@@ -17,7 +17,7 @@ pub use hearing::{
     RecordState, RecordView, Refusal, Reply, Report, Request, SeatQuality, SeatReport, SeatView, Unfollow, Update,
     UpdateKind,
 };
-pub use link::{Hello, Ping, Pong, Refuse, RefuseReason, Welcome};
+pub use link::{Hello, Ping, Pong, Welcome};
 pub use media::{FrameHead, MAX_FRAME, MAX_PACKETS, MAX_PAYLOAD, decode_frame, encode_frame};
 pub use message::Message;
 pub use plan::{Announce, MediaPlan, Plan, PlannedSeat, RecordOrder, Row, Withdraw};

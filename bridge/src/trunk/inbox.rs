@@ -80,11 +80,11 @@ impl Inbox {
         } else if flow.accepted.track.kind.is_picture() {
             lane.waiting.insert(head.number, (now, frame(head, payloads)));
             if lane.waiting.len() > WINDOW {
-                self.counts.lost += lane.give_up();
+                self.counts.lost = self.counts.lost.saturating_add(lane.give_up());
             }
             lane.deliver(flow.accepted, &mut self.ready, &mut self.counts);
         } else {
-            self.counts.lost += head.number - lane.next;
+            self.counts.lost = self.counts.lost.saturating_add(head.number - lane.next);
             lane.next = head.number.saturating_add(1);
             self.ready.push_back((flow.accepted, frame(head, payloads)));
         }
@@ -95,7 +95,7 @@ impl Inbox {
         for flow in self.flows.values_mut() {
             for lane in &mut flow.lanes {
                 while lane.deadline().is_some_and(|at| at <= now) {
-                    self.counts.lost += lane.give_up();
+                    self.counts.lost = self.counts.lost.saturating_add(lane.give_up());
                     lane.deliver(flow.accepted, &mut self.ready, &mut self.counts);
                 }
             }

@@ -104,12 +104,22 @@ impl Outbox {
 
     /// The next frame to send: sound, then key frames, then the oldest. What became too old is dropped on the way.
     pub(super) fn pop(&mut self, now: Instant) -> Option<Due> {
+        self.pop_up_to(now, Class::Delta)
+    }
+
+    /// The next frame of sound.
+    pub(super) fn pop_sound(&mut self, now: Instant) -> Option<Due> {
+        self.pop_up_to(now, Class::Sound)
+    }
+
+    fn pop_up_to(&mut self, now: Instant, last: Class) -> Option<Due> {
         self.expire(now);
         let fronts = self.flows.iter().flat_map(|(name, flow)| {
             let lanes = flow.lanes.iter().zip(0u8..);
             lanes.filter_map(|(lane, layer)| lane.front(name.1.kind).map(|(class, at)| (class, at, *name, layer)))
         });
-        let (class, at, name, layer) = fronts.min_by_key(|(class, at, ..)| (*class, *at))?;
+        let (class, at, name, layer) =
+            fronts.filter(|(class, ..)| *class <= last).min_by_key(|(class, at, ..)| (*class, *at))?;
         let flow = self.flows.get_mut(&name)?;
         let lane = &mut flow.lanes[usize::from(layer)];
         let (_, frame) = lane.queue.pop_front()?;

@@ -112,7 +112,7 @@ fn the_largest_hearing_fits_every_message_that_carries_it() {
     );
     let live = (0..64).map(full_live).collect();
     wire(&Update { id: u32::MAX, kind: UpdateKind::Live(live) }.into());
-    wire(&Announce { hearing: HEARING, case: "例".repeat(64), template: "t".repeat(32), plan: full_plan() }.into());
+    wire(&Announce { hearing: HEARING, plan: full_plan() }.into());
     wire(&full_rehearsal().into());
 }
 

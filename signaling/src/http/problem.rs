@@ -112,7 +112,6 @@ impl From<registry::Error> for Problem {
             registry::Error::NoPage { seat, zone } => {
                 (StatusCode::CONFLICT, "no_page", format!("席位 {seat} 所在网络 {zone} 没有配置页面地址"))
             }
-            registry::Error::TooManySeats(_) => (StatusCode::CONFLICT, "too_many_seats", "模板的席位过多".to_owned()),
         };
         Self::new(status, code, error.to_string(), zh)
     }

@@ -147,6 +147,14 @@ impl Journal {
     }
 }
 
+#[cfg(test)]
+impl Journal {
+    /// As if the disk were gone.
+    pub(crate) async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
 impl std::fmt::Display for Cause {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -177,4 +177,4 @@ pub enum Refusal {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use hearing_config::{Endpoint, HearingId, NodeId, Role, SeatId, Template, TemplateSeat, Zone};
 use tokio::sync::mpsc;
 
-use super::home::{Home, now};
 use super::HearingHandle;
+use super::home::{Home, now};
 use crate::access::JoinToken;
 use crate::hearing::{Hearing, Kept, Seating, Sitting, Window};
 use crate::store::{self, Journal};
@@ -154,10 +154,15 @@ impl Registry {
             let token = JoinToken::random();
             let page = self.settings.links.get(&seat.zone);
             let page = page.ok_or_else(|| Error::NoPage { seat: seat.name.clone(), zone: seat.zone.clone() })?;
-            links.push(seat_link(seat, SeatId(number), format!("{}/h/{id}#t={}", page.trim_end_matches('/'), token.reveal())));
+            links.push(seat_link(
+                seat,
+                SeatId(number),
+                format!("{}/h/{id}#t={}", page.trim_end_matches('/'), token.reveal()),
+            ));
             seats.push(seating(seat, &token, window));
         }
-        let hearing = Hearing::new(Sitting { id, case: case.trim().to_owned(), template: template.name.clone(), seats });
+        let hearing =
+            Hearing::new(Sitting { id, case: case.trim().to_owned(), template: template.name.clone(), seats });
         self.journal.write(hearing.kept(), &[]).await?;
         self.run(Home::new(hearing, self.journal.clone(), Vec::new(), Arc::downgrade(&self.known)), id, false);
         Ok(Started { id, seats: links })
@@ -167,7 +172,11 @@ impl Registry {
     #[must_use]
     pub fn list(&self) -> Vec<Listed> {
         let state = self.known.state();
-        state.hearings.iter().map(|(id, at)| Listed { id: *id, handle: at.handle.clone(), home: at.home.clone() }).collect()
+        state
+            .hearings
+            .iter()
+            .map(|(id, at)| Listed { id: *id, handle: at.handle.clone(), home: at.home.clone() })
+            .collect()
     }
 
     /// The hearing with this id.

@@ -167,7 +167,9 @@ pub enum MediaRefusal {
     #[error("the offer's SDP is not usable: {0}")]
     BadSdp(String),
     /// Nothing in common.
-    #[error("the offer has no codec in common for {0}: needed is Opus for sound, VP8 or H.264 constrained baseline for pictures")]
+    #[error(
+        "the offer has no codec in common for {0}: needed is Opus for sound, VP8 or H.264 constrained baseline for pictures"
+    )]
     NoCodec(String),
     /// The node can't take more.
     #[error("the node is at its limit of media sessions")]
@@ -190,5 +192,11 @@ const SECURITY_HEADERS: [(HeaderName, &str); 5] = [
     (header::REFERRER_POLICY, "no-referrer"),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
-    (HeaderName::from_static("permissions-policy"), "camera=(self), microphone=(self), display-capture=(self), geolocation=()"),
+    (
+        HeaderName::from_static("permissions-policy"),
+        "camera=(self), microphone=(self), display-capture=(self), geolocation=()",
+    ),
 ];
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,9 @@ use rustls::{DigitallySignedStruct, DistinguishedName, SignatureScheme};
 
 pub use super::identity::Identity;
 pub use super::pem::Error;
-use super::pem::{canonical, instant, parse, read_chain, read_key, read_lists, read_roots, revoked_serials, unusable};
+use super::pem::{
+    canonical, instant, next_update, parse, read_chain, read_key, read_lists, read_roots, revoked_serials, unusable,
+};
 pub use super::pki::Pki;
 
 /// TLS 1.3 with certificates at both ends, checked against the revocation list; no resumption and no 0-RTT, so that every
@@ -52,6 +54,12 @@ impl TrunkTls {
     #[must_use]
     pub fn own(&self) -> Identity {
         self.current.get().identity.clone()
+    }
+
+    /// The serial number of this node's certificate, as [`TrunkTls::serial_of`] gives it.
+    #[must_use]
+    pub fn own_serial(&self) -> Vec<u8> {
+        self.current.get().serial.clone()
     }
 
     /// Settings for dialling. The server name is not looked at: compare [`TrunkTls::identity_of`] with the peer that was dialled.
@@ -124,6 +132,23 @@ pub fn web(certificate: &Path, key: &Path) -> Result<Arc<rustls::ServerConfig>, 
     Ok(Arc::new(config))
 }
 
+/// When the first certificate of a PEM file ends to be valid.
+///
+/// # Errors
+/// When the file holds none.
+pub fn valid_until(certificate: &Path) -> Result<jiff::Timestamp, Error> {
+    let chain = read_chain(certificate, "certificate")?;
+    Ok(instant(parse(&chain[0])?.validity().not_after))
+}
+
+/// When the next revocation list is due, by the first list of a PEM file that says so.
+///
+/// # Errors
+/// When the file holds none.
+pub fn list_due(revoked: &Path) -> Result<Option<jiff::Timestamp>, Error> {
+    next_update(revoked, &read_lists(revoked)?)
+}
+
 /// The one cryptography of the node: aws-lc-rs, X25519MLKEM768 preferred.
 #[must_use]
 pub fn provider() -> Arc<CryptoProvider> {
@@ -142,6 +167,7 @@ struct Current(RwLock<Arc<Material>>);
 /// What the four files held when they were last read.
 struct Material {
     identity: Identity,
+    serial: Vec<u8>,
     own: Arc<CertifiedKey>,
     judge: Arc<dyn ClientCertVerifier>,
     revoked: HashSet<Vec<u8>>,
@@ -151,6 +177,7 @@ impl Material {
     fn read(files: &Files) -> Result<Self, Error> {
         let chain = read_chain(&files.certificate, "certificate")?;
         let identity = check_own(&files.certificate, &chain)?;
+        let serial = TrunkTls::serial_of(&chain)?;
         let own = CertifiedKey::from_der(chain, read_key(&files.key)?, &provider())
             .map_err(|e| unusable(&files.key, "key for the certificate", &e))?;
         let lists = read_lists(&files.revoked)?;
@@ -159,7 +186,7 @@ impl Material {
             .with_crls(lists)
             .build()
             .map_err(|e| unusable(&files.revoked, "revocation list", &e))?;
-        Ok(Self { identity, own: Arc::new(own), judge, revoked })
+        Ok(Self { identity, serial, own: Arc::new(own), judge, revoked })
     }
 }
 

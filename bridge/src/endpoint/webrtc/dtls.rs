@@ -49,7 +49,14 @@ impl Dtls {
     /// `expected` is the SHA-256 fingerprint of the offer, in upper case.
     pub(super) fn new(certificate: Certificate, expected: String) -> Self {
         let endpoint = Endpoint::new(SELF, TransportProtocol::UDP, None);
-        Self { endpoint, certificate, expected, hello: ClientHello::default(), foreign: Arc::default(), stage: Stage::Idle }
+        Self {
+            endpoint,
+            certificate,
+            expected,
+            hello: ClientHello::default(),
+            foreign: Arc::default(),
+            stage: Stage::Idle,
+        }
     }
 
     /// Takes a datagram of the peer.
@@ -195,7 +202,9 @@ pub(super) mod tests {
     }
 
     impl Client {
-        pub(in crate::endpoint::webrtc) fn new(profiles: &[rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile]) -> Self {
+        pub(in crate::endpoint::webrtc) fn new(
+            profiles: &[rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile],
+        ) -> Self {
             let provider = rtc_srtp::crypto::default_provider().unwrap();
             let keyed = Keyed::generate_self_signed(vec!["client".to_owned()], provider.crypto()).unwrap();
             let fingerprint = fingerprint(&keyed.certificate[0]);

@@ -63,7 +63,8 @@ impl ClientHello {
 
     fn is_whole(&mut self) -> bool {
         self.have.sort_unstable_by_key(|range| range.start);
-        let reach = self.have.iter().fold(0, |reach, range| if range.start <= reach { reach.max(range.end) } else { reach });
+        let reach =
+            self.have.iter().fold(0, |reach, range| if range.start <= reach { reach.max(range.end) } else { reach });
         reach == self.body.len()
     }
 }

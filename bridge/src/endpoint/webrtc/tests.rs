@@ -189,8 +189,7 @@ fn a_client_connects_and_sound_goes_both_ways() {
     peer.speak(path(1), 7);
     peer.speak(path(1), 8);
     assert_eq!(peer.heard().len(), 2);
-    let info =
-        TrackInfo { id: OTHER, codec: Codec::Opus, origin: "gov".parse().unwrap(), layers: LayerSet(1) };
+    let info = TrackInfo { id: OTHER, codec: Codec::Opus, origin: "gov".parse().unwrap(), layers: LayerSet(1) };
     peer.session.handle_track(peer.now, &info);
     peer.session.handle_packet(peer.now, OTHER, &sound(1, 0));
     let (to, datagram) = peer.drain().pop().unwrap();
@@ -207,8 +206,7 @@ fn media_follows_the_client_to_a_new_address_without_a_new_handshake() {
     assert!(peer.seen.contains(&Output::Bind(path(2))));
     peer.speak(path(2), 7);
     assert_eq!(peer.heard().len(), 1);
-    let info =
-        TrackInfo { id: OTHER, codec: Codec::Opus, origin: "gov".parse().unwrap(), layers: LayerSet(1) };
+    let info = TrackInfo { id: OTHER, codec: Codec::Opus, origin: "gov".parse().unwrap(), layers: LayerSet(1) };
     peer.session.handle_track(peer.now, &info);
     peer.session.handle_packet(peer.now, OTHER, &sound(1, 0));
     assert_eq!(peer.drain().pop().unwrap().0, path(2));

@@ -104,7 +104,8 @@ fn a_stream_over_layers_and_restarts_is_one_stream_to_the_client() {
     bench.send(VIDEO, &anew);
     let received = bench.received();
     let first = received[0].0.sequence;
-    let place = |n: usize| (received[n].0.sequence.wrapping_sub(first), received[n].0.timestamp - received[0].0.timestamp);
+    let place =
+        |n: usize| (received[n].0.sequence.wrapping_sub(first), received[n].0.timestamp - received[0].0.timestamp);
     assert_eq!([place(0), place(1), place(2), place(3)], [(0, 0), (1, 2_970), (2, 5_940), (3, 14_940)]);
     assert!(received.iter().all(|(header, _)| header.ssrc == 200 && header.payload_type == 96 && header.marker));
     assert_eq!(received[0].1, b"\x10frame");

@@ -59,7 +59,11 @@ impl Browser {
         self.start + Duration::from_millis(ms)
     }
 
-    fn send(&mut self, ms: u64, ((ssrc, payload_type, sequence, timestamp), extensions, payload): Sent<'_>) -> Result<(), &'static str> {
+    fn send(
+        &mut self,
+        ms: u64,
+        ((ssrc, payload_type, sequence, timestamp), extensions, payload): Sent<'_>,
+    ) -> Result<(), &'static str> {
         let mut bytes = vec![0x90, payload_type | 0x80];
         bytes.extend_from_slice(&sequence.to_be_bytes());
         bytes.extend_from_slice(&timestamp.to_be_bytes());

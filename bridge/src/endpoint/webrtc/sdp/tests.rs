@@ -54,7 +54,7 @@ fn answer(offer: &Offer) -> Result<(Vec<Section>, String), MediaRefusal> {
     Ok((sections, sdp))
 }
 
-fn part<'a>(sdp: &'a str, number: usize) -> &'a str {
+fn part(sdp: &str, number: usize) -> &str {
     sdp.split("\r\nm=").nth(number + 1).unwrap()
 }
 
@@ -117,7 +117,14 @@ fn unusable_lines_are_rejected_in_their_place() {
 
 #[test]
 fn a_whip_client_that_bundles_with_port_0_and_names_no_lines_is_answered() {
-    let bundled = line("video", 0, "96 97", "1", "sendonly", &format!("{PICTURE}a=bundle-only\r\na=ssrc-group:FID 5 6\r\na=ssrc:5 cname:x\r\na=ssrc:6 cname:x\r\n"));
+    let bundled = line(
+        "video",
+        0,
+        "96 97",
+        "1",
+        "sendonly",
+        &format!("{PICTURE}a=bundle-only\r\na=ssrc-group:FID 5 6\r\na=ssrc:5 cname:x\r\na=ssrc:6 cname:x\r\n"),
+    );
     let (sections, sdp) = answer(&offer(&[sound("0", "sendonly"), bundled], &[], &[])).unwrap();
     assert!(part(&sdp, 1).starts_with("video 9 "));
     let Section::Accepted(Accepted { inbound: Some(inbound), .. }) = &sections[1] else { panic!() };
@@ -127,7 +134,7 @@ fn a_whip_client_that_bundles_with_port_0_and_names_no_lines_is_answered() {
 #[test]
 fn a_sender_without_a_common_codec_is_refused_by_kind() {
     let foreign = line("video", 9, "98", "0", "sendonly", "a=rtcp-mux\r\na=rtpmap:98 VP9/90000\r\n");
-    let refused = answer(&offer(&[foreign.clone()], &[("0", Kind::Video)], &[])).unwrap_err();
+    let refused = answer(&offer(std::slice::from_ref(&foreign), &[("0", Kind::Video)], &[])).unwrap_err();
     assert_eq!(refused, MediaRefusal::NoCodec("video".to_owned()));
     let lines = [sound("1", "recvonly"), foreign.replace("sendonly", "recvonly")];
     let slots = [("1", 2, Kind::Audio), ("0", 2, Kind::Video)];

@@ -149,6 +149,34 @@ fn key_frames_are_asked_for_at_most_twice_a_second_until_one_goes_out() {
 }
 
 #[test]
+fn a_key_frame_of_the_old_layer_does_not_end_the_wait_for_the_new_ones() {
+    let mut bench = Bench::new();
+    bench.begin(VIDEO, Codec::Vp8, 0b11);
+    bench.send(VIDEO, &packet(1, 1, 0, true));
+    bench.egress.show(VIDEO, Size::Small, &mut bench.out);
+    bench.send(VIDEO, &packet(1, 2, 33, true));
+    bench.out.clear();
+    let now = bench.at(1_000);
+    bench.egress.handle_timeout(now, &mut bench.out);
+    assert!(bench.out.contains(&Output::KeyFrame(VIDEO, Layer(0))));
+}
+
+#[test]
+fn a_break_in_the_publishers_time_waits_for_a_key_frame_and_asks_for_it() {
+    let mut bench = Bench::new();
+    bench.begin(VIDEO, Codec::Vp8, 0b1);
+    bench.send(VIDEO, &packet(0, 1, 0, true));
+    let mut broken = packet(0, 2, 33, false);
+    broken.media_time += 900_000;
+    bench.send(VIDEO, &broken);
+    assert_eq!(bench.received().len(), 1);
+    bench.out.clear();
+    let now = bench.at(1_000);
+    bench.egress.handle_timeout(now, &mut bench.out);
+    assert!(bench.out.contains(&Output::KeyFrame(VIDEO, Layer(0))));
+}
+
+#[test]
 fn a_lost_packet_comes_again_over_rtx_with_its_first_number() {
     let mut bench = Bench::new();
     bench.begin(VIDEO, Codec::Vp8, 0b1);

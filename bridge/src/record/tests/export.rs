@@ -119,6 +119,9 @@ async fn the_admin_api_lists_and_exports_and_says_what_is_wrong() {
     assert_eq!((status, &done["files"]), (StatusCode::OK, &3.into()));
     let (status, unknown) = ask(export(hearing_config::HearingId::random().to_string(), to.path())).await;
     assert_eq!((status, &unknown["code"]), (StatusCode::NOT_FOUND, &"unknown_record".into()));
+    let empty = Request::post(format!("/admin/records/{}/export", hearing(&bench))).body(Body::empty()).unwrap();
+    let (status, body) = ask(empty).await;
+    assert_eq!((status, &body["code"]), (StatusCode::BAD_REQUEST, &"bad_request".into()));
     let (status, relative) = ask(export(hearing(&bench).to_string(), "x".as_ref())).await;
     assert_eq!((status, &relative["code"]), (StatusCode::BAD_REQUEST, &"relative_path".into()));
 }

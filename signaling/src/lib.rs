@@ -4,3 +4,6 @@ pub mod access;
 pub mod hearing;
 pub mod http;
 pub mod registry;
+pub mod store;
+pub mod sync;
+mod ws;

@@ -1,11 +1,18 @@
 //! Every hearing that this node knows, each behind a handle: those at home here are tasks of this process, those at home
 //! elsewhere are tasks of a trunk that relay to their home. Callers can't tell the difference.
 
-use hearing_config::{HearingId, NodeId, SeatId, Zone};
+mod handle;
+mod home;
+mod live;
+mod node;
+
+use hearing_config::{HearingId, Kind, NodeId, Role, Zone};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::access::{Grant, SessionId, TokenHash};
 use crate::hearing::{Action, Entry, HearingView, LiveSeat, MediaPlan, MediaReport, SeatView};
+
+pub use node::{Error, Listed, Registry, RegistryChange, SeatLink, Settings, Started};
 
 /// Reaches the one task that owns a hearing, here or behind a trunk.
 #[derive(Debug, Clone)]
@@ -14,17 +21,54 @@ pub struct HearingHandle {
     pub requests: mpsc::Sender<Request>,
 }
 
+/// What a hearing is made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    /// Its name, such as `criminal`.
+    pub name: String,
+    /// Its seats.
+    pub seats: Vec<SeatTemplate>,
+}
+
+/// One seat of a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeatTemplate {
+    /// Its slug, unique in the template.
+    pub name: String,
+    /// Its title in Chinese.
+    pub title: String,
+    /// Its title in English.
+    pub title_en: String,
+    /// Its role.
+    pub role: Role,
+    /// Its zone.
+    pub zone: Zone,
+    /// How its endpoint connects, such as `browser`.
+    pub endpoint: String,
+    /// Kinds without which the hearing is not in session.
+    pub required: Vec<Kind>,
+}
+
 /// What can be asked of a hearing.
 #[derive(Debug)]
 pub enum Request {
     /// A device uses a join link, or comes back to its seat.
     Join(Join, oneshot::Sender<Result<Joined, Refusal>>),
+    /// Which seat a session is on; the authority for media that arrives over HTTP. Waiting seats get one too: media asks the plan.
+    Authorize(SessionId, oneshot::Sender<Result<Grant, Refusal>>),
     /// A participant does something; the answer is the number of the journal entry that it led to.
     Act(SessionId, Action, oneshot::Sender<Result<u64, Refusal>>),
     /// The local operator does something.
     Operate(Action, oneshot::Sender<Result<u64, Refusal>>),
     /// The hearing as the session's seat may see it, and every entry after `after`.
-    Follow { session: SessionId, after: Option<u64>, reply: oneshot::Sender<Result<Following, Refusal>> },
+    Follow {
+        /// Whose eyes.
+        session: SessionId,
+        /// The last entry that the follower has; `None` when it has nothing yet.
+        after: Option<u64>,
+        /// The answer.
+        reply: oneshot::Sender<Result<Following, Refusal>>,
+    },
     /// The whole hearing, for the operator.
     Show(oneshot::Sender<Board>),
     /// The media plan now and whenever it changes; for routers and trunks.
@@ -53,6 +97,10 @@ pub struct Joined {
     pub grant: Grant,
     /// Its seat.
     pub seat: SeatView,
+    /// The hearing's case number.
+    pub case: String,
+    /// The template that the hearing was made from.
+    pub template: String,
 }
 
 /// A hearing as one seat follows it.
@@ -105,6 +153,15 @@ pub enum Refusal {
     /// The session is unknown or was ended.
     #[error("the session is unknown or has ended")]
     UnknownSession,
+    /// Another page of the same device has joined since.
+    #[error("this seat is now used from another page of the same device")]
+    Replaced,
+    /// The court did not let the device in; the link stays usable.
+    #[error("the court has not let you in")]
+    TurnedAway,
+    /// The court took whoever was there out; the link is used up.
+    #[error("the court has ended your participation")]
+    Removed,
     /// The role may not do that.
     #[error("a {role} may not {what}")]
     Forbidden {
@@ -124,6 +181,12 @@ pub enum Refusal {
     /// No such seat.
     #[error("no seat is named {0:?}")]
     UnknownSeat(String),
+    /// Nobody waits or sits there.
+    #[error("nobody is on seat {0:?}")]
+    SeatEmpty(String),
+    /// Whoever sits there was not let in yet.
+    #[error("seat {0:?} has not been admitted yet")]
+    NotAdmitted(String),
     /// The session can't open.
     #[error("the hearing cannot be in session: {0}")]
     NotReady(String),
@@ -139,13 +202,4 @@ pub enum Refusal {
     /// No hearing with this id is known here.
     #[error("no hearing {0} is known here")]
     UnknownHearing(HearingId),
-}
-
-/// Which seat a session is on; for media that arrives over HTTP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stay {
-    /// The seat.
-    pub seat: SeatId,
-    /// The session.
-    pub session: SessionId,
 }

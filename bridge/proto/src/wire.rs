@@ -1,1 +1,34 @@
-//! The wire between nodes.
+//! The wire between nodes: typed, versioned, size-bounded messages on the control stream, and the framing of media.
+//! See docs/ref/trunk-wire.md. Nothing here knows a socket or a clock; no bytes from a peer can make it panic.
+
+mod codec;
+mod hearing;
+mod link;
+mod media;
+mod message;
+mod plan;
+mod rehearse;
+mod track;
+mod value;
+
+pub use codec::{Decoder, Error, HEADER_LEN, encode};
+pub use hearing::{
+    Action, Answer, Ask, Board, Change, Entry, HearingView, Identity, Join, Joined, LiveSeat, Phase, Presence,
+    RecordState, RecordView, Refusal, Reply, Report, Request, SeatQuality, SeatReport, SeatView, Unfollow, Update,
+    UpdateKind,
+};
+pub use link::{Hello, Ping, Pong, Refuse, RefuseReason, Welcome};
+pub use media::{FrameHead, MAX_FRAME, MAX_PACKETS, MAX_PAYLOAD, decode_frame, encode_frame};
+pub use message::Message;
+pub use plan::{Announce, MediaPlan, Plan, PlannedSeat, RecordOrder, Row, Withdraw};
+pub use rehearse::{
+    Rehearse, RehearseAnswer, RehearseAsk, RehearsePair, RehearseReport, RehearseSeat, RehearsedSeat, Tone,
+};
+pub use track::{KeyFrame, Refused, RefusedBy, Subscribe, TrackDown, TrackUp};
+pub use value::{Codec, DenyReason, HearingId, Kind, PauseReason, Role, SessionId, TrackId};
+
+/// The version of everything in this module. A node refuses every other.
+pub const VERSION: u8 = 1;
+
+/// The application protocol that both ends name in the TLS handshake.
+pub const ALPN: &[u8] = b"hearing-trunk/1";

@@ -18,6 +18,7 @@ pub trait Leg: Send {
     fn delivery(&self) -> Delivery;
 
     /// A track may now be sent over this leg; `handle_packet` or `handle_frame` follow. Never called for a track of the leg's own seat.
+    /// Called again when the layers of a track that it has change; a change of codec ends the track first.
     fn handle_track(&mut self, now: Instant, info: &TrackInfo);
 
     /// The track must no longer be sent: the audience changed, or it ended.
@@ -41,7 +42,8 @@ pub trait Leg: Send {
     /// When `handle_timeout` wants to be called next.
     fn poll_timeout(&self) -> Option<Instant>;
 
-    /// The next thing the leg has for the router; drained after every `handle_*`.
+    /// The next thing the leg has for the router; drained after every `handle_datagram` and `handle_timeout`, and after a
+    /// run of the others (a batch of packets is handed over before the leg is drained, so that it may send them in one piece).
     fn poll_output(&mut self) -> Option<Output>;
 
     /// The layers of `track` that the leg wants to be handed.

@@ -5,7 +5,24 @@ pub mod packet;
 pub mod track;
 pub mod worker;
 
+mod assembler;
+mod audibility;
+mod demux;
+#[cfg(test)]
+mod fake;
+mod forward;
+mod hearing;
+mod keyframe;
+mod routes;
+mod slot;
+mod speakers;
+mod stream;
+mod switchboard;
+mod tally;
+#[cfg(test)]
+mod tests;
+
 pub use leg::{Control, Delivery, Leg, LegId, Output, Path, Place, Transport};
 pub use packet::{Frame, Layer, LayerSet, Packet};
 pub use track::TrackInfo;
-pub use worker::{Attach, Command, Event, WorkerHandle};
+pub use worker::{Attach, Command, Event, Full, TrackReport, Worker, WorkerHandle};

@@ -1,4 +1,7 @@
-//! The worker thread: its socket, its hearings, its loop.
+//! What a worker is told and what it reports. Its queues are in worker/queue.rs, its thread in worker/thread.rs.
+
+mod queue;
+mod thread;
 
 use std::sync::Arc;
 
@@ -11,36 +14,106 @@ use super::leg::{Leg, LegId, Place};
 use super::packet::{Frame, Layer, LayerSet};
 use super::track::TrackInfo;
 
-/// Talks to a worker. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct WorkerHandle {}
+pub use queue::{Full, WorkerHandle};
+pub use thread::Worker;
 
 /// What a worker is told. The queue is bounded; media that does not fit is counted as lost.
 pub enum Command {
     /// Begins to carry a hearing; `events` is where its router reports. Reports that do not fit are counted.
-    Open { hearing: HearingId, zone: Zone, events: mpsc::Sender<Event> },
+    Open {
+        /// The hearing.
+        hearing: HearingId,
+        /// This node's zone.
+        zone: Zone,
+        /// Where its router reports.
+        events: mpsc::Sender<Event>,
+    },
     /// Ends a hearing and all of its legs.
-    Close { hearing: HearingId },
+    Close {
+        /// The hearing.
+        hearing: HearingId,
+    },
     /// The plan in force from now on.
-    Plan { hearing: HearingId, plan: Arc<MediaPlan> },
+    Plan {
+        /// The hearing.
+        hearing: HearingId,
+        /// The plan.
+        plan: Arc<MediaPlan>,
+    },
     /// Hangs a leg on a hearing's router. A leg of the same seat that was there before is closed.
     Attach(Attach),
     /// Takes a leg off.
-    Detach { hearing: HearingId, leg: LegId },
+    Detach {
+        /// The hearing.
+        hearing: HearingId,
+        /// The leg.
+        leg: LegId,
+    },
     /// A trunk's peer publishes a track; the gate has let it in.
-    Announce { hearing: HearingId, leg: LegId, info: TrackInfo },
+    Announce {
+        /// The hearing.
+        hearing: HearingId,
+        /// The trunk's leg.
+        leg: LegId,
+        /// The track.
+        info: TrackInfo,
+    },
     /// A trunk's peer no longer publishes a track.
-    Withdraw { hearing: HearingId, leg: LegId, track: TrackId },
+    Withdraw {
+        /// The hearing.
+        hearing: HearingId,
+        /// The leg.
+        leg: LegId,
+        /// The track.
+        track: TrackId,
+    },
     /// A frame of an announced track.
-    Inject { hearing: HearingId, leg: LegId, track: TrackId, frame: Frame },
+    Inject {
+        /// The hearing.
+        hearing: HearingId,
+        /// The leg.
+        leg: LegId,
+        /// The track.
+        track: TrackId,
+        /// The frame, whole.
+        frame: Frame,
+    },
     /// What a trunk's peer takes of a track from here; the gate has let it out. Empty: nothing any more.
-    Demand { hearing: HearingId, leg: LegId, track: TrackId, layers: LayerSet },
+    Demand {
+        /// The hearing.
+        hearing: HearingId,
+        /// The leg.
+        leg: LegId,
+        /// The track.
+        track: TrackId,
+        /// The layers that the peer takes.
+        layers: LayerSet,
+    },
     /// A trunk's peer needs a key frame.
-    KeyFrame { hearing: HearingId, track: TrackId, layer: Layer },
+    KeyFrame {
+        /// The hearing.
+        hearing: HearingId,
+        /// The track.
+        track: TrackId,
+        /// The layer.
+        layer: Layer,
+    },
     /// A page tells how large it shows a track.
-    Prefer { hearing: HearingId, seat: SeatId, track: TrackId, size: Size },
+    Prefer {
+        /// The hearing.
+        hearing: HearingId,
+        /// The seat whose page it is.
+        seat: SeatId,
+        /// The track.
+        track: TrackId,
+        /// How large.
+        size: Size,
+    },
     /// Counters, for metrics and the board.
-    Report { reply: oneshot::Sender<Vec<TrackReport>> },
+    Report {
+        /// Where the counters go.
+        reply: oneshot::Sender<Vec<TrackReport>>,
+    },
 }
 
 /// A leg to hang on a router.

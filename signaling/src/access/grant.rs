@@ -17,17 +17,12 @@ pub struct Grant {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SessionId(pub Uuid);
 
-/// What a role may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Permission {
-    /// Send sound and picture.
-    Publish,
-    /// See and hear.
-    Subscribe,
-    /// Admit, refuse, remove, call, mute, give the floor.
-    ControlFloor,
-    /// Open, recess, resume, sign, close.
-    ControlSession,
+impl SessionId {
+    /// A new id: it is a secret, so all of it is random.
+    #[must_use]
+    pub fn random() -> Self {
+        Self(Uuid::new_v4())
+    }
 }
 
 impl Grant {

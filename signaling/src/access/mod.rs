@@ -2,7 +2,9 @@
 
 pub mod crossing;
 mod grant;
+mod permission;
 mod token;
 
-pub use grant::{Grant, Permission, SessionId};
+pub use grant::{Grant, SessionId};
+pub use permission::{Permission, may};
 pub use token::{JoinToken, TokenHash};

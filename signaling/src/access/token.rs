@@ -5,6 +5,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::RngCore as _;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 /// The secret of one join link. It is shown once and never stored or logged.
@@ -12,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 pub struct JoinToken([u8; 32]);
 
 /// SHA-256 of a join token: what is stored, compared and sent over trunks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TokenHash(pub [u8; 32]);
 
 impl JoinToken {

@@ -1,8 +1,10 @@
 //! What happens to a hearing: what people do, and what media reports.
 
-use hearing_config::{Kind, SeatId, TrackId, Zone};
+use hearing_config::{SeatId, TrackId, Zone};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use crate::access::Permission;
 
 /// What somebody with the permission for it asks of a hearing; the operator may ask for all of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -67,6 +69,47 @@ pub enum Action {
     Sign,
     /// 闭庭: ends the hearing and its record.
     Close,
+}
+
+impl Action {
+    /// What is needed for it.
+    #[must_use]
+    pub const fn permission(&self) -> Permission {
+        match self {
+            Self::Admit { .. }
+            | Self::Refuse { .. }
+            | Self::Remove { .. }
+            | Self::Mute { .. }
+            | Self::Unmute { .. }
+            | Self::Call { .. }
+            | Self::Dismiss { .. }
+            | Self::GiveFloor { .. } => Permission::ControlFloor,
+            Self::Open | Self::Recess { .. } | Self::Resume | Self::Sign | Self::Close => Permission::ControlSession,
+            Self::RaiseHand | Self::LowerHand => Permission::Publish,
+        }
+    }
+
+    /// The action's word, as in the API.
+    #[must_use]
+    pub const fn what(&self) -> &'static str {
+        match self {
+            Self::Admit { .. } => "admit",
+            Self::Refuse { .. } => "refuse",
+            Self::Remove { .. } => "remove",
+            Self::Mute { .. } => "mute",
+            Self::Unmute { .. } => "unmute",
+            Self::Call { .. } => "call",
+            Self::Dismiss { .. } => "dismiss",
+            Self::RaiseHand => "raise-hand",
+            Self::LowerHand => "lower-hand",
+            Self::GiveFloor { .. } => "give-floor",
+            Self::Open => "open",
+            Self::Recess { .. } => "recess",
+            Self::Resume => "resume",
+            Self::Sign => "sign",
+            Self::Close => "close",
+        }
+    }
 }
 
 /// How the identity of a participant was checked.
@@ -162,14 +205,4 @@ pub struct SeatQuality {
     pub loss_down: f32,
     /// Round trip in milliseconds; 0 when not known yet.
     pub rtt_ms: u32,
-}
-
-/// A media kind that the seat itself has switched off (its own mute), told by its page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct OwnMute {
-    /// The kind, `audio` or `video`.
-    #[schema(value_type = String)]
-    pub kind: Kind,
-    /// True when it is off.
-    pub off: bool,
 }

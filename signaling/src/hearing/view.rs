@@ -1,5 +1,7 @@
 //! What screens and operators see of a hearing.
 
+use std::fmt;
+
 use hearing_config::{HearingId, Kind, Role, SeatId, Timestamp, Zone};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -26,6 +28,34 @@ pub enum Phase {
     Sealed,
 }
 
+impl Phase {
+    /// True once the hearing has ended.
+    #[must_use]
+    pub const fn is_over(self) -> bool {
+        matches!(self, Self::Closed | Self::Sealed)
+    }
+
+    /// True while the record has to run.
+    #[must_use]
+    pub const fn is_recorded(self) -> bool {
+        matches!(self, Self::InSession | Self::Signing)
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Scheduled => "scheduled",
+            Self::Waiting => "waiting",
+            Self::InSession => "in session",
+            Self::Recess(_) => "in recess",
+            Self::Signing => "signing",
+            Self::Closed => "closed",
+            Self::Sealed => "sealed",
+        })
+    }
+}
+
 /// All that a screen shows of a hearing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct HearingView {
@@ -50,6 +80,28 @@ pub struct HearingView {
     pub floor: Option<SeatId>,
     /// The last journal entry that this view contains.
     pub seq: u64,
+}
+
+impl HearingView {
+    /// Takes over what an entry changed. A seat that the view does not have is ignored.
+    pub fn apply(&mut self, entry: &Entry) {
+        self.seq = entry.seq;
+        match &entry.change {
+            Change::Phase(phase) => {
+                self.phase = *phase;
+                if *phase == Phase::InSession {
+                    self.opened_at.get_or_insert(entry.at);
+                }
+            }
+            Change::Seat(seat) => {
+                if let Some(shown) = self.seats.iter_mut().find(|shown| shown.id == seat.id) {
+                    shown.clone_from(seat);
+                }
+            }
+            Change::Record(record) => self.record.clone_from(record),
+            Change::Floor(floor) => self.floor = *floor,
+        }
+    }
 }
 
 /// One seat as screens see it.
@@ -99,6 +151,14 @@ pub enum Presence {
     Connected,
     /// Taken out by the court.
     Removed,
+}
+
+impl Presence {
+    /// True while somebody is there whom the court has let in.
+    #[must_use]
+    pub const fn is_admitted(self) -> bool {
+        matches!(self, Self::Admitted | Self::Connected)
+    }
 }
 
 /// The record as screens see it.

@@ -1,0 +1,338 @@
+//! How an edge takes part in a hearing: requests and answers, what followers see, what media reports.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::value::{HearingId, Kind, PauseReason, Role, SessionId};
+
+/// An edge asks home.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// By which the [`Reply`] is known; not used twice while it is open.
+    pub id: u32,
+    /// The hearing.
+    pub hearing: HearingId,
+    /// What.
+    pub ask: Ask,
+}
+
+/// What an edge can ask.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ask {
+    /// A device uses a join link.
+    Join(Join),
+    /// A participant does something.
+    Act(SessionId, Action),
+    /// Follow the hearing as the session sees it, from after this entry. [`Update`]s with the request's id come after the reply.
+    Follow(SessionId, Option<u64>),
+    /// The whole hearing, for the edge's operator.
+    Show,
+}
+
+/// Home answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reply {
+    /// [`Request::id`].
+    pub id: u32,
+    /// The answer.
+    pub answer: Result<Answer, Refusal>,
+}
+
+/// What home answers; each belongs to the [`Ask`] of the same name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Answer {
+    /// The device is on its seat.
+    Join(Joined),
+    /// It was done, as this entry of the journal.
+    Act(u64),
+    /// The hearing now; `None` when updates alone will do.
+    Follow(Option<HearingView>),
+    /// The whole hearing.
+    Show(Board),
+}
+
+/// One thing for a follower.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Update {
+    /// [`Request::id`] of the follow request.
+    pub id: u32,
+    /// What.
+    pub kind: UpdateKind,
+}
+
+/// What a follower is told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum UpdateKind {
+    /// A journal entry.
+    Entry(Entry),
+    /// What is live now.
+    Live(Vec<LiveSeat>),
+    /// The follower lagged or its session ended; it has to follow again.
+    End,
+}
+
+/// An edge's follower is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unfollow {
+    /// [`Request::id`] of the follow request.
+    pub id: u32,
+}
+
+/// A device that wants onto a seat; its zone and node are those of the peer's certificate.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Join {
+    /// SHA-256 of the link's secret.
+    pub token: [u8; 32],
+    /// The page's random number.
+    pub device: [u8; 16],
+}
+
+impl fmt::Debug for Join {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Join(..)")
+    }
+}
+
+/// A device that is on its seat.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Joined {
+    /// Names its stay.
+    pub session: SessionId,
+    /// Its seat.
+    pub seat: SeatView,
+}
+
+/// What somebody asks of a hearing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the variants are those of the signaling crate's Action, in its order")]
+pub enum Action {
+    Admit { seat: String, identity: Identity },
+    Refuse { seat: String },
+    Remove { seat: String },
+    Mute { seat: String },
+    Unmute { seat: String },
+    Call { seat: String },
+    Dismiss { seat: String },
+    RaiseHand,
+    LowerHand,
+    GiveFloor { seat: String },
+    Open,
+    Recess { reason: PauseReason },
+    Resume,
+    Sign,
+    Close,
+}
+
+/// How an identity was checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Identity {
+    /// By a document.
+    CheckedByDocument,
+    /// Known to the court.
+    Known,
+    /// The custodial authority vouches.
+    VouchedByCustody,
+    /// Declared, unchecked.
+    Declared,
+}
+
+/// Why home says no.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the variants are those of the signaling crate's Refusal, in its order")]
+pub enum Refusal {
+    UnknownLink,
+    LinkExpired,
+    SeatTaken,
+    WrongZone { expected: String, actual: String },
+    UnknownSession,
+    Forbidden { role: String, what: String },
+    WrongPhase { what: String, phase: String },
+    UnknownSeat(String),
+    NotReady(String),
+    HomeUnreachable,
+    Busy,
+    Journal(String),
+    UnknownHearing(HearingId),
+}
+
+/// The state of a hearing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the variants are those of the signaling crate's Phase, in its order")]
+pub enum Phase {
+    Scheduled,
+    Waiting,
+    InSession,
+    Recess(PauseReason),
+    Signing,
+    Closed,
+    Sealed,
+}
+
+/// All that a screen shows of a hearing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HearingView {
+    /// The case number.
+    pub case: String,
+    /// The template it was made from.
+    pub template: String,
+    /// Its state.
+    pub phase: Phase,
+    /// When it was opened, microseconds since 1970.
+    pub opened_at: Option<i64>,
+    /// Seats, at most 64.
+    pub seats: Vec<SeatView>,
+    /// The record.
+    pub record: RecordView,
+    /// The seat that has the floor.
+    pub floor: Option<u8>,
+    /// The last entry that it contains.
+    pub seq: u64,
+}
+
+/// One seat as screens see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeatView {
+    /// Its id, 0 to 63.
+    pub id: u8,
+    /// Its slug.
+    pub name: String,
+    /// Its title in Chinese.
+    pub title: String,
+    /// Its title in English.
+    pub title_en: String,
+    /// Its role.
+    pub role: Role,
+    /// Its zone.
+    pub zone: String,
+    /// Who is there.
+    pub presence: Presence,
+    /// How the identity was checked.
+    pub identity: Option<Identity>,
+    /// Muted by the court.
+    pub muted: bool,
+    /// Waits apart.
+    pub apart: bool,
+    /// Asks for the floor.
+    pub hand: bool,
+    /// Kinds without which the hearing is not in session.
+    pub required: Vec<Kind>,
+}
+
+/// Who is on a seat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the variants are those of the signaling crate's Presence, in its order")]
+pub enum Presence {
+    Absent,
+    Waiting,
+    Admitted,
+    Connected,
+    Removed,
+}
+
+/// The record as screens see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordView {
+    /// Its state.
+    pub state: RecordState,
+    /// Tracks that are being written, as `seat/kind`.
+    pub tracks: Vec<String>,
+    /// What is wrong with it.
+    pub fault: Option<String>,
+}
+
+/// The state of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the variants are those of the signaling crate's RecordState, in its order")]
+pub enum RecordState {
+    Off,
+    Running,
+    Paused,
+    Faulty,
+    Ended,
+}
+
+/// One entry of the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Its number.
+    pub seq: u64,
+    /// When, microseconds since 1970, by home's clock.
+    pub at: i64,
+    /// What.
+    pub change: Change,
+}
+
+/// What changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Change {
+    /// The state.
+    Phase(Phase),
+    /// One seat.
+    Seat(SeatView),
+    /// The record.
+    Record(RecordView),
+    /// Who has the floor.
+    Floor(Option<u8>),
+}
+
+/// What is live about a seat.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LiveSeat {
+    /// The seat.
+    pub seat: u8,
+    /// It speaks.
+    pub speaking: bool,
+    /// Its connection.
+    pub quality: SeatQuality,
+    /// The kinds that arrive at home.
+    pub tracks: Vec<Kind>,
+    /// The kinds that are being recorded.
+    pub recorded: Vec<Kind>,
+}
+
+/// The figures of one seat's connection.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct SeatQuality {
+    /// What the seat sends, kbit/s.
+    pub up_kbps: u32,
+    /// What it receives, kbit/s.
+    pub down_kbps: u32,
+    /// Lost on the way from the seat, 0.0 to 1.0.
+    pub loss_up: f32,
+    /// Lost on the way to the seat, 0.0 to 1.0.
+    pub loss_down: f32,
+    /// Round trip in milliseconds.
+    pub rtt_ms: u32,
+}
+
+/// What the operator sees.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Board {
+    /// The hearing.
+    pub view: HearingView,
+    /// What is live.
+    pub live: Vec<LiveSeat>,
+}
+
+/// An edge reports on the media of one of its own seats.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The hearing.
+    pub hearing: HearingId,
+    /// The seat; must be one of the sender's zone.
+    pub seat: u8,
+    /// What.
+    pub report: SeatReport,
+}
+
+/// What is reported of a seat. Everything else that media reports, home sees for itself.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub enum SeatReport {
+    /// Its endpoint is connected.
+    Connected,
+    /// Its endpoint is gone.
+    Disconnected,
+    /// How it is doing, about once a second.
+    Quality(SeatQuality),
+}

@@ -1,0 +1,84 @@
+//! What home tells an edge about a hearing and its media.
+
+use serde::{Deserialize, Serialize};
+
+use super::value::{HearingId, Kind, PauseReason, Role, TrackId};
+
+/// The hearing has seats in the receiver's zone; it may be joined from now on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Announce {
+    /// The hearing.
+    pub hearing: HearingId,
+    /// Its case number.
+    pub case: String,
+    /// The template it was made from.
+    pub template: String,
+    /// The plan in force.
+    pub plan: MediaPlan,
+}
+
+/// The hearing is no longer there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withdraw {
+    /// The hearing.
+    pub hearing: HearingId,
+}
+
+/// A new plan for an announced hearing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The hearing.
+    pub hearing: HearingId,
+    /// The plan in force.
+    pub plan: MediaPlan,
+}
+
+/// What every router that carries the hearing has to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MediaPlan {
+    /// Grows at every change.
+    pub revision: u64,
+    /// All seats, at most 64, in order of their ids from 0.
+    pub seats: Vec<PlannedSeat>,
+    /// Who receives which track.
+    pub rows: Vec<Row>,
+    /// What the recorder at home does.
+    pub record: RecordOrder,
+}
+
+/// A seat as media needs to know it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedSeat {
+    /// Its slug.
+    pub name: String,
+    /// Its role.
+    pub role: Role,
+    /// The zone in which its endpoint connects.
+    pub zone: String,
+    /// True while it may be connected to media.
+    pub admitted: bool,
+    /// Kinds without which the hearing is not in session.
+    pub required: Vec<Kind>,
+}
+
+/// Who may receive one track.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    /// The track.
+    pub track: TrackId,
+    /// Bit n stands for the seat with id n.
+    pub audience: u64,
+    /// True when it goes into the record.
+    pub recorded: bool,
+}
+
+/// What the recorder does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RecordOrder {
+    /// Nothing.
+    Off,
+    /// It writes every recorded track.
+    Run,
+    /// It pauses.
+    Pause(PauseReason),
+}

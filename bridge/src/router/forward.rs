@@ -1,0 +1,102 @@
+//! The way of a packet: counted, kept until the batch is in, then handed to a list of legs that was computed before.
+
+use std::time::Instant;
+
+use hearing_config::{Kind, TrackId};
+
+use super::hearing::Hearing;
+use super::leg::{Delivery, LegId};
+use super::packet::{Frame, LayerSet, Packet};
+use super::routes::layers;
+
+impl Hearing {
+    /// A frame of an announced track came over a trunk.
+    pub(super) fn inject(&mut self, now: Instant, leg: LegId, track: TrackId, frame: Frame) {
+        for packet in frame.packets {
+            self.receive(now, leg, track, packet);
+        }
+        if self.inbox.len() >= INBOX_LIMIT {
+            self.settle(now);
+        }
+    }
+
+    /// A packet of a track came from `leg`.
+    pub(super) fn receive(&mut self, now: Instant, leg: LegId, track: TrackId, packet: Packet) {
+        let stream = self.streams.get_mut(&track).filter(|stream| stream.publisher == leg);
+        let Some(stream) = stream.filter(|_| usize::from(packet.layer.0) < super::packet::Layer::LIMIT) else {
+            self.tally.stray_packets += 1;
+            return;
+        };
+        stream.receive(&packet);
+        if let (Kind::Audio, Some(level), true) = (track.kind, packet.level, stream.audience.is_heard()) {
+            self.speakers.handle_level(now, track.seat, level);
+        }
+        self.inbox.push((track, packet));
+    }
+
+    /// Hands over the batch, leg by leg, so that what goes to one destination leaves in one piece.
+    pub(super) fn forward(&mut self, now: Instant) {
+        let mut inbox = std::mem::take(&mut self.inbox);
+        for run in inbox.chunk_by(|(a, _), (b, _)| a == b) {
+            self.forward_run(now, run);
+        }
+        inbox.clear();
+        self.inbox = inbox;
+    }
+
+    pub(super) fn handle_stream_timeouts(&mut self, now: Instant) {
+        let due = self.streams.values().filter(|s| s.poll_timeout().is_some_and(|at| at <= now)).map(|s| s.info.id);
+        for track in due.collect::<Vec<_>>() {
+            let Some(stream) = self.streams.get_mut(&track) else { continue };
+            let (publisher, keys) = (stream.publisher, stream.handle_timeout(now));
+            self.deliver_frames(now, track);
+            for layer in layers(keys) {
+                self.ask_key(now, publisher, track, layer);
+            }
+        }
+    }
+
+    /// All of one track.
+    fn forward_run(&mut self, now: Instant, run: &[(TrackId, Packet)]) {
+        let track = run[0].0;
+        let Some(stream) = self.streams.get_mut(&track) else { return };
+        let mut framed = LayerSet::EMPTY;
+        for subscriber in stream.subscribers() {
+            if subscriber.delivery == Delivery::Frames {
+                framed = framed.union(subscriber.layers);
+                continue;
+            }
+            let slot = &mut self.legs[subscriber.at];
+            for (_, packet) in run.iter().filter(|(_, packet)| subscriber.layers.contains(packet.layer)) {
+                slot.leg.handle_packet(now, track, packet);
+                self.tally.forwarded += 1;
+            }
+            if !std::mem::replace(&mut slot.dirty, true) {
+                self.dirty.push(slot.id);
+            }
+        }
+        if !framed.is_empty() {
+            run.iter().for_each(|(_, packet)| stream.assemble(now, packet));
+            self.deliver_frames(now, track);
+        }
+    }
+
+    fn deliver_frames(&mut self, now: Instant, track: TrackId) {
+        let Some(stream) = self.streams.get_mut(&track) else { return };
+        while let Some(frame) = stream.poll_frame() {
+            let takers = stream.subscribers().iter().filter(|s| s.delivery == Delivery::Frames);
+            for subscriber in takers.filter(|s| s.layers.contains(frame.head().layer)) {
+                let slot = &mut self.legs[subscriber.at];
+                slot.leg.handle_frame(now, track, &frame);
+                self.tally.forwarded += frame.packets.len() as u64;
+                if !std::mem::replace(&mut slot.dirty, true) {
+                    self.dirty.push(slot.id);
+                }
+            }
+        }
+        self.tally.frames_skipped += stream.take_skipped();
+    }
+}
+
+/// Packets that may wait for the end of a batch; a whole key frame comes over a trunk at once.
+const INBOX_LIMIT: usize = 1_024;

@@ -1,0 +1,283 @@
+//! The router of one hearing at this node: its legs, its tracks, its plan. Sans-IO: told the time, handed datagrams and
+//! commands, drained with `poll`. Subscriptions are in routes.rs, the way of a packet in forward.rs.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use hearing_config::{HearingId, SeatId, TrackId, Zone};
+use hearing_signaling::hearing::MediaPlan;
+use hearing_signaling::http::Size;
+use tracing::{debug, info};
+
+use super::leg::{Control, LegId, Output, Path, Place};
+use super::packet::{Layer, Packet};
+use super::slot::Slot;
+use super::speakers::Speakers;
+use super::stream::Stream;
+use super::tally::Tally;
+use super::track::TrackInfo;
+use super::worker::{Attach, Event, TrackReport};
+
+pub(super) struct Hearing {
+    pub(super) id: HearingId,
+    pub(super) zone: Zone,
+    pub(super) plan: Option<Arc<MediaPlan>>,
+    /// By id.
+    pub(super) legs: Vec<Slot>,
+    pub(super) streams: BTreeMap<TrackId, Stream>,
+    pub(super) speakers: Speakers,
+    /// Packets of this batch that were not forwarded yet.
+    pub(super) inbox: Vec<(TrackId, Packet)>,
+    /// Legs that were handed something and may have something.
+    pub(super) dirty: Vec<LegId>,
+    closing: Vec<(LegId, String)>,
+    effects: VecDeque<Effect>,
+    events: VecDeque<Event>,
+    pub(super) tally: Tally,
+}
+
+/// What a hearing's router wants done outside.
+#[derive(Debug)]
+pub(super) enum Effect {
+    Transmit {
+        path: Path,
+        datagrams: Bytes,
+        segment: Option<u16>,
+    },
+    Bind(LegId, Path),
+    /// The leg is gone: its paths and its user fragment lead nowhere.
+    Gone(LegId),
+}
+
+impl Hearing {
+    pub(super) fn new(id: HearingId, zone: Zone) -> Self {
+        Self {
+            id,
+            zone,
+            plan: None,
+            legs: Vec::new(),
+            streams: BTreeMap::new(),
+            speakers: Speakers::default(),
+            inbox: Vec::new(),
+            dirty: Vec::new(),
+            closing: Vec::new(),
+            effects: VecDeque::new(),
+            events: VecDeque::new(),
+            tally: Tally::default(),
+        }
+    }
+
+    /// The plan in force from now on, if it is newer than the present one.
+    pub(super) fn set_plan(&mut self, now: Instant, plan: Arc<MediaPlan>) {
+        if self.plan.as_ref().is_some_and(|present| plan.revision <= present.revision) {
+            self.tally.stale_plans += 1;
+            return;
+        }
+        self.plan = Some(plan);
+        self.refresh_all(now);
+    }
+
+    /// Hangs a leg on; one of the same seat that was there before is closed.
+    pub(super) fn attach(&mut self, now: Instant, attach: Attach) {
+        let same_seat = |slot: &Slot| matches!(slot.place, Place::Seat(_)) && slot.place == attach.place;
+        let replaced = |slot: &&Slot| same_seat(slot) || slot.id == attach.id;
+        let replaced: Vec<LegId> = self.legs.iter().filter(replaced).map(|slot| slot.id).collect();
+        for id in replaced {
+            self.remove(now, id, "replaced by a new connection");
+        }
+        let at = self.legs.partition_point(|slot| slot.id < attach.id);
+        self.legs.insert(at, Slot::new(attach.id, attach.place, attach.leg));
+        self.mark(attach.id);
+        self.refresh_all(now);
+    }
+
+    /// Takes a leg off.
+    pub(super) fn detach(&mut self, now: Instant, leg: LegId) {
+        self.remove(now, leg, "taken off");
+    }
+
+    /// A page tells how large it shows a track.
+    pub(super) fn prefer(&mut self, now: Instant, seat: SeatId, track: TrackId, size: Size) {
+        match self.legs.iter().position(|slot| slot.place == Place::Seat(seat)) {
+            Some(at) => self.control(now, at, Control::Prefer(track, size)),
+            None => self.tally.stray_commands += 1,
+        }
+    }
+
+    pub(super) fn handle_datagram(&mut self, now: Instant, leg: LegId, path: Path, datagram: &[u8]) {
+        let Some(at) = self.position(leg) else {
+            self.tally.strangers += 1;
+            return;
+        };
+        self.legs[at].leg.handle_datagram(now, path, datagram);
+        self.drain(now, at);
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        for at in 0..self.legs.len() {
+            if self.legs[at].deadline.is_some_and(|deadline| deadline <= now) {
+                self.legs[at].leg.handle_timeout(now);
+                self.drain(now, at);
+            }
+        }
+        self.speakers.handle_timeout(now);
+        self.handle_stream_timeouts(now);
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let legs = self.legs.iter().filter_map(|slot| slot.deadline);
+        let streams = self.streams.values().filter_map(Stream::poll_timeout);
+        legs.chain(streams).chain(self.speakers.poll_timeout()).min()
+    }
+
+    /// Ends a batch: forwards what came in and drains every leg that was handed something.
+    pub(super) fn settle(&mut self, now: Instant) {
+        loop {
+            if let Some(id) = self.dirty.pop() {
+                if let Some(at) = self.position(id) {
+                    self.drain(now, at);
+                }
+            } else if !self.inbox.is_empty() {
+                self.forward(now);
+            } else if let Some((id, why)) = self.closing.pop() {
+                self.remove(now, id, &why);
+            } else {
+                break;
+            }
+        }
+        if let Some(speakers) = self.speakers.poll() {
+            self.report(Event::Speaking(speakers));
+        }
+    }
+
+    pub(super) fn poll(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// What waits to be reported; whoever could report the first takes it with `pop_event`.
+    pub(super) fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// Puts an event back that could not be delivered yet.
+    pub(super) fn return_event(&mut self, event: Event) {
+        self.events.push_front(event);
+    }
+
+    /// True while something waits to be reported.
+    pub(super) fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
+    pub(super) fn reports(&self) -> impl Iterator<Item = TrackReport> {
+        self.streams.values().map(|stream| stream.report(self.id))
+    }
+
+    pub(super) fn report(&mut self, event: Event) {
+        if self.events.len() < EVENTS_LIMIT {
+            self.events.push_back(event);
+        } else {
+            self.tally.events_lost += 1;
+        }
+    }
+
+    pub(super) fn position(&self, leg: LegId) -> Option<usize> {
+        self.legs.binary_search_by_key(&leg, |slot| slot.id).ok()
+    }
+
+    pub(super) fn control(&mut self, now: Instant, at: usize, control: Control) {
+        self.legs[at].leg.handle_control(now, control);
+        self.mark(self.legs[at].id);
+    }
+
+    pub(super) fn mark(&mut self, leg: LegId) {
+        let Some(at) = self.position(leg) else { return };
+        if !std::mem::replace(&mut self.legs[at].dirty, true) {
+            self.dirty.push(leg);
+        }
+    }
+
+    fn drain(&mut self, now: Instant, at: usize) {
+        self.legs[at].dirty = false;
+        while let Some(output) = self.legs[at].leg.poll_output() {
+            self.handle_output(now, at, output);
+        }
+        self.legs[at].deadline = self.legs[at].leg.poll_timeout();
+    }
+
+    /// Never moves or removes a leg: positions hold while legs are drained.
+    fn handle_output(&mut self, now: Instant, at: usize, output: Output) {
+        let id = self.legs[at].id;
+        match output {
+            Output::Packet(track, packet) => self.receive(now, id, track, packet),
+            Output::Transmit { path, datagrams, segment } => {
+                self.effects.push_back(Effect::Transmit { path, datagrams, segment });
+            }
+            Output::Bind(path) => self.effects.push_back(Effect::Bind(id, path)),
+            Output::Track(info) => self.publish(now, at, info),
+            Output::TrackEnd(track) => self.unpublish(now, id, track),
+            Output::KeyFrame(track, layer) => self.handle_key_request(now, at, track, layer),
+            Output::Wanted(track) => self.refresh(now, track),
+            Output::Connected => self.handle_connected(at),
+            Output::Quality(quality) => {
+                if let Place::Seat(seat) = self.legs[at].place {
+                    self.report(Event::Quality(seat, quality));
+                }
+            }
+            Output::Closed(why) => self.closing.push((id, why)),
+        }
+    }
+
+    /// Only what the leg is being handed may it ask for.
+    fn handle_key_request(&mut self, now: Instant, at: usize, track: TrackId, layer: Layer) {
+        if self.legs[at].granted.contains(&track) {
+            self.request_key(now, track, layer);
+        } else {
+            self.tally.stray_commands += 1;
+        }
+    }
+
+    fn handle_connected(&mut self, at: usize) {
+        self.legs[at].connected = true;
+        if let Place::Seat(seat) = self.legs[at].place {
+            self.report(Event::Connected(seat));
+        }
+    }
+
+    /// A leg publishes a track, or publishes it in another way. A seat's endpoint publishes its own tracks only, of its
+    /// own zone; what comes over a trunk is announced by the trunk, whose gate has let it in.
+    fn publish(&mut self, now: Instant, at: usize, info: TrackInfo) {
+        let may = match &self.legs[at].place {
+            Place::Seat(seat) => *seat == info.id.seat && info.origin == self.zone,
+            Place::Trunk(_) | Place::Record => false,
+        };
+        if may {
+            self.begin_stream(now, self.legs[at].id, info);
+        } else {
+            info!(hearing = %self.id, track = %info.id, origin = %info.origin, "a leg may not publish this track");
+            self.tally.tracks_refused += 1;
+        }
+    }
+
+    fn remove(&mut self, now: Instant, id: LegId, why: &str) {
+        let Some(at) = self.position(id) else { return };
+        let slot = self.legs.remove(at);
+        debug!(hearing = %self.id, leg = id.0, place = ?slot.place, why, "leg gone");
+        self.effects.push_back(Effect::Gone(id));
+        let published = self.streams.values().filter(|stream| stream.publisher == id).map(|stream| stream.info.id);
+        for track in published.collect::<Vec<_>>() {
+            self.end_stream(now, track);
+        }
+        self.refresh_all(now);
+        match slot.place {
+            Place::Seat(seat) if slot.connected => self.report(Event::Disconnected(seat, why.to_owned())),
+            Place::Seat(_) => {}
+            Place::Trunk(_) | Place::Record => self.report(Event::LegClosed(id, why.to_owned())),
+        }
+    }
+}
+
+/// Reports that may wait for whoever follows them.
+const EVENTS_LIMIT: usize = 1_024;

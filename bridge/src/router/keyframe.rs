@@ -1,0 +1,67 @@
+//! How often a publisher is asked for a key frame.
+
+use std::time::{Duration, Instant};
+
+/// Requests for one layer of a track: at most one in 500 ms; one that comes too soon is kept until its time.
+#[derive(Debug, Default)]
+pub(super) struct Throttle {
+    last: Option<Instant>,
+    due: Option<Instant>,
+}
+
+impl Throttle {
+    /// Somebody needs a key frame; true when the publisher is to be asked now.
+    pub(super) fn request(&mut self, now: Instant) -> bool {
+        match self.last.map(|last| last + SPACING) {
+            Some(next) if next > now => {
+                self.due = Some(next);
+                false
+            }
+            Some(_) | None => {
+                (self.last, self.due) = (Some(now), None);
+                true
+            }
+        }
+    }
+
+    /// A key frame came: whoever waits has it.
+    pub(super) const fn satisfy(&mut self) {
+        self.due = None;
+    }
+
+    /// True when a kept request's time has come.
+    pub(super) fn handle_timeout(&mut self, now: Instant) -> bool {
+        self.due.is_some_and(|due| due <= now) && self.request(now)
+    }
+
+    /// When `handle_timeout` wants to be called.
+    pub(super) const fn poll_timeout(&self) -> Option<Instant> {
+        self.due
+    }
+}
+
+const SPACING: Duration = Duration::from_millis(500);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_request_waits_until_its_time_and_is_not_forgotten() {
+        let (mut throttle, now) = (Throttle::default(), Instant::now());
+        assert!(throttle.request(now));
+        assert!(!throttle.request(now + SPACING / 2));
+        assert_eq!(throttle.poll_timeout(), Some(now + SPACING));
+        assert!(throttle.handle_timeout(now + SPACING));
+        assert_eq!(throttle.poll_timeout(), None);
+    }
+
+    #[test]
+    fn a_key_frame_that_comes_answers_whoever_waits() {
+        let (mut throttle, now) = (Throttle::default(), Instant::now());
+        assert!(throttle.request(now));
+        assert!(!throttle.request(now + SPACING / 5));
+        throttle.satisfy();
+        assert!(!throttle.handle_timeout(now + SPACING));
+    }
+}

@@ -1,0 +1,156 @@
+//! Tracks and who takes them: computed when a plan, leg, track or demand changes, never per packet.
+
+use std::time::Instant;
+
+use hearing_config::{Kind, TrackId};
+
+use super::audibility::Audience;
+use super::hearing::Hearing;
+use super::leg::{Control, LegId, Place};
+use super::packet::{Layer, LayerSet};
+use super::stream::{Stream, Subscriber};
+use super::track::TrackInfo;
+use super::worker::Event;
+
+impl Hearing {
+    /// A trunk's peer publishes a track; the gate has let it in.
+    pub(super) fn announce(&mut self, now: Instant, leg: LegId, info: TrackInfo) {
+        match self.position(leg).map(|at| &self.legs[at].place) {
+            Some(Place::Trunk(_)) => self.begin_stream(now, leg, info),
+            Some(Place::Seat(_) | Place::Record) | None => self.tally.stray_commands += 1,
+        }
+    }
+
+    /// `leg` no longer publishes `track`.
+    pub(super) fn unpublish(&mut self, now: Instant, leg: LegId, track: TrackId) {
+        if self.streams.get(&track).is_some_and(|stream| stream.publisher == leg) {
+            self.end_stream(now, track);
+        } else {
+            self.tally.stray_commands += 1;
+        }
+    }
+
+    /// What a trunk's peer takes of a track from here.
+    pub(super) fn demand(&mut self, now: Instant, leg: LegId, track: TrackId, layers: LayerSet) {
+        let Some(at) = self.position(leg) else {
+            self.tally.stray_commands += 1;
+            return;
+        };
+        let demands = &mut self.legs[at].demands;
+        if layers.is_empty() {
+            demands.remove(&track);
+        } else {
+            demands.insert(track, layers);
+        }
+        self.refresh(now, track);
+    }
+
+    /// Somebody needs a key frame: asks the publisher, unless it was asked just now.
+    pub(super) fn request_key(&mut self, now: Instant, track: TrackId, layer: Layer) {
+        let Some(stream) = self.streams.get_mut(&track) else {
+            self.tally.stray_commands += 1;
+            return;
+        };
+        if stream.request_key(now, layer) {
+            let publisher = stream.publisher;
+            self.ask_key(now, publisher, track, layer);
+        }
+    }
+
+    /// A track begins, or goes on in another way.
+    pub(super) fn begin_stream(&mut self, now: Instant, publisher: LegId, info: TrackInfo) {
+        let track = info.id;
+        match self.streams.get_mut(&track) {
+            Some(s) if s.publisher == publisher && s.info.codec == info.codec && s.info.origin == info.origin => {
+                s.info = info.clone();
+                self.tell_again(now, &info);
+            }
+            Some(_) => {
+                self.end_stream(now, track);
+                self.streams.insert(track, Stream::new(info.clone(), publisher));
+            }
+            None => {
+                self.streams.insert(track, Stream::new(info.clone(), publisher));
+            }
+        }
+        self.report(Event::TrackUp(info));
+        self.refresh(now, track);
+    }
+
+    pub(super) fn end_stream(&mut self, now: Instant, track: TrackId) {
+        let Some(stream) = self.streams.remove(&track) else { return };
+        for at in 0..self.legs.len() {
+            if self.legs[at].grant(now, &stream.info, false) {
+                self.mark(self.legs[at].id);
+            }
+        }
+        if track.kind == Kind::Audio {
+            self.speakers.remove(track.seat);
+        }
+        self.report(Event::TrackDown(track));
+    }
+
+    pub(super) fn refresh_all(&mut self, now: Instant) {
+        for track in self.streams.keys().copied().collect::<Vec<_>>() {
+            self.refresh(now, track);
+        }
+    }
+
+    /// Computes anew who takes a track, and tells legs and publisher what that changes for them.
+    pub(super) fn refresh(&mut self, now: Instant, track: TrackId) {
+        let Some(stream) = self.streams.get_mut(&track) else { return };
+        let plan = self.plan.as_deref();
+        stream.audience = Audience::of(plan, track);
+        let (mut subscribers, mut told) = (Vec::new(), Vec::new());
+        for (at, slot) in self.legs.iter_mut().enumerate() {
+            let may =
+                slot.id != stream.publisher && slot.asks_for(track) && stream.audience.contains(plan, &slot.place);
+            if slot.grant(now, &stream.info, may) {
+                told.push(slot.id);
+            }
+            let layers = if may { slot.wanted(track) } else { LayerSet::EMPTY };
+            if !layers.is_empty() {
+                subscribers.push(Subscriber { id: slot.id, at, layers, delivery: slot.leg.delivery() });
+            }
+        }
+        if track.kind == Kind::Audio && !stream.audience.is_heard() {
+            self.speakers.remove(track.seat);
+        }
+        told.into_iter().for_each(|id| self.mark(id));
+        self.resubscribe(now, track, subscribers);
+    }
+
+    fn resubscribe(&mut self, now: Instant, track: TrackId, subscribers: Vec<Subscriber>) {
+        let Some(stream) = self.streams.get_mut(&track) else { return };
+        let change = stream.subscribe(subscribers);
+        let publisher = stream.publisher;
+        if let (Some(demand), Some(at)) = (change.demand, self.position(publisher)) {
+            self.control(now, at, Control::Demand(track, demand));
+        }
+        for layer in layers(change.key_frames) {
+            self.request_key(now, track, layer);
+        }
+    }
+
+    /// Tells those who have the track how it is sent now.
+    fn tell_again(&mut self, now: Instant, info: &TrackInfo) {
+        for at in 0..self.legs.len() {
+            if self.legs[at].granted.contains(&info.id) {
+                self.legs[at].leg.handle_track(now, info);
+                self.mark(self.legs[at].id);
+            }
+        }
+    }
+
+    pub(super) fn ask_key(&mut self, now: Instant, publisher: LegId, track: TrackId, layer: Layer) {
+        if let Some(at) = self.position(publisher) {
+            self.tally.key_requests += 1;
+            self.control(now, at, Control::KeyFrame(track, layer));
+        }
+    }
+}
+
+/// The layers of a set, the smallest first.
+pub(super) fn layers(set: LayerSet) -> impl Iterator<Item = Layer> {
+    (0..Layer::LIMIT as u8).map(Layer).filter(move |layer| set.contains(*layer))
+}

@@ -1,0 +1,59 @@
+//! A leg in its place on a hearing's router, with what the router knows of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+use hearing_config::TrackId;
+
+use super::leg::{Leg, LegId, Place};
+use super::packet::LayerSet;
+use super::track::TrackInfo;
+
+pub(super) struct Slot {
+    pub(super) id: LegId,
+    pub(super) place: Place,
+    pub(super) leg: Box<dyn Leg>,
+    /// The tracks that it was told it may send.
+    pub(super) granted: BTreeSet<TrackId>,
+    /// What a trunk's peer takes.
+    pub(super) demands: BTreeMap<TrackId, LayerSet>,
+    /// What `poll_timeout` said last.
+    pub(super) deadline: Option<Instant>,
+    /// True while the leg stands in the list of those to be drained.
+    pub(super) dirty: bool,
+    pub(super) connected: bool,
+}
+
+impl Slot {
+    pub(super) fn new(id: LegId, place: Place, leg: Box<dyn Leg>) -> Self {
+        let (granted, demands) = (BTreeSet::new(), BTreeMap::new());
+        Self { id, place, leg, granted, demands, deadline: None, dirty: false, connected: false }
+    }
+
+    /// True when a track is to be told and sent to this leg if the plan allows it. A trunk gets only what its peer demands.
+    pub(super) fn asks_for(&self, track: TrackId) -> bool {
+        match self.place {
+            Place::Seat(_) | Place::Record => true,
+            Place::Trunk(_) => self.demands.contains_key(&track),
+        }
+    }
+
+    /// The layers it takes of a track that it may have.
+    pub(super) fn wanted(&self, track: TrackId) -> LayerSet {
+        match self.place {
+            Place::Seat(_) | Place::Record => self.leg.wanted(track),
+            Place::Trunk(_) => self.demands.get(&track).copied().unwrap_or_default(),
+        }
+    }
+
+    /// Tells the leg whether it may send a track; true when that was news to it.
+    pub(super) fn grant(&mut self, now: Instant, info: &TrackInfo, may: bool) -> bool {
+        let news = if may { self.granted.insert(info.id) } else { self.granted.remove(&info.id) };
+        match (news, may) {
+            (true, true) => self.leg.handle_track(now, info),
+            (true, false) => self.leg.handle_track_end(now, info.id),
+            (false, _) => {}
+        }
+        news
+    }
+}

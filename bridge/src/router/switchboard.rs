@@ -1,0 +1,170 @@
+//! All hearings of one worker, and the way of commands and datagrams to them. Sans-IO: the worker's thread is its shell.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use bytes::Bytes;
+use hearing_config::{HearingId, Zone};
+use tokio::sync::mpsc::{self, error::TrySendError};
+use tracing::info;
+
+use super::demux::{Demux, Route};
+use super::hearing::{Effect, Hearing};
+use super::leg::Path;
+use super::tally::Tally;
+use super::worker::{Attach, Command, Event, TrackReport};
+
+#[derive(Default)]
+pub(super) struct Switchboard {
+    rooms: HashMap<HearingId, Room>,
+    demux: Demux,
+    /// Of hearings that are closed, and of what belongs to none.
+    tally: Tally,
+}
+
+struct Room {
+    hearing: Hearing,
+    events: mpsc::Sender<Event>,
+    /// True when it was handed something since it last settled.
+    touched: bool,
+}
+
+impl Switchboard {
+    pub(super) fn handle_command(&mut self, now: Instant, command: Command) {
+        match command {
+            Command::Open { hearing, zone, events } => self.open(hearing, zone, events),
+            Command::Close { hearing } => self.close(hearing),
+            Command::Attach(attach) => self.attach(now, attach),
+            Command::Report { reply } => drop(reply.send(self.reports())),
+            Command::Plan { hearing, plan } => self.with(hearing, |room| room.set_plan(now, plan)),
+            Command::Detach { hearing, leg } => self.with(hearing, |room| room.detach(now, leg)),
+            Command::Announce { hearing, leg, info } => self.with(hearing, |room| room.announce(now, leg, info)),
+            Command::Withdraw { hearing, leg, track } => self.with(hearing, |room| room.unpublish(now, leg, track)),
+            Command::Inject { hearing, leg, track, frame } => {
+                self.with(hearing, |room| room.inject(now, leg, track, frame));
+            }
+            Command::Demand { hearing, leg, track, layers } => {
+                self.with(hearing, |room| room.demand(now, leg, track, layers));
+            }
+            Command::KeyFrame { hearing, track, layer } => {
+                self.with(hearing, |room| room.request_key(now, track, layer));
+            }
+            Command::Prefer { hearing, seat, track, size } => {
+                self.with(hearing, |room| room.prefer(now, seat, track, size));
+            }
+        }
+    }
+
+    pub(super) fn handle_datagram(&mut self, now: Instant, path: Path, datagram: &[u8]) {
+        match self.demux.route(now, path, datagram) {
+            Route::To((hearing, leg)) => self.with(hearing, |room| room.handle_datagram(now, leg, path, datagram)),
+            Route::Stranger => self.tally.strangers += 1,
+            Route::Shunned => self.tally.shunned += 1,
+        }
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        for room in self.rooms.values_mut() {
+            if room.hearing.poll_timeout().is_some_and(|at| at <= now) {
+                room.hearing.handle_timeout(now);
+                room.touched = true;
+            }
+        }
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.rooms.values().filter_map(|room| room.hearing.poll_timeout()).min()
+    }
+
+    /// Ends a batch: every hearing that was handed something forwards it; `transmit` is given what is to be sent.
+    pub(super) fn settle(&mut self, now: Instant, mut transmit: impl FnMut(Path, &Bytes, Option<u16>)) {
+        for (id, room) in &mut self.rooms {
+            if std::mem::take(&mut room.touched) {
+                room.hearing.settle(now);
+                while let Some(effect) = room.hearing.poll() {
+                    match effect {
+                        Effect::Transmit { path, datagrams, segment } => transmit(path, &datagrams, segment),
+                        Effect::Bind(leg, path) => self.demux.bind(path, (*id, leg)),
+                        Effect::Gone(leg) => self.demux.forget((*id, leg)),
+                    }
+                }
+            }
+            room.send_events();
+        }
+    }
+
+    /// True while reports wait because nobody took them fast enough.
+    pub(super) fn has_events(&self) -> bool {
+        self.rooms.values().any(|room| room.hearing.has_events())
+    }
+
+    /// A datagram was for a transport that is not served.
+    pub(super) const fn count_unroutable(&mut self) {
+        self.tally.unroutable += 1;
+    }
+
+    pub(super) fn tally(&self) -> Tally {
+        let mut all = self.tally;
+        for room in self.rooms.values() {
+            all += room.hearing.tally;
+        }
+        all
+    }
+
+    fn open(&mut self, id: HearingId, zone: Zone, events: mpsc::Sender<Event>) {
+        if let Some(room) = self.rooms.get_mut(&id) {
+            room.events = events;
+            return;
+        }
+        info!(hearing = %id, "worker carries the hearing");
+        self.rooms.insert(id, Room { hearing: Hearing::new(id, zone), events, touched: false });
+    }
+
+    fn close(&mut self, id: HearingId) {
+        if let Some(room) = self.rooms.remove(&id) {
+            self.tally += room.hearing.tally;
+        }
+        self.demux.forget_hearing(id);
+    }
+
+    fn attach(&mut self, now: Instant, attach: Attach) {
+        let (hearing, leg, ufrag) = (attach.hearing, attach.id, attach.ufrag.clone());
+        // First the hearing, so that the way to a leg that is replaced is forgotten before there is one to the new.
+        self.with(hearing, |room| room.attach(now, attach));
+        if let (Some(ufrag), true) = (ufrag, self.rooms.contains_key(&hearing)) {
+            self.demux.expect(ufrag, (hearing, leg));
+        }
+    }
+
+    fn with(&mut self, id: HearingId, act: impl FnOnce(&mut Hearing)) {
+        match self.rooms.get_mut(&id) {
+            Some(room) => {
+                act(&mut room.hearing);
+                room.touched = true;
+            }
+            None => self.tally.stray_commands += 1,
+        }
+    }
+
+    fn reports(&self) -> Vec<TrackReport> {
+        self.rooms.values().flat_map(|room| room.hearing.reports()).collect()
+    }
+}
+
+impl Room {
+    fn send_events(&mut self) {
+        while let Some(event) = self.hearing.poll_event() {
+            match self.events.try_send(event) {
+                Ok(()) => {}
+                // Figures are worth nothing later; what changed a state waits.
+                Err(TrySendError::Full(Event::Quality(..)) | TrySendError::Closed(_)) => {
+                    self.hearing.tally.events_lost += 1
+                }
+                Err(TrySendError::Full(event)) => {
+                    self.hearing.return_event(event);
+                    break;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! How a worker is told something: two bounded queues, so that media can never keep control from getting through.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+
+use mio::Waker;
+
+use super::Command;
+
+/// Talks to a worker. Cheap to clone; the worker ends when the last one is dropped.
+#[derive(Debug, Clone)]
+pub struct WorkerHandle {
+    control: SyncSender<Command>,
+    media: SyncSender<Command>,
+    bell: Arc<Bell>,
+    local: SocketAddr,
+}
+
+/// The command was not taken: the worker's queue is full, or the worker has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the media worker takes no more commands for now")]
+pub struct Full;
+
+impl WorkerHandle {
+    /// Tells the worker something. Commands keep their order, except that control may overtake media ([`Command::Inject`]).
+    ///
+    /// # Errors
+    /// [`Full`] when it did not fit; lost media is counted, lost control is for the caller to deal with.
+    pub fn send(&self, command: Command) -> Result<(), Full> {
+        let media = matches!(command, Command::Inject { .. });
+        let queue = if media { &self.media } else { &self.control };
+        if queue.try_send(command).is_err() {
+            let what = if media { "media" } else { "control" };
+            metrics::counter!("hearing_worker_commands_lost_total", "what" => what).increment(1);
+            return Err(Full);
+        }
+        self.bell.ring();
+        Ok(())
+    }
+
+    /// The address of the worker's UDP socket.
+    #[must_use]
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+}
+
+/// The worker's end of its queues.
+pub(super) struct Inbox {
+    control: Receiver<Command>,
+    media: Receiver<Command>,
+    bell: Arc<Bell>,
+}
+
+/// What `Inbox::take` found.
+pub(super) enum Taken {
+    Command(Command),
+    Nothing,
+    /// No handle is left.
+    Ended,
+}
+
+impl Inbox {
+    /// Before the queues are read: whatever is sent from now on wakes the worker again.
+    pub(super) fn rearm(&self) {
+        self.bell.rung.store(false, Ordering::SeqCst);
+    }
+
+    /// The next command, control first.
+    pub(super) fn take(&self) -> Taken {
+        match self.control.try_recv() {
+            Ok(command) => Taken::Command(command),
+            Err(TryRecvError::Empty) => self.media.try_recv().map_or(Taken::Nothing, Taken::Command),
+            Err(TryRecvError::Disconnected) => Taken::Ended,
+        }
+    }
+}
+
+/// The two ends of a worker's queues.
+pub(super) fn queue(waker: Waker, local: SocketAddr) -> (WorkerHandle, Inbox) {
+    let ((control, control_end), (media, media_end)) = (sync_channel(CONTROL_LIMIT), sync_channel(MEDIA_LIMIT));
+    let bell = Arc::new(Bell { waker, rung: AtomicBool::new(false) });
+    let inbox = Inbox { control: control_end, media: media_end, bell: bell.clone() };
+    (WorkerHandle { control, media, bell, local }, inbox)
+}
+
+/// Wakes the worker, once for all that is sent while it has not looked.
+#[derive(Debug)]
+struct Bell {
+    waker: Waker,
+    rung: AtomicBool,
+}
+
+impl Bell {
+    fn ring(&self) {
+        if !self.rung.swap(true, Ordering::SeqCst) && self.waker.wake().is_err() {
+            // The worker looks at its queues once a second anyway.
+            metrics::counter!("hearing_worker_wakes_failed_total").increment(1);
+        }
+    }
+}
+
+const CONTROL_LIMIT: usize = 1_024;
+/// Frames; 25 pictures a second of 60 tracks for two seconds.
+const MEDIA_LIMIT: usize = 3_072;
+
+#[cfg(test)]
+mod tests {
+    use hearing_config::{HearingId, Kind, SeatId, TrackId};
+    use uuid::Uuid;
+
+    use super::super::super::leg::LegId;
+    use super::super::super::packet::Frame;
+    use super::*;
+
+    fn inject() -> Command {
+        let track = TrackId { seat: SeatId(0), kind: Kind::Video };
+        Command::Inject { hearing: HearingId(Uuid::nil()), leg: LegId(1), track, frame: Frame { packets: Vec::new() } }
+    }
+
+    fn close() -> Command {
+        Command::Close { hearing: HearingId(Uuid::nil()) }
+    }
+
+    fn pair() -> (WorkerHandle, Inbox, mio::Poll) {
+        let poll = mio::Poll::new().unwrap();
+        let waker = Waker::new(poll.registry(), mio::Token(1)).unwrap();
+        let (handle, inbox) = queue(waker, "127.0.0.1:1".parse().unwrap());
+        (handle, inbox, poll)
+    }
+
+    #[test]
+    fn media_beyond_its_share_is_refused_and_control_still_gets_through_first() {
+        let (handle, inbox, _poll) = pair();
+        for _ in 0..MEDIA_LIMIT {
+            handle.send(inject()).unwrap();
+        }
+        assert_eq!(handle.send(inject()), Err(Full));
+        handle.send(close()).unwrap();
+        assert!(matches!(inbox.take(), Taken::Command(Command::Close { .. })));
+        assert!(matches!(inbox.take(), Taken::Command(Command::Inject { .. })));
+    }
+
+    #[test]
+    fn a_worker_without_handles_learns_that_it_is_over() {
+        let (handle, inbox, _poll) = pair();
+        handle.send(close()).unwrap();
+        drop(handle);
+        assert!(matches!(inbox.take(), Taken::Command(_)));
+        assert!(matches!(inbox.take(), Taken::Ended));
+    }
+}

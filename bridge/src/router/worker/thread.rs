@@ -1,0 +1,201 @@
+//! The shell around a switchboard: one operating system thread, one socket, one poll.
+
+use std::io;
+use std::net::SocketAddr;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mio::{Events, Poll, Token, Waker};
+use tracing::{error, info};
+
+use super::super::leg::{Path, Transport};
+use super::super::switchboard::Switchboard;
+use super::queue::{Inbox, Taken, WorkerHandle, queue};
+use crate::net::udp;
+
+/// A media worker; it lives in its thread and is reached through its [`WorkerHandle`].
+pub struct Worker {
+    index: usize,
+    poll: Poll,
+    socket: udp::Socket,
+    /// True until the socket says that nothing is left.
+    readable: bool,
+    inbox: Inbox,
+    /// True until the queues are found empty.
+    pending: bool,
+    board: Switchboard,
+    published: Instant,
+}
+
+impl Worker {
+    /// Binds `bind` and starts the worker `index` in a thread of its own, named `media-{index}`.
+    /// Metrics go to whatever recorder is installed by then.
+    ///
+    /// # Errors
+    /// When the address can't be bound or the system gives no thread.
+    pub fn spawn(bind: SocketAddr, index: usize) -> io::Result<WorkerHandle> {
+        let poll = Poll::new()?;
+        let mut socket = udp::Socket::bind(bind)?;
+        socket.register(poll.registry(), SOCKET)?;
+        let local = socket.local_addr()?;
+        let (handle, inbox) = queue(Waker::new(poll.registry(), QUEUE)?, local);
+        let (board, published) = (Switchboard::default(), Instant::now());
+        let worker = Self { index, poll, socket, readable: true, inbox, pending: true, board, published };
+        thread::Builder::new().name(format!("media-{index}")).spawn(move || worker.run())?;
+        info!(worker = index, %local, "media worker runs");
+        Ok(handle)
+    }
+
+    fn run(mut self) {
+        let mut events = Events::with_capacity(8);
+        loop {
+            if let Err(error) = self.wait(&mut events)
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                error!(worker = self.index, %error, "media worker can't wait for events and ends");
+                return;
+            }
+            let now = Instant::now();
+            if self.take_commands(now) {
+                info!(worker = self.index, "media worker ends");
+                return;
+            }
+            self.take_datagrams(now);
+            self.board.handle_timeout(now);
+            self.settle(now);
+            self.publish(now);
+        }
+    }
+
+    fn wait(&mut self, events: &mut Events) -> io::Result<()> {
+        self.poll.poll(events, Some(self.pause()))?;
+        for event in events.iter() {
+            match event.token() {
+                SOCKET => self.readable |= event.is_readable(),
+                _ => self.pending = true,
+            }
+        }
+        Ok(())
+    }
+
+    fn pause(&self) -> Duration {
+        if self.readable || self.pending {
+            return Duration::ZERO;
+        }
+        let longest = if self.board.has_events() { EVENTS_PAUSE } else { LONGEST_PAUSE };
+        let next = self.board.poll_timeout();
+        next.map_or(longest, |at| at.saturating_duration_since(Instant::now()).min(longest))
+    }
+
+    /// True when no handle is left. At most a share of the commands at a time, so that datagrams are not kept waiting.
+    fn take_commands(&mut self, now: Instant) -> bool {
+        self.inbox.rearm();
+        self.pending = false;
+        for _ in 0..COMMANDS_AT_A_TIME {
+            match self.inbox.take() {
+                Taken::Command(command) => self.board.handle_command(now, command),
+                Taken::Nothing => return false,
+                Taken::Ended => return true,
+            }
+        }
+        self.pending = true;
+        false
+    }
+
+    fn take_datagrams(&mut self, now: Instant) {
+        for _ in 0..BATCHES_AT_A_TIME {
+            let board = &mut self.board;
+            self.readable = self.socket.receive(|remote, datagram| {
+                board.handle_datagram(now, Path { remote, transport: Transport::Udp }, datagram);
+            });
+            if !self.readable {
+                return;
+            }
+            self.settle(now);
+        }
+    }
+
+    fn settle(&mut self, now: Instant) {
+        let (socket, mut unroutable) = (&mut self.socket, 0);
+        self.board.settle(now, |path, datagrams, segment| match path.transport {
+            Transport::Udp => socket.send(path.remote, datagrams, segment),
+            Transport::Tcp => unroutable += 1,
+        });
+        (0..unroutable).for_each(|_| self.board.count_unroutable());
+        self.socket.flush();
+    }
+
+    fn publish(&mut self, now: Instant) {
+        if now < self.published + LONGEST_PAUSE {
+            return;
+        }
+        self.published = now;
+        let socket = self.socket.counters();
+        let socket = [
+            ("hearing_udp_received_total", socket.received),
+            ("hearing_udp_sent_total", socket.sent),
+            ("hearing_udp_sends_total", socket.sends),
+            ("hearing_udp_overflowed_total", socket.overflowed),
+            ("hearing_udp_refused_total", socket.refused),
+            ("hearing_udp_receive_errors_total", socket.receive_errors),
+        ];
+        for (name, value) in self.board.tally().metrics().into_iter().chain(socket) {
+            metrics::counter!(name, "worker" => self.index.to_string()).absolute(value);
+        }
+    }
+}
+
+const SOCKET: Token = Token(0);
+const QUEUE: Token = Token(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// How soon reports are tried again that nobody had room for.
+const EVENTS_PAUSE: Duration = Duration::from_millis(20);
+const COMMANDS_AT_A_TIME: usize = 256;
+const BATCHES_AT_A_TIME: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+
+    use hearing_config::{HearingId, SeatId};
+    use tokio::sync::mpsc;
+    use uuid::Uuid;
+
+    use super::super::super::fake::{fake_leg, path, stun, zone};
+    use super::super::super::leg::{LegId, Output, Place};
+    use super::super::{Attach, Command, Event};
+    use super::*;
+
+    #[test]
+    fn a_datagram_reaches_its_leg_and_the_answer_comes_back_over_the_same_socket() {
+        let worker = Worker::spawn("127.0.0.1:0".parse().unwrap(), 0).unwrap();
+        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let (events, mut reports) = mpsc::channel(8);
+        let (leg, notes) = fake_leg();
+        let datagrams = bytes::Bytes::from_static(b"answer");
+        let path = path(client.local_addr().unwrap().port());
+        notes.lock().unwrap().say([Output::Connected, Output::Transmit { path, datagrams, segment: None }]);
+        let hearing = HearingId(Uuid::nil());
+        worker.send(Command::Open { hearing, zone: zone("gov"), events }).unwrap();
+        let place = Place::Seat(SeatId(0));
+        worker
+            .send(Command::Attach(Attach { hearing, id: LegId(1), place, ufrag: Some("u1".to_owned()), leg }))
+            .unwrap();
+        assert_eq!(reports.blocking_recv(), Some(Event::Connected(SeatId(0))));
+
+        client.send_to(&stun("u1:peer"), worker.local_addr()).unwrap();
+        let mut buffer = [0; 64];
+        let len = client.recv(&mut buffer).unwrap();
+        assert_eq!(&buffer[..len], b"answer");
+
+        drop(worker);
+        assert_eq!(reports.blocking_recv(), None, "without a handle the thread ends and its hearings with it");
+    }
+
+    #[test]
+    fn an_address_in_use_is_refused() {
+        let worker = Worker::spawn("127.0.0.1:0".parse().unwrap(), 0).unwrap();
+        assert_eq!(Worker::spawn(worker.local_addr(), 1).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    }
+}

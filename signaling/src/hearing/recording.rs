@@ -1,0 +1,145 @@
+//! The record as the hearing knows it: which tracks it needs, which of them are written, and what media reports.
+
+use std::collections::BTreeSet;
+
+use hearing_config::{Kind, SeatId, Timestamp, TrackId, Zone};
+
+use super::{Change, Hearing, MediaReport, Phase, Presence, RecordState, RecordView, Reply};
+
+impl Hearing {
+    pub(super) fn report(&mut self, report: MediaReport, now: Timestamp) -> Reply {
+        match report {
+            MediaReport::Connected { seat } => self.connected(seat, now),
+            MediaReport::Disconnected { seat } => self.disconnected(seat, now),
+            MediaReport::TrackUp { track } => self.track_up(track, now),
+            MediaReport::TrackDown { track } => _ = self.arriving.remove(&track),
+            MediaReport::Recording { tracks } => self.recorded(tracks, now),
+            MediaReport::RecordFailed { reason } => self.record_failed(reason),
+            MediaReport::Line { zone, up: false } => self.line_down(&zone, now),
+            // Its node reports again who is connected there.
+            MediaReport::Line { up: true, .. } => {}
+            // Live figures are not the hearing's: its owner keeps them.
+            MediaReport::Speaking { .. } | MediaReport::Quality { .. } => {}
+        }
+        Reply::Done
+    }
+
+    /// The tracks without which the hearing can't be in session: those of every seat that was not taken out and does not wait
+    /// apart; muted sound is not recorded, so it is not required either.
+    pub(super) fn required(&self) -> BTreeSet<TrackId> {
+        let seats = self.kept.view.seats.iter().filter(|seat| seat.presence != Presence::Removed && !seat.apart);
+        let tracks = seats.flat_map(|seat| seat.required.iter().map(|kind| (seat.muted, seat.id, *kind)));
+        tracks.filter(|(muted, _, kind)| !(*muted && *kind == Kind::Audio)).map(|(_, seat, kind)| TrackId { seat, kind }).collect()
+    }
+
+    /// The required tracks that are not being recorded.
+    pub(super) fn unrecorded(&self) -> Vec<TrackId> {
+        self.required().difference(&self.recording).copied().collect()
+    }
+
+    /// Tracks in words, as `seat/kind` with the seat's slug.
+    pub(super) fn names(&self, tracks: &[TrackId]) -> String {
+        tracks.iter().map(|track| self.name(*track)).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Keeps the view of the record true.
+    pub(super) fn settle_record(&mut self, now: Timestamp) {
+        self.settle_grace(now);
+        let record = self.record();
+        if record != self.kept.view.record {
+            self.change(Change::Record(record), now);
+        }
+    }
+
+    /// A track that becomes required in session (unmuted, called) gives the recorder a moment before the record is faulty.
+    fn settle_grace(&mut self, now: Timestamp) {
+        if !self.phase().is_recorded() {
+            self.grace.clear();
+            self.owed.clear();
+            return;
+        }
+        let required = self.required();
+        for track in required.difference(&self.owed) {
+            self.grace.insert(*track, now.plus(GRACE));
+        }
+        self.grace.retain(|track, until| now < *until && required.contains(track) && !self.recording.contains(track));
+        self.owed = required;
+    }
+
+    fn record(&self) -> RecordView {
+        let state = match self.phase() {
+            Phase::Scheduled | Phase::Waiting => RecordState::Off,
+            Phase::InSession | Phase::Signing if self.record_fault().is_some() => RecordState::Faulty,
+            Phase::InSession | Phase::Signing => RecordState::Running,
+            Phase::Recess(_) => RecordState::Paused,
+            Phase::Closed | Phase::Sealed if self.kept.view.opened_at.is_none() => RecordState::Off,
+            Phase::Closed | Phase::Sealed => RecordState::Ended,
+        };
+        let shown = self.phase().is_recorded();
+        let tracks = self.recording.iter().filter(|_| shown).map(|track| self.name(*track)).collect();
+        RecordView { state, tracks, fault: self.record_fault().filter(|_| shown) }
+    }
+
+    fn record_fault(&self) -> Option<String> {
+        if let Some(reason) = &self.fault {
+            return Some(reason.clone());
+        }
+        let missing: Vec<_> = self.unrecorded().into_iter().filter(|track| !self.grace.contains_key(track)).collect();
+        match (missing.is_empty(), self.recording.is_empty()) {
+            (false, _) => Some(format!("not recorded: {}", self.names(&missing))),
+            (true, true) if self.grace.is_empty() => Some("nothing is being recorded".to_owned()),
+            (true, _) => None,
+        }
+    }
+
+    fn name(&self, track: TrackId) -> String {
+        format!("{}/{}", self.seat(track.seat).name, track.kind)
+    }
+
+    fn connected(&mut self, id: SeatId, now: Timestamp) {
+        if self.known_seat(id).is_some_and(|seat| seat.presence == Presence::Admitted) && !self.phase().is_over() {
+            self.change_seat(id, now, |seat| seat.presence = Presence::Connected);
+        }
+    }
+
+    fn disconnected(&mut self, id: SeatId, now: Timestamp) {
+        if self.known_seat(id).is_some_and(|seat| seat.presence == Presence::Connected) {
+            self.change_seat(id, now, |seat| seat.presence = Presence::Admitted);
+        }
+    }
+
+    /// A track can only arrive from a connected endpoint; so a line that came back needs no other word.
+    fn track_up(&mut self, track: TrackId, now: Timestamp) {
+        if self.known_seat(track.seat).is_some() {
+            self.arriving.insert(track);
+            self.connected(track.seat, now);
+        }
+    }
+
+    fn recorded(&mut self, tracks: Vec<TrackId>, now: Timestamp) {
+        if self.phase() == Phase::Closed && tracks.is_empty() {
+            self.seal(now);
+        }
+        if self.phase().is_recorded() || self.starting.is_some() {
+            self.recording = tracks.into_iter().filter(|track| self.known_seat(track.seat).is_some()).collect();
+            self.fault = None;
+        }
+    }
+
+    fn record_failed(&mut self, reason: String) {
+        if self.phase().is_recorded() || self.starting.is_some() {
+            self.recording.clear();
+            self.fault = Some(reason);
+        }
+    }
+
+    fn line_down(&mut self, zone: &Zone, now: Timestamp) {
+        let cut: Vec<_> = self.kept.view.seats.iter().filter(|seat| seat.zone == *zone).map(|seat| seat.id).collect();
+        for id in cut {
+            self.disconnected(id, now);
+        }
+    }
+}
+
+/// How long the recorder may take for one more track before the record counts as faulty, in microseconds.
+const GRACE: i64 = 3_000_000;

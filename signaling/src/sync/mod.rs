@@ -1,0 +1,5 @@
+//! What every screen follows, in order and without a gap.
+
+mod log;
+
+pub use log::Log;

@@ -1,0 +1,5 @@
+//! What end-to-end tests are made of.
+
+pub mod browser;
+pub mod court;
+pub mod zones;

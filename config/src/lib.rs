@@ -6,15 +6,11 @@ pub mod crossing;
 pub mod endpoint;
 pub mod error;
 pub mod media;
-<<<<<<< HEAD
 pub mod node;
 pub mod pki;
 mod raw;
 mod read;
 pub mod record;
-=======
-pub mod pki;
->>>>>>> h/trunk
 pub mod seat;
 pub mod template;
 pub mod trunk;
@@ -26,13 +22,9 @@ pub use crossing::{Crossing, DenyReason, Verdict};
 pub use endpoint::Endpoint;
 pub use error::{Error, Fault};
 pub use media::{Codec, Kind, TrackId};
-<<<<<<< HEAD
 pub use node::{Admin, Media, Node, Web, WebTls};
 pub use pki::Pki;
 pub use record::Record;
-=======
-pub use pki::Pki;
->>>>>>> h/trunk
 pub use seat::{Role, SeatId};
 pub use template::{Template, TemplateSeat};
 pub use trunk::{Trunk, Trunks};

@@ -132,19 +132,27 @@ impl Syncer {
 
 fn run(queue: &Receiver<Vec<(Arc<Shared>, u64)>>) {
     for batch in queue {
-        for (shared, length) in batch {
-            match shared.sync() {
-                Ok(()) => shared.durable.store(length, Ordering::Release),
-                Err(error) => {
-                    tracing::error!(%error, "record file not made durable");
-                    shared.failed.store(true, Ordering::Release);
-                }
-            }
-        }
+        batch.into_iter().for_each(|(shared, length)| shared.make_durable(length));
     }
 }
 
+/// Makes all of `sinks` durable on the caller's thread.
+#[cfg(test)]
+pub(super) fn sync_now<'a>(sinks: impl Iterator<Item = &'a mut Sink>) {
+    sinks.for_each(|sink| sink.shared.make_durable(sink.written));
+}
+
 impl Shared {
+    fn make_durable(&self, length: u64) {
+        match self.sync() {
+            Ok(()) => self.durable.store(length, Ordering::Release),
+            Err(error) => {
+                tracing::error!(%error, "record file not made durable");
+                self.failed.store(true, Ordering::Release);
+            }
+        }
+    }
+
     fn sync(&self) -> io::Result<()> {
         self.file.sync_data()?;
         if !self.named.load(Ordering::Relaxed) {

@@ -152,19 +152,9 @@ impl Track {
             self.durable |= segment.is_durable();
             result = result.and(written);
         }
-        self.give_up(WAITING_LIMIT);
+        self.give_up();
         self.durable &= result.is_ok();
         result
-    }
-
-    /// Lets go of what the disk doesn't take, when it is more than `limit` bytes.
-    pub(super) fn give_up(&mut self, limit: usize) {
-        self.ended.retain(|sink| sink.waiting() <= limit);
-        if let Some(segment) = self.segment.take_if(|segment| segment.sink.waiting() > limit) {
-            self.miss(Missing { reason: GapReason::Disk, packets: 0, frames: segment.uncommitted });
-            self.start = StartReason::Recovered;
-            self.durable = false;
-        }
     }
 
     /// True while a frame of it is durable and the last one is not older than 2 s.
@@ -255,6 +245,16 @@ impl Track {
         self.segment = Some(segment);
         self.durable = durable;
         Ok(())
+    }
+
+    /// Lets go of what the disk doesn't take, when it is more than [`WAITING_LIMIT`].
+    fn give_up(&mut self) {
+        self.ended.retain(|sink| sink.waiting() <= WAITING_LIMIT);
+        if let Some(segment) = self.segment.take_if(|segment| segment.sink.waiting() > WAITING_LIMIT) {
+            self.miss(Missing { reason: GapReason::Disk, packets: 0, frames: segment.uncommitted });
+            self.start = StartReason::Recovered;
+            self.durable = false;
+        }
     }
 
     fn note_gap(&mut self, captured: Timestamp) {

@@ -1,1 +1,183 @@
-//! Trunks between zones.
+//! QUIC between zones: one mutually authenticated link to every configured peer, one task that owns all about it.
+//! See docs/design/trunk.md.
+
+mod calls;
+mod cause;
+mod control;
+mod convert;
+mod dial;
+mod edge;
+mod gate;
+mod home;
+mod inbox;
+mod leg;
+mod line;
+mod link;
+mod listen;
+mod outbox;
+mod peer;
+mod rate;
+mod receive;
+mod revoke;
+mod send;
+mod settings;
+mod start;
+mod status;
+mod tracks;
+mod transport;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use hearing_config::{HearingId, NodeId, Timestamp, TrackId, Zone};
+use hearing_proto::wire;
+use hearing_signaling::registry::{HearingHandle, Refusal};
+use quinn::Endpoint;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+
+use crate::net::tls::Identity;
+use crate::router::{TrackInfo, WorkerHandle};
+use peer::{Carry, Event, Shared};
+use status::Gauges;
+
+pub use cause::{Cause, Fault};
+pub use gate::{CrossingVerdict, GateSide};
+pub use settings::{PeerSettings, Settings};
+pub use start::Error;
+pub use status::TrunkStatus;
+
+/// All trunks of a node. Cheap to clone; the links end when the last one is dropped.
+#[derive(Clone)]
+pub struct Trunks {
+    shared: Arc<Shared>,
+    peers: Arc<[Trunk]>,
+    endpoints: Arc<[Endpoint]>,
+    _tasks: Arc<JoinSet<()>>,
+}
+
+/// The way to one peer's task.
+struct Trunk {
+    peer: Identity,
+    gauges: Arc<Gauges>,
+    events: mpsc::Sender<Event>,
+}
+
+/// A peer, home of a hearing, wants this node to put headless participants on the seats of its zone.
+#[derive(Debug)]
+pub struct Rehearsal {
+    /// What to rehearse.
+    pub ask: wire::Rehearse,
+    /// Where the report goes; dropped, it says that this node can't.
+    pub reply: oneshot::Sender<wire::RehearseReport>,
+}
+
+/// Why a peer did not rehearse.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RehearseError {
+    /// No trunk leads there.
+    #[error("no [[trunk]] leads to zone {0}")]
+    NoTrunk(Zone),
+    /// The line is down, or went down meanwhile.
+    #[error("the line is down")]
+    LineDown,
+    /// The peer can't: it does not carry the hearing, or rehearses already.
+    #[error("the peer cannot rehearse now")]
+    Declined,
+    /// No report in time.
+    #[error("the peer sent no report in time")]
+    Late,
+}
+
+impl Trunks {
+    /// Carries a hearing that the media worker has opened: at home here (`home` is `None`) to every peer whose zone has a
+    /// seat in it, at home elsewhere to its home.
+    ///
+    /// # Errors
+    /// When the hearing does not tell its plan.
+    pub async fn carry(
+        &self,
+        hearing: HearingId,
+        handle: HearingHandle,
+        home: Option<NodeId>,
+        worker: WorkerHandle,
+    ) -> Result<(), Refusal> {
+        let plans = handle.plans().await?;
+        let carry = Carry { hearing, handle, home, plans, worker };
+        self.tell_all(|| Event::Carry(carry.clone())).await;
+        Ok(())
+    }
+
+    /// No longer carries a hearing; call it before the worker closes the hearing.
+    pub async fn drop_hearing(&self, hearing: HearingId) {
+        self.tell_all(|| Event::Drop(hearing)).await;
+    }
+
+    /// The hearing's router has a track, published here or announced over another trunk.
+    pub async fn track_up(&self, hearing: HearingId, info: TrackInfo) {
+        self.tell_all(|| Event::TrackUp(hearing, info.clone())).await;
+    }
+
+    /// The router no longer has it.
+    pub async fn track_down(&self, hearing: HearingId, track: TrackId) {
+        self.tell_all(|| Event::TrackDown(hearing, track)).await;
+    }
+
+    /// Every trunk as it is now, in the order of the configuration.
+    #[must_use]
+    pub fn status(&self) -> Vec<TrunkStatus> {
+        self.peers.iter().map(|trunk| trunk.gauges.status()).collect()
+    }
+
+    /// What the gates said last of each track, oldest first; the last thousand are kept.
+    #[must_use]
+    pub fn verdicts(&self) -> Vec<CrossingVerdict> {
+        self.shared.gate.verdicts()
+    }
+
+    /// Has the node of another zone rehearse a hearing that is at home here.
+    ///
+    /// # Errors
+    /// Every [`RehearseError`]; [`RehearseError::Late`] a minute after the report is due.
+    pub async fn rehearse(&self, zone: &Zone, rehearse: wire::Rehearse) -> Result<wire::RehearseReport, RehearseError> {
+        let trunk = self.peers.iter().find(|trunk| trunk.peer.zone == *zone);
+        let trunk = trunk.ok_or_else(|| RehearseError::NoTrunk(zone.clone()))?;
+        let limit = Duration::from_secs(u64::from(rehearse.seconds)) + REHEARSE_SLACK;
+        let (reply, answer) = oneshot::channel();
+        let sent = trunk.events.send(Event::Rehearse(rehearse, reply)).await;
+        sent.map_err(|_| RehearseError::LineDown)?;
+        match tokio::time::timeout(limit, answer).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(RehearseError::LineDown),
+            Err(_) => Err(RehearseError::Late),
+        }
+    }
+
+    /// Closes every link in good order; takes a second at most.
+    pub async fn stop(&self) {
+        self.tell_all(|| Event::Stop).await;
+        for endpoint in self.endpoints.iter() {
+            endpoint.close(Cause::Shutdown.code(), Cause::Shutdown.word().as_bytes());
+            // The close frames are on their way then; who does not get them hears silence.
+            drop(tokio::time::timeout(Duration::from_secs(1), endpoint.wait_idle()).await);
+        }
+    }
+
+    /// A peer's task that is gone has nothing left to be told.
+    async fn tell_all(&self, event: impl Fn() -> Event) {
+        for trunk in self.peers.iter() {
+            drop(trunk.events.send(event()).await);
+        }
+    }
+}
+
+/// By the wall clock, as everything that goes over the wire.
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
+
+const REHEARSE_SLACK: Duration = Duration::from_secs(60);

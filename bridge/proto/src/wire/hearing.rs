@@ -22,6 +22,8 @@ pub struct Request {
 pub enum Ask {
     /// A device uses a join link.
     Join(Join),
+    /// Which seat the session is on.
+    Authorize(SessionId),
     /// A participant does something.
     Act(SessionId, Action),
     /// Follow the hearing as the session sees it, from after this entry. [`Update`]s with the request's id come after the reply.
@@ -44,6 +46,8 @@ pub struct Reply {
 pub enum Answer {
     /// The device is on its seat.
     Join(Joined),
+    /// The session's authority.
+    Authorize(Grant),
     /// It was done, as this entry of the journal.
     Act(u64),
     /// The hearing now; `None` when updates alone will do.
@@ -101,6 +105,21 @@ pub struct Joined {
     pub session: SessionId,
     /// Its seat.
     pub seat: SeatView,
+    /// The hearing's case number.
+    pub case: String,
+    /// The template that the hearing was made from.
+    pub template: String,
+}
+
+/// Which seat a session is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// The session.
+    pub session: SessionId,
+    /// The seat; its zone is the receiver's.
+    pub seat: u8,
+    /// The seat's role.
+    pub role: Role,
 }
 
 /// What somebody asks of a hearing.
@@ -146,9 +165,14 @@ pub enum Refusal {
     SeatTaken,
     WrongZone { expected: String, actual: String },
     UnknownSession,
+    Replaced,
+    TurnedAway,
+    Removed,
     Forbidden { role: String, what: String },
     WrongPhase { what: String, phase: String },
     UnknownSeat(String),
+    SeatEmpty(String),
+    NotAdmitted(String),
     NotReady(String),
     HomeUnreachable,
     Busy,

@@ -17,24 +17,6 @@ pub struct Hello {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Welcome {}
 
-/// The sender does not let the other end in, and closes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Refuse {
-    /// Why.
-    pub reason: RefuseReason,
-}
-
-/// Why an end is not let in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum RefuseReason {
-    /// Its certificate names no configured trunk's zone and node.
-    Identity,
-    /// Its hello does not say what its certificate says.
-    Contradiction,
-    /// Its certificate is revoked.
-    Revoked,
-}
-
 /// Asks for a sign of life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ping {

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 
 use super::codec::Error;
 use super::hearing::{Reply, Report, Request, Unfollow, Update};
-use super::link::{Hello, Ping, Pong, Refuse, Welcome};
+use super::link::{Hello, Ping, Pong, Welcome};
 use super::plan::{Announce, Plan, Withdraw};
 use super::rehearse::{RehearseAnswer, RehearseAsk};
 use super::track::{KeyFrame, Refused, Subscribe, TrackDown, TrackUp};
@@ -60,7 +60,6 @@ macro_rules! messages {
 messages! {
     1 Hello 256,
     2 Welcome 16,
-    3 Refuse 16,
     4 Ping 32,
     5 Pong 32,
     10 Announce 32_768,

@@ -9,10 +9,6 @@ use super::value::{HearingId, Kind, PauseReason, Role, TrackId};
 pub struct Announce {
     /// The hearing.
     pub hearing: HearingId,
-    /// Its case number.
-    pub case: String,
-    /// The template it was made from.
-    pub template: String,
     /// The plan in force.
     pub plan: MediaPlan,
 }

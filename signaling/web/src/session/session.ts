@@ -9,6 +9,7 @@ import { OwnMedia } from '../media/own'
 import { Sizes } from '../media/sizes'
 import { Slots } from '../media/slots'
 import { Acts } from './acts'
+import { keepAwake } from './awake'
 import { Backoff } from './backoff'
 import { Line, type SocketLike } from './line'
 import type { JoinLink } from './link'
@@ -52,17 +53,7 @@ export class Session {
   async join(): Promise<void> {
     this.state.joining = true
     this.state.problem = null
-    try {
-      this.joined(await this.api.join(this.link.token, this.device))
-    } catch (error) {
-      const refusal = error instanceof Refused ? error : null
-      this.state.problem = refusal?.problem ?? BROKEN
-      if (refusal?.passing ?? false) {
-        setTimeout(() => void this.join(), this.backoff.next())
-        return
-      }
-      this.end()
-    }
+    while (await this.mustJoinAgain()) await new Promise((resolve) => setTimeout(resolve, this.backoff.next()))
     this.state.joining = false
   }
 
@@ -82,6 +73,7 @@ export class Session {
   enter(): void {
     if (this.state.joined === null) return
     this.state.stage = 'inside'
+    keepAwake()
     this.considerMedia()
   }
 
@@ -103,6 +95,20 @@ export class Session {
   unblockSound(): void {
     this.state.soundBlocked = false
     this.slots.unblock()
+  }
+
+  /** Tries once; true when another attempt may do better. */
+  private async mustJoinAgain(): Promise<boolean> {
+    try {
+      this.joined(await this.api.join(this.link.token, this.device))
+      return false
+    } catch (error) {
+      const refusal = error instanceof Refused ? error : null
+      this.state.problem = refusal?.problem ?? BROKEN
+      if (refusal?.passing ?? false) return true
+      this.end()
+      return false
+    }
   }
 
   private joined(joined: Joined): void {

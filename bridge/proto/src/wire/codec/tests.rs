@@ -112,7 +112,7 @@ fn the_largest_hearing_fits_every_message_that_carries_it() {
     );
     let live = (0..64).map(full_live).collect();
     wire(&Update { id: u32::MAX, kind: UpdateKind::Live(live) }.into());
-    wire(&Announce { hearing: HEARING, case: "例".repeat(64), template: "t".repeat(32), plan: full_plan() }.into());
+    wire(&Announce { hearing: HEARING, plan: full_plan() }.into());
     wire(&full_rehearsal().into());
 }
 
@@ -209,7 +209,8 @@ fn any_message() -> impl Strategy<Value = Message> {
             Request { id, hearing: HEARING, ask: Ask::Follow(session, after) }.into()
         }),
         (any::<u32>(), any::<[u8; 16]>(), 0..64u8).prop_map(|(id, session, seat)| {
-            Reply { id, answer: Ok(Answer::Join(Joined { session, seat: full_seat(seat) })) }.into()
+            let (case, template) = ("(2022)内0291刑初123号".into(), "criminal".into());
+            Reply { id, answer: Ok(Answer::Join(Joined { session, seat: full_seat(seat), case, template })) }.into()
         }),
         (any::<u32>(), text, text)
             .prop_map(|(id, role, what)| { Reply { id, answer: Err(Refusal::Forbidden { role, what }) }.into() }),

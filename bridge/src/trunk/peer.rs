@@ -1,0 +1,399 @@
+//! The one task that owns everything between this node and one peer: the link while there is one, the hearings that go over
+//! it, and what is waiting for an answer. Tracks are in tracks.rs, hearings at home here in home.rs, those at home there in edge.rs.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use hearing_config::{HearingId, NodeId, TrackId, Verdict, Zone};
+use hearing_proto::wire::{self, Message};
+use hearing_signaling::hearing::MediaPlan;
+use hearing_signaling::registry::{HearingHandle, Registry, Request};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use tracing::{info, warn};
+
+use super::calls::{Call, Follower};
+use super::cause::Cause;
+use super::control::{self, Greeted};
+use super::convert;
+use super::edge::Remote;
+use super::gate::{CrossingVerdict, Gate, GateSide};
+use super::leg::{Needs, TrunkLeg};
+use super::link::Link;
+use super::outbox::Name;
+use super::status::{Count, Gauges};
+use super::{PeerSettings, Rehearsal, RehearseError, now};
+use crate::net::tls::{Identity, TrunkTls};
+use crate::router::{Attach, Command, LegId, Place, TrackInfo, WorkerHandle};
+
+/// What happens to a peer's task.
+pub(super) enum Event {
+    /// A connection whose ends have welcomed each other; it takes the place of the one that is there.
+    Greeted(Greeted),
+    /// A message over the link with this number.
+    Message(u64, Message),
+    /// The link with this number is over.
+    Ended(u64, Cause),
+    /// Somebody here asks a hearing that is at home at the peer.
+    Request(HearingId, Request),
+    /// A carried hearing has a new plan.
+    Planned(HearingId),
+    /// This node carries a hearing.
+    Carry(Carry),
+    /// It no longer does.
+    Drop(HearingId),
+    /// A carried hearing has a track here.
+    TrackUp(HearingId, TrackInfo),
+    /// It no longer has.
+    TrackDown(HearingId, TrackId),
+    /// Rehearse at the peer.
+    Rehearse(wire::Rehearse, oneshot::Sender<Result<wire::RehearseReport, RehearseError>>),
+    /// The revocation list was read again.
+    Revocations,
+    /// The node ends.
+    Stop,
+}
+
+/// A hearing that this node carries.
+#[derive(Clone)]
+pub(super) struct Carry {
+    pub(super) hearing: HearingId,
+    pub(super) handle: HearingHandle,
+    /// Where it is at home; `None`: here.
+    pub(super) home: Option<NodeId>,
+    pub(super) plans: watch::Receiver<Arc<MediaPlan>>,
+    pub(super) worker: WorkerHandle,
+}
+
+/// What all peers' tasks share.
+pub(super) struct Shared {
+    pub(super) own: Identity,
+    pub(super) gate: Gate,
+    pub(super) registry: Registry,
+    pub(super) tls: TrunkTls,
+    pub(super) rehearsals: mpsc::Sender<Rehearsal>,
+    pub(super) legs: AtomicU64,
+}
+
+/// See above.
+pub(super) struct Peer {
+    pub(super) settings: PeerSettings,
+    pub(super) shared: Arc<Shared>,
+    pub(super) gauges: Arc<Gauges>,
+    pub(super) events: mpsc::WeakSender<Event>,
+    pub(super) link: Option<Link>,
+    pub(super) links: u64,
+    pub(super) up_since: Instant,
+    pub(super) carried: BTreeMap<HearingId, Carried>,
+    /// Hearings at home at the peer.
+    pub(super) remotes: BTreeMap<HearingId, Remote>,
+    /// Tracks that the peer says it has, on this link.
+    pub(super) offers: BTreeMap<Name, wire::TrackUp>,
+    pub(super) calls: HashMap<u32, Call>,
+    pub(super) next_call: u32,
+    pub(super) followers: HashMap<u32, Follower>,
+    /// Followers whose line was cut; they go on when it is back.
+    pub(super) lapsed: Vec<Follower>,
+}
+
+/// A hearing as this node carries it.
+pub(super) struct Carried {
+    pub(super) carry: Carry,
+    /// The tracks that the router has.
+    pub(super) tracks: BTreeMap<TrackId, TrackInfo>,
+    /// While the link is up and the hearing goes over it.
+    pub(super) joint: Option<Joint>,
+    watcher: AbortHandle,
+}
+
+/// A hearing's place on the link.
+pub(super) struct Joint {
+    pub(super) leg: LegId,
+    /// What was let out, by the number that stands for it.
+    pub(super) outgoing: BTreeMap<TrackId, u32>,
+    /// What was let in.
+    pub(super) incoming: BTreeMap<TrackId, u32>,
+}
+
+impl Peer {
+    pub(super) fn new(
+        settings: PeerSettings,
+        shared: Arc<Shared>,
+        gauges: Arc<Gauges>,
+        events: mpsc::WeakSender<Event>,
+    ) -> Self {
+        Self {
+            settings,
+            shared,
+            gauges,
+            events,
+            link: None,
+            links: 0,
+            up_since: Instant::now(),
+            carried: BTreeMap::new(),
+            remotes: BTreeMap::new(),
+            offers: BTreeMap::new(),
+            calls: HashMap::new(),
+            next_call: 0,
+            followers: HashMap::new(),
+            lapsed: Vec::new(),
+        }
+    }
+
+    /// Runs until nobody can reach it any more, or the node ends.
+    pub(super) async fn run(mut self, mut events: mpsc::Receiver<Event>) {
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                event = events.recv() => match event {
+                    Some(Event::Stop) | None => break,
+                    Some(event) => self.handle(event).await,
+                },
+                _ = ticks.tick() => self.tick(),
+            }
+        }
+        self.end_link(Cause::Shutdown).await;
+        self.release_remotes(|_| true);
+    }
+
+    async fn handle(&mut self, event: Event) {
+        match event {
+            Event::Greeted(greeted) => self.begin_link(greeted).await,
+            Event::Message(number, message) => self.handle_message(number, message).await,
+            Event::Ended(number, cause) => {
+                if self.link.as_ref().is_some_and(|link| link.number == number) {
+                    self.end_link(cause).await;
+                }
+            }
+            Event::Request(hearing, request) => self.handle_request(hearing, request),
+            Event::Planned(hearing) => self.handle_planned(hearing),
+            Event::Carry(carry) => self.carry(carry).await,
+            Event::Drop(hearing) => self.drop_hearing(hearing).await,
+            Event::TrackUp(hearing, info) => self.handle_track(hearing, info),
+            Event::TrackDown(hearing, track) => self.handle_track_end(hearing, track),
+            Event::Rehearse(rehearse, reply) => self.rehearse(rehearse, reply),
+            Event::Revocations => self.check_revocation(),
+            Event::Stop => {}
+        }
+    }
+
+    async fn handle_message(&mut self, number: u64, message: Message) {
+        if self.link.as_ref().is_none_or(|link| link.number != number) {
+            return;
+        }
+        let name = message.name();
+        if let Err(cause) = self.take(message) {
+            warn!(peer = %self.settings.identity, message = name, %cause, "the peer's message is refused");
+            self.end_link(cause).await;
+        }
+    }
+
+    fn take(&mut self, message: Message) -> Result<(), Cause> {
+        match message {
+            Message::Ping(ping) => self.say(wire::Pong { ping: ping.at, at: now().0 }),
+            Message::Pong(pong) => {
+                if let Some((rtt, offset)) = pong.measure(now().0) {
+                    self.gauges.set_rtt(rtt, offset);
+                }
+            }
+            Message::Announce(announce) => self.handle_announce(announce)?,
+            Message::Withdraw(withdraw) => self.handle_withdraw(convert::hearing_from(withdraw.hearing)),
+            Message::Plan(plan) => self.handle_plan(plan)?,
+            Message::Request(request) => self.serve(request)?,
+            Message::Reply(reply) => self.handle_reply(reply)?,
+            Message::Update(update) => self.handle_update(update)?,
+            Message::Unfollow(unfollow) => self.handle_unfollow(unfollow),
+            Message::Report(report) => self.handle_report(report)?,
+            Message::TrackUp(up) => self.handle_offer(up)?,
+            Message::TrackDown(down) => self.handle_offer_end(down)?,
+            Message::Subscribe(subscribe) => self.handle_subscribe(subscribe)?,
+            Message::KeyFrame(key) => self.handle_key_frame(key)?,
+            Message::Refused(refused) => self.handle_refused(&refused)?,
+            Message::RehearseAsk(ask) => self.handle_rehearse(ask),
+            Message::RehearseAnswer(answer) => self.handle_rehearsed(answer)?,
+            Message::Hello(_) | Message::Welcome(_) => return Err(Cause::Protocol("a second greeting")),
+        }
+        Ok(())
+    }
+
+    async fn begin_link(&mut self, greeted: Greeted) {
+        if self.link.is_some() {
+            self.end_link(Cause::Superseded).await;
+        }
+        let Some(events) = self.events.upgrade() else { return };
+        self.links += 1;
+        let remote = greeted.connection.remote_address();
+        self.link = Some(Link::start(self.links, greeted, self.settings.kbps, &self.gauges, events));
+        self.up_since = Instant::now();
+        self.gauges.add(Count::Links, 1);
+        self.gauges.set_up(true);
+        info!(peer = %self.settings.identity, %remote, links = self.links, "trunk up");
+        self.check_revocation();
+        for hearing in self.carried.keys().copied().collect::<Vec<_>>() {
+            self.attach(hearing);
+        }
+        self.report_line(true);
+    }
+
+    /// Nothing that was queued outlives the link.
+    pub(super) async fn end_link(&mut self, cause: Cause) {
+        let Some(link) = self.link.take() else { return };
+        control::close(&link.connection, &cause);
+        drop(link);
+        self.gauges.set_up(false);
+        warn!(peer = %self.settings.identity, %cause, "trunk down");
+        self.offers.clear();
+        for carried in self.carried.values_mut() {
+            if let Some(joint) = carried.joint.take() {
+                detach(&carried.carry, joint.leg).await;
+            }
+        }
+        self.lapse();
+        self.report_line(false);
+    }
+
+    async fn carry(&mut self, carry: Carry) {
+        let hearing = carry.hearing;
+        self.drop_hearing(hearing).await;
+        let watcher = tokio::spawn(watch_plans(hearing, carry.plans.clone(), self.events.clone())).abort_handle();
+        self.carried.insert(hearing, Carried { carry, tracks: BTreeMap::new(), joint: None, watcher });
+        self.attach(hearing);
+    }
+
+    async fn drop_hearing(&mut self, hearing: HearingId) {
+        let Some(carried) = self.carried.remove(&hearing) else { return };
+        carried.watcher.abort();
+        if let Some(joint) = &carried.joint {
+            detach(&carried.carry, joint.leg).await;
+            if carried.carry.home.is_none() {
+                self.say(wire::Withdraw { hearing: convert::hearing_to(hearing) });
+            }
+        }
+        self.offers.retain(|(of, _), _| *of != hearing);
+    }
+
+    /// Puts a hearing on the link, if it belongs there.
+    pub(super) fn attach(&mut self, hearing: HearingId) {
+        let present = self.remotes.get(&hearing).is_some_and(|remote| remote.present);
+        let (Some(link), Some(carried)) = (&self.link, self.carried.get_mut(&hearing)) else { return };
+        if carried.joint.is_some() || !carried.belongs(&self.settings.identity, present) {
+            return;
+        }
+        let leg = LegId(TRUNK_LEGS | self.shared.legs.fetch_add(1, Ordering::Relaxed));
+        let needs = Needs {
+            hearing,
+            zone: self.settings.identity.zone.clone(),
+            to_home: carried.carry.home.is_some(),
+            plans: carried.carry.plans.clone(),
+            line: link.line.clone(),
+            frames: link.frames.clone(),
+            gauges: self.gauges.clone(),
+        };
+        let place = Place::Trunk(self.settings.identity.zone.clone());
+        let attach = Attach { hearing, id: leg, place, ufrag: None, leg: Box::new(TrunkLeg::new(needs)) };
+        carried.joint = Some(Joint { leg, outgoing: BTreeMap::new(), incoming: BTreeMap::new() });
+        let worker = carried.carry.worker.clone();
+        self.tell(&worker, Command::Attach(attach));
+        self.announce(hearing);
+        self.exchange_tracks(hearing);
+    }
+
+    /// A worker that takes no more commands costs the link: what is known here and there would no longer agree.
+    pub(super) fn tell(&self, worker: &WorkerHandle, command: Command) {
+        if worker.send(command).is_err()
+            && let (Some(link), Some(events)) = (&self.link, self.events.upgrade())
+        {
+            let number = link.number;
+            tokio::spawn(async move { events.send(Event::Ended(number, Cause::Overload)).await });
+        }
+    }
+
+    pub(super) fn say(&self, message: impl Into<Message>) {
+        if let Some(link) = &self.link {
+            link.line.say(message);
+        }
+    }
+
+    pub(super) fn note(&self, (hearing, track): Name, from: Zone, to: Zone, verdict: Verdict, gate: GateSide) {
+        let plan = self.carried.get(&hearing).map(|carried| carried.plan());
+        let role = plan.and_then(|plan| plan.seat(track.seat).map(|seat| seat.role));
+        self.shared.gate.note(CrossingVerdict { hearing, track, role, from, to, verdict, gate, at: now() });
+    }
+
+    fn check_revocation(&self) {
+        let Some(link) = &self.link else { return };
+        if self.shared.tls.is_revoked(&link.serial)
+            && let Some(events) = self.events.upgrade()
+        {
+            let number = link.number;
+            tokio::spawn(async move { events.send(Event::Ended(number, Cause::Revoked)).await });
+        }
+    }
+
+    fn tick(&mut self) {
+        self.say(wire::Ping { at: now().0 });
+        if let Some(link) = &mut self.link {
+            while link.tasks.try_join_next().is_some() {}
+            link.follows.retain(|_, task| !task.is_finished());
+        }
+        self.sweep();
+        self.expire_remotes();
+    }
+}
+
+impl Carried {
+    pub(super) fn plan(&self) -> Arc<MediaPlan> {
+        self.carry.plans.borrow().clone()
+    }
+
+    /// A hearing at home here goes to every zone that has a seat in it; one at home elsewhere only to its home, once that
+    /// has announced it (`present`).
+    fn belongs(&self, peer: &Identity, present: bool) -> bool {
+        match &self.carry.home {
+            None => self.has_seat_in(&peer.zone),
+            Some(home) => *home == peer.node && present,
+        }
+    }
+
+    pub(super) fn has_seat_in(&self, zone: &Zone) -> bool {
+        self.plan().seats.iter().any(|seat| seat.zone == *zone)
+    }
+}
+
+impl Drop for Carried {
+    fn drop(&mut self) {
+        self.watcher.abort();
+    }
+}
+
+async fn watch_plans(hearing: HearingId, mut plans: watch::Receiver<Arc<MediaPlan>>, events: mpsc::WeakSender<Event>) {
+    plans.mark_unchanged();
+    while plans.changed().await.is_ok() {
+        let Some(events) = events.upgrade() else { return };
+        if events.send(Event::Planned(hearing)).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// A leg that stays behind would publish tracks that nobody sends; so the worker's queue is waited for.
+async fn detach(carry: &Carry, leg: LegId) {
+    let detach = || Command::Detach { hearing: carry.hearing, leg };
+    for _ in 0..DETACH_TRIES {
+        if carry.worker.send(detach()).is_ok() {
+            return;
+        }
+        tokio::time::sleep(DETACH_PAUSE).await;
+    }
+    warn!(hearing = %carry.hearing, leg = leg.0, "the media worker does not take a trunk's leg off");
+}
+
+const TICK: Duration = Duration::from_millis(300);
+const DETACH_TRIES: usize = 100;
+const DETACH_PAUSE: Duration = Duration::from_millis(10);
+/// Trunks number their legs in the upper half, so that they never meet those of endpoints and recorders.
+const TRUNK_LEGS: u64 = 1 << 63;

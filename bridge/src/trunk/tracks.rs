@@ -1,0 +1,226 @@
+//! Tracks that go out and come in over a link, each past the gate.
+
+use hearing_config::{HearingId, TrackId, Verdict};
+use hearing_proto::wire;
+
+use super::cause::Cause;
+use super::convert;
+use super::gate::GateSide;
+use super::inbox::Accepted;
+use super::outbox::Name;
+use super::peer::Peer;
+use super::receive::Admission;
+use super::send::Passage;
+use crate::router::{Command, Layer, TrackInfo};
+
+impl Peer {
+    /// The router of a carried hearing has a track.
+    pub(super) fn handle_track(&mut self, hearing: HearingId, info: TrackInfo) {
+        if let Some(carried) = self.carried.get_mut(&hearing) {
+            carried.tracks.insert(info.id, info.clone());
+            self.offer(hearing, &info);
+        }
+    }
+
+    /// It no longer has it.
+    pub(super) fn handle_track_end(&mut self, hearing: HearingId, track: TrackId) {
+        if let Some(carried) = self.carried.get_mut(&hearing) {
+            carried.tracks.remove(&track);
+            self.retract((hearing, track));
+        }
+    }
+
+    /// A hearing came onto the link: both ends' tracks are judged.
+    pub(super) fn exchange_tracks(&mut self, hearing: HearingId) {
+        let Some(carried) = self.carried.get(&hearing) else { return };
+        for info in carried.tracks.values().cloned().collect::<Vec<_>>() {
+            self.offer(hearing, &info);
+        }
+        let offered: Vec<Name> = self.offers.keys().filter(|(of, _)| *of == hearing).copied().collect();
+        for name in offered {
+            self.judge_offer(name);
+        }
+    }
+
+    /// The peer has a track.
+    pub(super) fn handle_offer(&mut self, up: wire::TrackUp) -> Result<(), Cause> {
+        let hearing = convert::hearing_from(up.hearing);
+        let info = convert::track_info_from(&up)?;
+        if !self.carried.contains_key(&hearing) && !self.remotes.contains_key(&hearing) {
+            tracing::debug!(%hearing, track = %info.id, "the peer has a track of a hearing that is not carried here");
+            return Ok(());
+        }
+        self.offers.insert((hearing, info.id), up);
+        self.judge_offer((hearing, info.id));
+        Ok(())
+    }
+
+    /// The peer no longer has it.
+    pub(super) fn handle_offer_end(&mut self, down: wire::TrackDown) -> Result<(), Cause> {
+        let name = (convert::hearing_from(down.hearing), convert::track_from(down.track)?);
+        self.offers.remove(&name);
+        self.withdraw(name);
+        Ok(())
+    }
+
+    /// The peer takes layers of a track that was let out.
+    pub(super) fn handle_subscribe(&mut self, subscribe: wire::Subscribe) -> Result<(), Cause> {
+        let (hearing, track) = (convert::hearing_from(subscribe.hearing), convert::track_from(subscribe.track)?);
+        let layers = convert::layers_from(subscribe.layers)?;
+        if let Some((leg, carried)) = self.outgoing((hearing, track)) {
+            self.tell(&carried.carry.worker, Command::Demand { hearing, leg, track, layers });
+        }
+        Ok(())
+    }
+
+    /// The peer needs a key frame of a track that was let out.
+    pub(super) fn handle_key_frame(&mut self, key: wire::KeyFrame) -> Result<(), Cause> {
+        let (hearing, track) = (convert::hearing_from(key.hearing), convert::track_from(key.track)?);
+        if usize::from(key.layer) >= Layer::LIMIT {
+            return Err(Cause::Invalid("a fifth layer"));
+        }
+        if let Some((_, carried)) = self.outgoing((hearing, track)) {
+            self.tell(&carried.carry.worker, Command::KeyFrame { hearing, track, layer: Layer(key.layer) });
+        }
+        Ok(())
+    }
+
+    /// The peer's gate said no.
+    pub(super) fn handle_refused(&mut self, refused: &wire::Refused) -> Result<(), Cause> {
+        let name = (convert::hearing_from(refused.hearing), convert::track_from(refused.track)?);
+        let from = convert::zone_from(&refused.origin)?;
+        if !self.carried.contains_key(&name.0) && !self.remotes.contains_key(&name.0) {
+            return Ok(());
+        }
+        let verdict = Verdict::Deny(convert::reason_from(refused.reason));
+        match refused.by {
+            wire::RefusedBy::Egress => {
+                self.note(name, from, self.shared.own.zone.clone(), verdict, GateSide::PeerEgress);
+            }
+            wire::RefusedBy::Ingress => {
+                self.stop_sending(name);
+                self.note(name, from, self.settings.identity.zone.clone(), verdict, GateSide::PeerIngress);
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks the gate whether a track may go out. What came from the peer does not go back.
+    fn offer(&mut self, hearing: HearingId, info: &TrackInfo) {
+        let (Some(link), Some(carried)) = (&mut self.link, self.carried.get_mut(&hearing)) else { return };
+        let (plan, worker) = (carried.plan(), carried.carry.worker.clone());
+        let Some(joint) = &mut carried.joint else { return };
+        let to = &self.settings.identity.zone;
+        if info.origin == *to || joint.incoming.contains_key(&info.id) {
+            return;
+        }
+        let verdict = self.shared.gate.egress(&plan, info, to);
+        if verdict == Verdict::Inspect {
+            let known = joint.outgoing.get(&info.id).copied();
+            let flow = known.unwrap_or_else(|| link.next_flow());
+            if known.is_none() {
+                joint.outgoing.insert(info.id, flow);
+                link.pass(Passage::Open((hearing, info.id), flow, worker));
+            }
+            if let Some(seat) = plan.seat(info.id.seat) {
+                link.line.say(track_up(hearing, flow, info, seat.role));
+            }
+        }
+        self.refuse((hearing, info), &verdict, wire::RefusedBy::Egress);
+        let (from, to) = (info.origin.clone(), self.settings.identity.zone.clone());
+        self.note((hearing, info.id), from, to, verdict, GateSide::Egress);
+    }
+
+    /// Asks the gate whether a track of the peer may come in.
+    fn judge_offer(&mut self, name: Name) {
+        let (hearing, track) = name;
+        let Some(up) = self.offers.get(&name) else { return };
+        let (flow, info) = (up.flow, convert::track_info_from(up));
+        let (Some(link), Some(carried), Ok(info)) = (&self.link, self.carried.get_mut(&hearing), info) else { return };
+        let (plan, worker) = (carried.plan(), carried.carry.worker.clone());
+        let Some(joint) = &mut carried.joint else { return };
+        let verdict = self.shared.gate.ingress(&plan, &info, &self.settings.vouches);
+        if verdict == Verdict::Inspect {
+            let leg = joint.leg;
+            let before = joint.incoming.insert(track, flow);
+            if before != Some(flow) {
+                if let Some(before) = before {
+                    link.admit(Admission::Close(before));
+                }
+                link.admit(Admission::Open(flow, Accepted { hearing, track, leg }, worker.clone()));
+            }
+            self.tell(&worker, Command::Announce { hearing, leg, info: info.clone() });
+        } else {
+            self.offers.remove(&name);
+            self.withdraw(name);
+        }
+        self.refuse((hearing, &info), &verdict, wire::RefusedBy::Ingress);
+        self.note(name, info.origin, self.shared.own.zone.clone(), verdict, GateSide::Ingress);
+    }
+
+    /// Both ends shall know of a denial.
+    fn refuse(&self, (hearing, info): (HearingId, &TrackInfo), verdict: &Verdict, by: wire::RefusedBy) {
+        if let Verdict::Deny(reason) = verdict {
+            self.say(wire::Refused {
+                hearing: convert::hearing_to(hearing),
+                track: convert::track_to(info.id),
+                origin: info.origin.to_string(),
+                by,
+                reason: convert::reason_to(*reason),
+            });
+        }
+    }
+
+    fn retract(&mut self, name: Name) {
+        if self.stop_sending(name) {
+            let (hearing, track) = (convert::hearing_to(name.0), convert::track_to(name.1));
+            self.say(wire::TrackDown { hearing, track });
+        }
+    }
+
+    /// True when it was being sent.
+    fn stop_sending(&mut self, name: Name) -> bool {
+        let joint = self.carried.get_mut(&name.0).and_then(|carried| carried.joint.as_mut());
+        let known = joint.is_some_and(|joint| joint.outgoing.remove(&name.1).is_some());
+        if let (true, Some(link)) = (known, &self.link) {
+            link.pass(Passage::Close(name));
+        }
+        known
+    }
+
+    fn withdraw(&mut self, (hearing, track): Name) {
+        let Some(carried) = self.carried.get_mut(&hearing) else { return };
+        let worker = carried.carry.worker.clone();
+        let Some(joint) = &mut carried.joint else { return };
+        let leg = joint.leg;
+        if let Some(flow) = joint.incoming.remove(&track) {
+            if let Some(link) = &self.link {
+                link.admit(Admission::Close(flow));
+            }
+            self.tell(&worker, Command::Withdraw { hearing, leg, track });
+        }
+    }
+
+    /// A track that was let out; anything else that the peer asks for is its mistake or a message that crossed ours.
+    fn outgoing(&self, (hearing, track): Name) -> Option<(crate::router::LegId, &super::peer::Carried)> {
+        let carried = self.carried.get(&hearing)?;
+        let joint = carried.joint.as_ref()?;
+        if joint.outgoing.contains_key(&track) {
+            return Some((joint.leg, carried));
+        }
+        metrics::counter!("hearing_trunk_asked_in_vain_total").increment(1);
+        None
+    }
+}
+
+fn track_up(hearing: HearingId, flow: u32, info: &TrackInfo, role: hearing_config::Role) -> wire::TrackUp {
+    wire::TrackUp {
+        hearing: convert::hearing_to(hearing),
+        flow,
+        track: convert::track_to(info.id),
+        codec: convert::codec_to(info.codec),
+        origin: info.origin.to_string(),
+        role: convert::role_to(role),
+        layers: info.layers.0,
+    }
+}

@@ -3,13 +3,12 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hearing_config::{HearingId, NodeId, SeatId, TrackId, Zone};
-use hearing_signaling::access::SessionId;
-use hearing_signaling::hearing::{MediaPlan, MediaReport};
-use hearing_signaling::registry::{HearingHandle, Request};
+use hearing_config::{HearingId, NodeId, Timestamp, Zone};
+use hearing_signaling::hearing::{MediaPlan, MediaReport, Phase, RecordOrder};
+use hearing_signaling::registry::{HearingHandle, Refusal};
 use metrics::counter;
-use tokio::sync::{mpsc, oneshot, watch};
-use tracing::{info, warn};
+use tokio::sync::{mpsc, watch};
+use tracing::{error, info, warn};
 
 use crate::record::{HearingRecord, Meta, RecordEvent, Recorder};
 use crate::router::{Attach, Command, Event, LegId, Place, WorkerHandle};
@@ -57,58 +56,64 @@ impl Sittings {
         self.seated.lock().unwrap_or_else(PoisonError::into_inner).get(&hearing).cloned()
     }
 
-    /// A hearing appeared in the registry: its sitting begins and lasts until its task drops the plan's sender.
-    pub async fn begin(&self, hearing: HearingId, handle: HearingHandle, home: Option<NodeId>) {
-        let Some(plans) = plans_of(&handle).await else {
-            warn!(hearing = %hearing, "the hearing ended before it could sit here");
-            return;
-        };
+    /// A hearing appeared in the registry: its sitting begins, and lasts until its plans end.
+    ///
+    /// # Errors
+    /// The hearing's refusal when it is gone already.
+    pub async fn begin(&self, hearing: HearingId, handle: HearingHandle, home: Option<NodeId>) -> Result<(), Refusal> {
+        let plans = handle.plans().await?;
         let (events, reports) = mpsc::channel(EVENTS);
         let worker = self.parts.workers.of(hearing);
         tell(&worker, Command::Open { hearing, zone: self.parts.zone.clone(), events });
         let seated = Seated { worker: worker.clone(), plans: plans.clone() };
         self.seated.lock().unwrap_or_else(PoisonError::into_inner).insert(hearing, seated);
-        let record = if home.is_none() { self.record(hearing, &handle, &worker, &plans).await } else { None };
-        self.parts.trunks.carry(hearing, handle.clone(), home);
-        let sitting = Sitting { hearing, handle, worker, plans, reports, record, parts: Arc::clone(&self.parts) };
+        let record = if home.is_none() { self.record(hearing, &handle, &worker).await? } else { None };
+        self.parts.trunks.carry(hearing, handle.clone(), home, worker.clone()).await?;
+        let sitting = Sitting { hearing, handle, worker, plans, reports, record, trunks: self.parts.trunks.clone(), began: false };
         let all = self.clone();
         tokio::spawn(async move {
             sitting.run().await;
-            all.end(hearing);
+            all.end(hearing).await;
         });
+        Ok(())
     }
 
-    fn end(&self, hearing: HearingId) {
-        let Some(seated) = self.seated.lock().unwrap_or_else(PoisonError::into_inner).remove(&hearing) else { return };
+    async fn end(&self, hearing: HearingId) {
+        let seated = self.seated.lock().unwrap_or_else(PoisonError::into_inner).remove(&hearing);
+        let Some(seated) = seated else { return };
+        self.parts.trunks.drop_hearing(hearing).await;
         tell(&seated.worker, Command::Close { hearing });
-        self.parts.trunks.drop_hearing(hearing);
         self.parts.workers.release(hearing);
         info!(hearing = %hearing, "hearing left this node");
     }
 
-    /// Hangs the recorder on the router of a hearing that is at home here.
+    /// Hangs the recorder on the router of a hearing that is at home here. Without one, the hearing can't be opened.
     async fn record(
         &self,
         hearing: HearingId,
         handle: &HearingHandle,
         worker: &WorkerHandle,
-        plans: &watch::Receiver<Arc<MediaPlan>>,
-    ) -> Option<Record> {
-        let (reply, board) = oneshot::channel();
-        handle.requests.send(Request::Show(reply)).await.ok()?;
-        let view = board.await.ok()?.view;
-        let seats = plans.borrow().seats.clone();
+    ) -> Result<Option<Record>, Refusal> {
+        let view = handle.show().await?.view;
         let (events, reports) = mpsc::channel(EVENTS);
-        let meta = Meta { case: view.case, template: view.template, seats };
-        let (leg, record) = self.parts.recorder.open(hearing, meta, events);
-        tell(worker, Command::Attach(Attach { hearing, id: LegId::fresh(), place: Place::Record, ufrag: None, leg }));
-        Some(Record { record, reports })
+        match self.parts.recorder.open(hearing, Meta::from(&view), events) {
+            Ok((leg, record)) => {
+                let id = LegId::fresh();
+                tell(worker, Command::Attach(Attach { hearing, id, place: Place::Record, ufrag: None, leg }));
+                Ok(Some(Record { record: Some(record), reports }))
+            }
+            Err(fault) => {
+                error!(hearing = %hearing, %fault, "no record");
+                handle.report(MediaReport::RecordFailed { reason: fault.to_string() }).await?;
+                Ok(None)
+            }
+        }
     }
 }
 
 /// The recorder's end of a hearing that is at home here.
 struct Record {
-    record: HearingRecord,
+    record: Option<HearingRecord>,
     reports: mpsc::Receiver<RecordEvent>,
 }
 
@@ -120,33 +125,45 @@ struct Sitting {
     plans: watch::Receiver<Arc<MediaPlan>>,
     reports: mpsc::Receiver<Event>,
     record: Option<Record>,
-    parts: Arc<Parts>,
+    trunks: Trunks,
+    /// True once the record was ordered to run: the next order to stop may be the end of the hearing.
+    began: bool,
 }
 
 impl Sitting {
     async fn run(mut self) {
-        self.apply_plan();
+        self.apply_plan().await;
         loop {
             tokio::select! {
                 changed = self.plans.changed() => match changed {
-                    Ok(()) => self.apply_plan(),
+                    Ok(()) => self.apply_plan().await,
                     Err(_) => break,
                 },
                 Some(event) = self.reports.recv() => self.report(event).await,
                 Some(event) = next(&mut self.record) => self.media(from_record(event)).await,
             }
         }
-        if let Some(Record { record, .. }) = self.record {
-            record.close();
+        self.close_record().await;
+    }
+
+    async fn apply_plan(&mut self) {
+        let plan = Arc::clone(&self.plans.borrow_and_update());
+        let order = plan.record;
+        tell(&self.worker, Command::Plan { hearing: self.hearing, plan });
+        let Some(Record { record: Some(record), .. }) = &self.record else { return };
+        if let Err(fault) = record.order(order, now()) {
+            error!(hearing = %self.hearing, %fault, "the recorder takes no orders");
+        }
+        self.began |= order == RecordOrder::Run;
+        if self.began && order == RecordOrder::Off && self.is_over().await {
+            self.close_record().await;
+            self.media(MediaReport::Recording { tracks: Vec::new() }).await;
         }
     }
 
-    fn apply_plan(&mut self) {
-        let plan = Arc::clone(&self.plans.borrow_and_update());
-        if let Some(Record { record, .. }) = &self.record {
-            record.order(plan.record, now());
-        }
-        tell(&self.worker, Command::Plan { hearing: self.hearing, plan });
+    /// False when an opening was given up: the hearing waits again.
+    async fn is_over(&self) -> bool {
+        self.handle.show().await.map_or(true, |board| matches!(board.view.phase, Phase::Closed | Phase::Sealed))
     }
 
     async fn report(&mut self, event: Event) {
@@ -162,11 +179,11 @@ impl Sitting {
             }
             Event::TrackUp(info) => {
                 let track = info.id;
-                self.parts.trunks.track_up(self.hearing, info);
+                self.trunks.track_up(self.hearing, info).await;
                 MediaReport::TrackUp { track }
             }
             Event::TrackDown(track) => {
-                self.parts.trunks.track_down(self.hearing, track);
+                self.trunks.track_down(self.hearing, track).await;
                 MediaReport::TrackDown { track }
             }
             Event::Speaking(seats) => MediaReport::Speaking { seats },
@@ -176,10 +193,29 @@ impl Sitting {
     }
 
     async fn media(&self, report: MediaReport) {
-        if self.handle.requests.send(Request::Media(report)).await.is_err() {
+        if self.handle.report(report).await.is_err() {
             counter!("hearing_media_reports_lost_total").increment(1);
         }
     }
+
+    async fn close_record(&mut self) {
+        if let Some(record) = self.record.as_mut().and_then(|record| record.record.take())
+            && let Err(fault) = record.close().await
+        {
+            error!(hearing = %self.hearing, %fault, "the record did not close");
+        }
+    }
+}
+
+/// A command that does not fit is counted by the worker's handle; the plan that follows sets right what can be.
+fn tell(worker: &WorkerHandle, command: Command) {
+    if let Err(full) = worker.send(command) {
+        warn!(%full, "command lost");
+    }
+}
+
+fn now() -> Timestamp {
+    Timestamp(jiff::Timestamp::now().as_microsecond())
 }
 
 async fn next(record: &mut Option<Record>) -> Option<RecordEvent> {
@@ -194,12 +230,6 @@ fn from_record(event: RecordEvent) -> MediaReport {
         RecordEvent::Recording(tracks) => MediaReport::Recording { tracks },
         RecordEvent::Failed(reason) => MediaReport::RecordFailed { reason },
     }
-}
-
-async fn plans_of(handle: &HearingHandle) -> Option<watch::Receiver<Arc<MediaPlan>>> {
-    let (reply, plans) = oneshot::channel();
-    handle.requests.send(Request::Plans(reply)).await.ok()?;
-    plans.await.ok()
 }
 
 /// Events of one hearing that may wait: a few seconds' worth.

@@ -19,8 +19,9 @@ pub struct Browser {
 
 /// What a browser decoded in one of its slots.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
 pub struct Seen {
-    /// Pictures whose counter could be read.
+    /// Pictures with another counter than the one before.
     pub frames: u32,
     /// Pictures whose check bits were wrong.
     pub bad: u32,
@@ -32,6 +33,8 @@ pub struct Seen {
     pub seat: i32,
     /// The loudest frequency, Hz; 0 when silent.
     pub tone: f32,
+    /// Every counter, in the order of sight.
+    pub counters: Vec<u16>,
 }
 
 impl Browser {

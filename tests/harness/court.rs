@@ -1,12 +1,12 @@
 //! Three real nodes in isolated networks, driven as an operator would: by configuration and the command line.
 
 use std::fs::{self, File};
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use hearing_bridge::net::tls::Pki;
+use hearing_bridge::net::pki::{Authority, Host, Wish};
+use hearing_bridge::net::tls::Identity;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -30,11 +30,12 @@ impl Court {
     pub fn with_policy(policy: &str) -> Self {
         let directory = tempfile::Builder::new().prefix("hearing-e2e-").tempdir().expect("a temporary directory");
         let mut court = Self { zones: Zones::up(), directory, nodes: Vec::new() };
-        let pki = Pki::init(&court.path("pki"), "test").expect("development certificates");
+        let (now, keys) = (jiff::Timestamp::now(), court.path("pki"));
+        let authority = Authority::init(&keys, "test", now).expect("development certificates");
         for zone in ALL {
-            let addresses: Vec<IpAddr> = vec![zone.address.parse().expect("an address")];
-            let (name, node) = (zone.name.parse().expect("a zone"), zone.node.parse().expect("a node id"));
-            pki.issue(&name, &node, &addresses, &[]).expect("a certificate");
+            let host = Host::Ip(zone.address.parse().expect("an address"));
+            let identity = Identity { zone: zone.name.parse().expect("a zone"), node: zone.node.parse().expect("an id") };
+            authority.issue(&Wish { identity, hosts: vec![host], days: 1 }, &keys, now).expect("a certificate");
             fs::write(court.config(zone), court.configuration(zone, policy)).expect("the configuration is written");
             court.start(zone);
         }
@@ -187,7 +188,7 @@ impl Court {
              [media]\nbind = \"{address}:3478\"\nadvertise = [\"{address}\"]\nworkers = 1\n\
              [admin]\nsocket = \"{root}/{node}/admin.sock\"\nlisten = \"127.0.0.1:9090\"\n\
              [pki]\nroot = \"{root}/pki/root.pem\"\ncertificate = \"{root}/pki/{node}.pem\"\n\
-             key = \"{root}/pki/{node}.key\"\nrevoked = \"{root}/pki/revoked.crl\"\n\
+             key = \"{root}/pki/{node}.key\"\nrevoked = \"{root}/pki/revoked.pem\"\n\
              [record]\ndirectory = \"{root}/{node}/records\"\n",
             zone.name
         );

@@ -2,4 +2,5 @@
 
 pub mod browser;
 pub mod court;
+pub mod media;
 pub mod zones;

@@ -59,6 +59,7 @@ pub enum RecordEvent {
 }
 
 /// The node's recorder: the handle to its writer thread.
+#[derive(Debug, Clone)]
 pub struct Recorder {
     settings: Settings,
     control: SyncSender<Control>,

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use crate::net::tls::Pki;
+use crate::net::pki::{Authority, Host, Wish};
+use crate::net::tls::Identity;
 
 /// One node of the demo.
 #[derive(Debug, Clone)]
@@ -77,11 +78,15 @@ fn files_of(directory: &Path, spec: &Spec) -> NodeFiles {
 }
 
 fn write_all(directory: &Path, nodes: &[NodeFiles]) -> anyhow::Result<()> {
-    let pki = Pki::init(&directory.join("pki"), "hearing demo").context("cannot make development certificates")?;
+    let now = jiff::Timestamp::now();
+    let keys = directory.join("pki");
+    let authority = Authority::init(&keys, "hearing demo", now).context("cannot make development certificates")?;
     let ports = NODES.iter().map(free_ports).collect::<anyhow::Result<Vec<_>>>()?;
     for (n, spec) in NODES.iter().enumerate() {
         fs::create_dir_all(directory.join(spec.name))?;
-        pki.issue(&spec.zone.parse()?, &spec.name.parse()?, &[IpAddr::V4(spec.address)], &[])?;
+        let identity = Identity { zone: spec.zone.parse()?, node: spec.name.parse()? };
+        let wish = Wish { identity, hosts: vec![Host::Ip(IpAddr::V4(spec.address))], days: 30 };
+        authority.issue(&wish, &keys, now)?;
         fs::write(&nodes[n].config, configuration(directory, n, &ports)?)?;
     }
     Ok(())
@@ -110,7 +115,7 @@ fn configuration(directory: &Path, n: usize, ports: &[Ports]) -> anyhow::Result<
          [web]\nbind = \"{web}\"\nurl = \"http://{web}\"\n\n\
          [media]\nbind = \"{media}\"\nadvertise = [\"{address}\"]\nworkers = 1\n\n\
          [admin]\nsocket = \"{root}/{name}/admin.sock\"\nlisten = \"{metrics}\"\n\n\
-         [pki]\nroot = \"{root}/pki/root.pem\"\ncertificate = \"{root}/pki/{name}.pem\"\nkey = \"{root}/pki/{name}.key\"\nrevoked = \"{root}/pki/revoked.crl\"\n\n",
+         [pki]\nroot = \"{root}/pki/root.pem\"\ncertificate = \"{root}/pki/{name}.pem\"\nkey = \"{root}/pki/{name}.key\"\nrevoked = \"{root}/pki/revoked.pem\"\n\n",
         zone = spec.zone,
         web = own.web,
         media = own.media,

@@ -1,5 +1,6 @@
 //! The node that bridges court hearings across security zones. See docs/architecture.md.
 
+mod admin;
 pub mod cli;
 pub mod endpoint;
 pub mod net;
@@ -8,4 +9,7 @@ pub mod pipeline;
 pub mod record;
 pub mod rehearsal;
 pub mod router;
+mod sessions;
+mod sitting;
 pub mod trunk;
+mod workers;

@@ -1,1 +1,302 @@
 //! One node: every start-up step, in order, once.
+
+use std::collections::HashMap;
+use std::fs::DirBuilder;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hearing_config::{Config, Zone};
+use hearing_signaling::http::{self, App, TrunkView};
+use hearing_signaling::registry::{self, Registry, RegistryChange};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tracing::{info, warn};
+
+use crate::admin::{self, Admin};
+use crate::endpoint::webrtc::Certificate;
+use crate::net::http::{Listener, bind_unix};
+use crate::net::tls::{self, Identity, TrunkTls};
+use crate::record::{self, Recorder};
+use crate::sessions::Sessions;
+use crate::sitting::{Parts, Sittings};
+use crate::trunk::{self, TrunkStatus, Trunks};
+use crate::workers::{self, Workers};
+
+/// Runs a node until it is told to stop (SIGINT or SIGTERM).
+///
+/// # Errors
+/// The first step of the start-up that fails, naming the configuration key it is about; or a part that ended by itself.
+pub async fn run(config: Config) -> Result<(), Error> {
+    let stop = stop_signal()?;
+    let config = Arc::new(config);
+    let mut node = Node::start(&config).await?;
+    info!(node = %config.node.id, zone = %config.node.zone, "node is up");
+    tokio::select! {
+        ended = node.tasks.join_next() => Err(ended_by_itself(ended)),
+        () = stop => node.stop().await,
+    }
+}
+
+/// A node whose every part runs.
+struct Node {
+    recorder: Recorder,
+    tasks: JoinSet<Result<(), Error>>,
+}
+
+impl Node {
+    /// Starts every part in order; each relies only on those before it.
+    async fn start(config: &Arc<Config>) -> Result<Self, Error> {
+        let metrics = admin::install_metrics().map_err(|_| Error::Twice)?;
+        private_directory(&config.node.data, "node.data")?;
+        let doors = Doors::bind(config)?;
+        let tls = TrunkTls::load(&config.pki)?;
+        let recorder = Recorder::start(record_settings(config))?;
+        let registry = Registry::open(registry_settings(config)).await?;
+        let workers = Workers::spawn(config.media.bind, config.media.workers)?;
+        let (trunks, rehearsals) = Trunks::start(trunk_settings(config, tls.own()), tls, registry.clone())?;
+        let parts = Parts {
+            zone: config.node.zone.clone(),
+            workers: workers.clone(),
+            trunks: trunks.clone(),
+            recorder: recorder.clone(),
+        };
+        let sittings = Sittings::new(parts);
+        let (media, requests) = mpsc::channel(MEDIA_REQUESTS);
+        let certificate = Certificate::generate().map_err(Error::Certificate)?;
+        let advertise = config.media.advertise.clone();
+        let sessions = Sessions::new(certificate, advertise, config.node.zone.clone(), sittings.clone());
+        let (shown, lines) = watch::channel(Vec::new());
+        let app = App {
+            registry: registry.clone(),
+            media,
+            node: config.node.id.clone(),
+            zone: config.node.zone.clone(),
+            trunks: lines,
+        };
+        let lines = trunks.clone();
+        let admin = Admin::new(config, registry.clone(), trunks, workers, recorder.clone(), metrics);
+
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move { Ok(sessions.run(requests).await) });
+        tasks.spawn(follow(registry, sittings));
+        tasks.spawn(show_trunks(lines, shown));
+        doors.open(&mut tasks, app, admin);
+        Ok(Self { recorder, tasks })
+    }
+
+    /// Stops in an order in which nothing that was taken in is lost: first what brings in, then the record.
+    async fn stop(mut self) -> Result<(), Error> {
+        info!("node stops");
+        self.tasks.shutdown().await;
+        Ok(self.recorder.stop().await?)
+    }
+}
+
+/// The node's listeners.
+struct Doors {
+    web: Listener,
+    metrics: Listener,
+    operator: tokio::net::UnixListener,
+}
+
+impl Doors {
+    fn bind(config: &Config) -> Result<Self, Error> {
+        let certificate = config.web.tls.as_ref().map(|files| tls::web(&files.certificate, &files.key)).transpose()?;
+        let listener = |key: &'static str, at: SocketAddr, tls| {
+            Listener::bind(at, tls).map_err(|source| Error::Listen { key, at: at.to_string(), source })
+        };
+        let socket = &config.admin.socket;
+        if let Some(directory) = socket.parent() {
+            private_directory(directory, "admin.socket")?;
+        }
+        Ok(Self {
+            web: listener("web.bind", config.web.bind, certificate)?,
+            metrics: listener("admin.listen", config.admin.listen, None)?,
+            operator: bind_unix(socket).map_err(|source| Error::Listen {
+                key: "admin.socket",
+                at: socket.display().to_string(),
+                source,
+            })?,
+        })
+    }
+
+    fn open(self, tasks: &mut JoinSet<Result<(), Error>>, app: App, admin: Admin) {
+        let public = http::public(app.clone());
+        let operator = admin.operator(http::admin(app));
+        tasks.spawn(async move { self.web.serve(public).await.map_err(Error::Server) });
+        tasks.spawn(async move { self.metrics.serve(admin.observer()).await.map_err(Error::Server) });
+        tasks.spawn(async move { axum::serve(self.operator, operator).await.map_err(Error::Server) });
+    }
+}
+
+/// Seats every hearing that appears, wherever it is at home.
+async fn follow(registry: Registry, sittings: Sittings) -> Result<(), Error> {
+    let mut changes = registry.watch();
+    while let Some(change) = changes.recv().await {
+        match change {
+            RegistryChange::Appeared { id, handle, home } => {
+                if let Err(refusal) = sittings.begin(id, handle, home).await {
+                    warn!(hearing = %id, %refusal, "the hearing could not sit here");
+                }
+            }
+            // Its plans end, and with them its sitting.
+            RegistryChange::Gone { id } => info!(hearing = %id, "hearing is over here"),
+        }
+    }
+    Ok(())
+}
+
+/// Keeps the operator's view of the trunks fresh.
+async fn show_trunks(trunks: Trunks, shown: watch::Sender<Vec<TrunkView>>) -> Result<(), Error> {
+    let view = |t: TrunkStatus| TrunkView { peer: t.peer, zone: t.zone, up: t.up, rtt_ms: t.rtt_ms };
+    let mut tick = tokio::time::interval(TRUNKS_SHOWN);
+    loop {
+        tick.tick().await;
+        let now = trunks.status().into_iter().map(view).collect::<Vec<_>>();
+        shown.send_if_modified(|before| {
+            let changed = *before != now;
+            *before = now;
+            changed
+        });
+    }
+}
+
+fn record_settings(config: &Config) -> record::Settings {
+    record::Settings {
+        directory: config.record.directory.clone(),
+        node: config.node.id.clone(),
+        warn: config.record.warn_free_percent.clone(),
+        refuse: config.record.refuse_free_percent,
+    }
+}
+
+fn trunk_settings(config: &Config, own: Identity) -> trunk::Settings {
+    let peer = |trunk: &hearing_config::Trunk| trunk::PeerSettings {
+        identity: Identity { zone: trunk.zone.clone(), node: trunk.peer.clone() },
+        dial: trunk.dial,
+        vouches: trunk.vouches.clone(),
+        kbps: trunk.kbps,
+    };
+    trunk::Settings {
+        own,
+        listen: config.trunks.listen,
+        revoked: config.pki.revoked.clone(),
+        policy: config.crossings.clone(),
+        peers: config.trunks.peers.iter().map(peer).collect(),
+    }
+}
+
+fn registry_settings(config: &Config) -> registry::Settings {
+    let zones = config.trunks.peers.iter().map(|trunk| &trunk.zone).chain([&config.node.zone]);
+    let links = zones.filter_map(|zone| Some((zone.clone(), config.page(zone)?.to_owned())));
+    registry::Settings {
+        node: config.node.id.clone(),
+        zone: config.node.zone.clone(),
+        templates: config.templates.iter().map(template).collect(),
+        data: config.node.data.clone(),
+        links: links.collect::<HashMap<Zone, String>>(),
+    }
+}
+
+fn template(template: &hearing_config::Template) -> registry::Template {
+    let seat = |seat: &hearing_config::TemplateSeat| registry::SeatTemplate {
+        name: seat.name.clone(),
+        title: seat.title.clone(),
+        title_en: seat.title_en.clone(),
+        role: seat.role,
+        zone: seat.zone.clone(),
+        endpoint: seat.endpoint.to_string(),
+        required: seat.required.clone(),
+    };
+    registry::Template { name: template.name.clone(), seats: template.seats.iter().map(seat).collect() }
+}
+
+fn private_directory(path: &Path, key: &'static str) -> Result<(), Error> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|source| Error::Directory { key, path: path.to_owned(), source })
+}
+
+/// Resolves when the process is asked to stop.
+fn stop_signal() -> Result<impl Future<Output = ()>, Error> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+fn ended_by_itself(ended: Option<Result<Result<(), Error>, tokio::task::JoinError>>) -> Error {
+    match ended {
+        Some(Ok(Err(error))) => error,
+        Some(Err(crash)) => Error::Ended(crash.to_string()),
+        Some(Ok(Ok(()))) | None => Error::Ended("a part of it ended".to_owned()),
+    }
+}
+
+/// Why a node does not start, or does not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A directory can't be made.
+    #[error("{key}: cannot create {}: {source}; choose a directory that this user may write to", path.display())]
+    Directory {
+        /// The configuration key.
+        key: &'static str,
+        /// The directory.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// An address can't be listened on.
+    #[error("{key}: cannot listen on {at}: {source}; choose another address or end what uses this one")]
+    Listen {
+        /// The configuration key.
+        key: &'static str,
+        /// The address.
+        at: String,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// Certificates.
+    #[error(transparent)]
+    Tls(#[from] tls::Error),
+    /// The recorder.
+    #[error(transparent)]
+    Record(#[from] record::Error),
+    /// The journal.
+    #[error(transparent)]
+    Registry(#[from] registry::Error),
+    /// A worker.
+    #[error(transparent)]
+    Workers(#[from] workers::Error),
+    /// A trunk.
+    #[error(transparent)]
+    Trunk(#[from] trunk::Error),
+    /// The certificate by which browsers know this process.
+    #[error("cannot make a certificate for media: {0}")]
+    Certificate(String),
+    /// A second node in one process.
+    #[error("this process runs a node already")]
+    Twice,
+    /// Signals can't be handled.
+    #[error("cannot listen for signals: {0}")]
+    Signals(io::Error),
+    /// A listener failed for good.
+    #[error("a listener failed: {0}")]
+    Server(io::Error),
+    /// A part of the node ended.
+    #[error("the node ended by itself: {0}")]
+    Ended(String),
+}
+
+/// How often the operator's view of the trunks is made anew.
+const TRUNKS_SHOWN: Duration = Duration::from_millis(200);
+/// Media requests of the API that may wait; more are refused as busy.
+const MEDIA_REQUESTS: usize = 256;

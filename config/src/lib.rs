@@ -1,15 +1,32 @@
 //! The vocabulary of a hearing (ids, zones, roles, kinds, codecs, verdicts) and a node's typed configuration.
 
+mod check;
+mod config;
 pub mod crossing;
+pub mod endpoint;
+pub mod error;
 pub mod media;
+pub mod node;
 pub mod pki;
+mod raw;
+mod read;
+pub mod record;
 pub mod seat;
+pub mod template;
+pub mod trunk;
 pub mod value;
 pub mod zone;
 
-pub use crossing::{DenyReason, Verdict};
+pub use config::Config;
+pub use crossing::{Crossing, DenyReason, Verdict};
+pub use endpoint::Endpoint;
+pub use error::{Error, Fault};
 pub use media::{Codec, Kind, TrackId};
+pub use node::{Admin, Media, Node, Web, WebTls};
 pub use pki::Pki;
+pub use record::Record;
 pub use seat::{Role, SeatId};
+pub use template::{Template, TemplateSeat};
+pub use trunk::{Trunk, Trunks};
 pub use value::{HearingId, NodeId, Timestamp};
 pub use zone::Zone;

@@ -2,6 +2,10 @@
 
 use std::path::PathBuf;
 
+use crate::error::Fault;
+use crate::raw;
+use crate::read::Base;
+
 /// The files by which a node proves who it is to its peers, and knows them. All are PEM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pki {
@@ -13,4 +17,15 @@ pub struct Pki {
     pub key: PathBuf,
     /// The certificate revocation list of the authority.
     pub revoked: PathBuf,
+}
+
+impl Pki {
+    pub(crate) fn parse(raw: raw::Pki, base: Base<'_>) -> Result<Self, Fault> {
+        Ok(Self {
+            root: base.path(raw.root, "pki.root")?,
+            certificate: base.path(raw.certificate, "pki.certificate")?,
+            key: base.path(raw.key, "pki.key")?,
+            revoked: base.path(raw.revoked, "pki.revoked")?,
+        })
+    }
 }

@@ -6,3 +6,4 @@ pub mod http;
 pub mod registry;
 pub mod store;
 pub mod sync;
+mod ws;

@@ -1,1 +1,8 @@
-//! placeholder
+//! The sandboxed child that decodes and encodes; the only code that links GStreamer. See docs/design/media-child.md.
+
+pub mod codec;
+pub mod job;
+pub mod link;
+pub mod probe;
+pub mod sandbox;
+pub mod selftest;

@@ -1,4 +1,8 @@
 //! Sockets and certificates.
 
+pub mod http;
+mod identity;
+mod pem;
+pub mod pki;
 pub mod tls;
 pub mod udp;

@@ -1,22 +1,23 @@
 //! TLS of trunks and of the page: who this node is, who a peer is, which certificates no longer count. Opens no socket.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::fmt;
+use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::{fmt, io};
 
-use hearing_config::{NodeId, Pki, Zone};
+use hearing_config::Pki;
 use rustls::client::ResolvesClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
-use rustls::{DigitallySignedStruct, DistinguishedName, RootCertStore, SignatureScheme};
-use x509_parser::extensions::GeneralName;
-use x509_parser::prelude::{CertificateRevocationList, FromDer as _, X509Certificate};
+use rustls::{DigitallySignedStruct, DistinguishedName, SignatureScheme};
+
+pub use super::identity::Identity;
+pub use super::pem::Error;
+use super::pem::{canonical, instant, parse, read_chain, read_key, read_lists, read_roots, revoked_serials, unusable};
 
 /// TLS 1.3 with certificates at both ends, checked against the revocation list; no resumption and no 0-RTT, so that every
 /// connection is judged anew. Configurations that were handed out follow a [`TrunkTls::reload`] from their next handshake on.
@@ -24,68 +25,6 @@ use x509_parser::prelude::{CertificateRevocationList, FromDer as _, X509Certific
 pub struct TrunkTls {
     files: Pki,
     current: Arc<Current>,
-}
-
-/// Who a node is, by its certificate: the one URI SAN `spiffe://hearing/{zone}/{node}`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Identity {
-    /// The zone in which it stands.
-    pub zone: Zone,
-    /// Its id.
-    pub node: NodeId,
-}
-
-/// Why certificates can't be used.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// A file can't be read, or holds no PEM of the wanted kind.
-    #[error("{}: no usable {what}: {reason}", file.display())]
-    File {
-        /// The file.
-        file: PathBuf,
-        /// What it should hold.
-        what: &'static str,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The certificate's time is over, or has not begun.
-    #[error("{}: the certificate is valid from {from} to {to} only; issue a new one with `hearing pki issue`", file.display())]
-    OutOfTime {
-        /// The file.
-        file: PathBuf,
-        /// When its time begins.
-        from: jiff::Timestamp,
-        /// When it ends.
-        to: jiff::Timestamp,
-    },
-    /// The certificate names no node.
-    #[error("the certificate names no node: {0}")]
-    NoIdentity(String),
-    /// A file can't be written.
-    #[error("{}: cannot be written: {source}", file.display())]
-    Write {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// rustls refuses the settings.
-    #[error("TLS: {0}")]
-    Tls(#[from] rustls::Error),
-    /// A certificate can't be made.
-    #[error("certificate: {0}")]
-    Issue(#[from] rcgen::Error),
-    /// The authority knows no such certificate.
-    #[error("{}: no certificate was issued to {wanted}; see `hearing pki list`", directory.display())]
-    NotIssued {
-        /// The authority's directory.
-        directory: PathBuf,
-        /// What was asked for.
-        wanted: String,
-    },
-    /// The authority is there already.
-    #[error("{}: an authority is there already; it is never overwritten", .0.display())]
-    Exists(PathBuf),
 }
 
 impl TrunkTls {
@@ -194,41 +133,6 @@ pub fn provider() -> Arc<CryptoProvider> {
         aws_lc_rs::kx_group::SECP384R1,
     ];
     Arc::new(CryptoProvider { kx_groups, ..aws_lc_rs::default_provider() })
-}
-
-impl Identity {
-    /// The URI SAN that says it.
-    #[must_use]
-    pub fn uri(&self) -> String {
-        format!("{PREFIX}{}/{}", self.zone, self.node)
-    }
-
-    /// Reads the URI SAN.
-    ///
-    /// # Errors
-    /// When it is not exactly `spiffe://hearing/{zone}/{node}`.
-    pub fn parse(uri: &str) -> Result<Self, Error> {
-        let wrong = || Error::NoIdentity(format!("its URI is {uri:?} instead of {PREFIX}ZONE/NODE"));
-        let (zone, node) = uri.strip_prefix(PREFIX).and_then(|rest| rest.split_once('/')).ok_or_else(wrong)?;
-        Ok(Self { zone: zone.parse().map_err(|_| wrong())?, node: node.parse().map_err(|_| wrong())? })
-    }
-
-    pub(super) fn of(certificate: &X509Certificate<'_>) -> Result<Self, Error> {
-        let names = certificate.subject_alternative_name().map_err(|e| Error::NoIdentity(e.to_string()))?;
-        let names = names.map_or(&[][..], |extension| &extension.value.general_names);
-        let mut uris = names.iter().filter_map(|name| if let GeneralName::URI(uri) = name { Some(*uri) } else { None });
-        match (uris.next(), uris.next()) {
-            (Some(uri), None) => Self::parse(uri),
-            (None, _) => Err(Error::NoIdentity("it has no URI SAN".to_owned())),
-            (Some(_), Some(_)) => Err(Error::NoIdentity("it has more than one URI SAN".to_owned())),
-        }
-    }
-}
-
-impl fmt::Display for Identity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.zone, self.node)
-    }
 }
 
 /// What is in force now; every handshake asks it.
@@ -367,58 +271,183 @@ fn check_own(file: &Path, chain: &[CertificateDer<'_>]) -> Result<Identity, Erro
     if certificate.validity().is_valid() {
         return Identity::of(&certificate);
     }
-    let time = |t: x509_parser::time::ASN1Time| jiff::Timestamp::from_second(t.timestamp()).unwrap_or_default();
-    Err(Error::OutOfTime { file: file.to_owned(), from: time(from), to: time(to) })
+    Err(Error::OutOfTime { file: file.to_owned(), from: instant(from), to: instant(to) })
 }
 
-/// At least one certificate.
-pub(super) fn read_chain(file: &Path, what: &'static str) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let read = || CertificateDer::pem_file_iter(file)?.collect::<Result<Vec<_>, _>>();
-    let chain = read().map_err(|e| unusable(file, what, &e))?;
-    if chain.is_empty() { Err(unusable(file, what, &"no PEM block CERTIFICATE")) } else { Ok(chain) }
-}
+#[cfg(test)]
+mod tests {
+    use rustls::{ClientConnection, Connection, NamedGroup, ProtocolVersion, ServerConnection};
 
-fn read_key(file: &Path) -> Result<PrivateKeyDer<'static>, Error> {
-    PrivateKeyDer::from_pem_file(file).map_err(|e| unusable(file, "private key", &e))
-}
+    use super::*;
+    use crate::net::pki::{Authority, Wish};
 
-fn read_roots(file: &Path) -> Result<Arc<RootCertStore>, Error> {
-    let mut roots = RootCertStore::empty();
-    for certificate in read_chain(file, "root certificate")? {
-        roots.add(certificate).map_err(|e| unusable(file, "root certificate", &e))?;
+    #[test]
+    fn nodes_of_one_authority_know_each_other_by_their_certificates() {
+        let court = Court::new();
+        let (client, server) = (court.node("gov", "gov-edge"), court.node("tripartite", "court"));
+        let (at_client, at_server) = shake(&client.client(b"trunk"), &server.server(b"trunk")).unwrap();
+        let seen_by = |end: &Connection| TrunkTls::identity_of(end.peer_certificates().unwrap()).unwrap().to_string();
+        assert_eq!((seen_by(&at_client), seen_by(&at_server)), ("tripartite/court".into(), "gov/gov-edge".into()));
+        assert_eq!(client.own().uri(), "spiffe://hearing/gov/gov-edge");
     }
-    Ok(Arc::new(roots))
-}
 
-/// At least one list: without any, rustls would check no revocation at all.
-fn read_lists(file: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, Error> {
-    let read = || CertificateRevocationListDer::pem_file_iter(file)?.collect::<Result<Vec<_>, _>>();
-    let lists = read().map_err(|e| unusable(file, "revocation list", &e))?;
-    if lists.is_empty() { Err(unusable(file, "revocation list", &"no PEM block X509 CRL")) } else { Ok(lists) }
-}
-
-fn revoked_serials(file: &Path, lists: &[CertificateRevocationListDer<'_>]) -> Result<HashSet<Vec<u8>>, Error> {
-    let mut serials = HashSet::new();
-    for list in lists {
-        let (_, list) = CertificateRevocationList::from_der(list).map_err(|e| unusable(file, "revocation list", &e))?;
-        serials.extend(list.iter_revoked_certificates().map(|entry| canonical(entry.raw_serial()).to_vec()));
+    #[test]
+    fn a_trunk_speaks_tls_13_with_the_hybrid_key_exchange() {
+        let court = Court::new();
+        let (client, server) = (court.node("gov", "gov-edge"), court.node("tripartite", "court"));
+        let (end, _) = shake(&client.client(b"trunk"), &server.server(b"trunk")).unwrap();
+        assert_eq!(end.protocol_version(), Some(ProtocolVersion::TLSv1_3));
+        assert_eq!(end.negotiated_key_exchange_group().unwrap().name(), NamedGroup::X25519MLKEM768);
+        assert_eq!(end.alpn_protocol(), Some(&b"trunk"[..]));
     }
-    Ok(serials)
-}
 
-pub(super) fn parse<'a>(certificate: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, Error> {
-    X509Certificate::from_der(certificate)
-        .map(|(_, parsed)| parsed)
-        .map_err(|e| Error::NoIdentity(format!("it can't be read: {e}")))
-}
+    #[test]
+    fn a_client_without_a_certificate_is_refused() {
+        let court = Court::new();
+        let server = court.node("tripartite", "court").server(b"trunk");
+        let nobody = rustls::ClientConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .dangerous()
+            .with_custom_certificate_verifier(court.node("gov", "gov-edge").current)
+            .with_no_client_auth();
+        let mut nobody = nobody;
+        nobody.alpn_protocols = vec![b"trunk".to_vec()];
+        assert!(shake(&Arc::new(nobody), &server).unwrap_err().contains("no certificates"));
+    }
 
-/// A serial number without the leading zeros that DER adds to keep it positive.
-pub(super) fn canonical(serial: &[u8]) -> &[u8] {
-    &serial[serial.iter().take_while(|byte| **byte == 0).count()..]
-}
+    #[test]
+    fn a_node_of_another_authority_is_refused_at_both_ends() {
+        let (court, other) = (Court::new(), Court::new());
+        let (ours, theirs) = (court.node("tripartite", "court"), other.node("tripartite", "court"));
+        assert!(shake(&ours.client(b"trunk"), &theirs.server(b"trunk")).unwrap_err().starts_with("client"));
+        let trusting = Pki { root: ours.files.root.clone(), revoked: ours.files.revoked.clone(), ..theirs.files };
+        let trusting = TrunkTls::load(&trusting).unwrap();
+        assert!(shake(&trusting.client(b"trunk"), &ours.server(b"trunk")).unwrap_err().starts_with("server"));
+    }
 
-pub(super) fn unusable(file: &Path, what: &'static str, reason: &dyn fmt::Display) -> Error {
-    Error::File { file: file.to_owned(), what, reason: reason.to_string() }
-}
+    #[test]
+    fn a_revoked_node_is_refused_from_the_next_handshake_after_a_reload() {
+        let court = Court::new();
+        let (client, server) = (court.node("gov", "gov-edge"), court.node("tripartite", "court"));
+        let (dial, listen) = (client.client(b"trunk"), server.server(b"trunk"));
+        let (_, at_server) = shake(&dial, &listen).unwrap();
+        let serial = TrunkTls::serial_of(at_server.peer_certificates().unwrap()).unwrap();
+        assert!(!server.is_revoked(&serial));
+        court.authority.revoke("gov/gov-edge", jiff::Timestamp::now()).unwrap();
+        shake(&dial, &listen).unwrap();
+        server.reload().unwrap();
+        assert!(server.is_revoked(&serial));
+        assert!(shake(&dial, &listen).unwrap_err().contains("Revoked"));
+        client.reload().unwrap();
+        assert!(shake(&server.client(b"trunk"), &client.server(b"trunk")).unwrap_err().contains("Revoked"));
+    }
 
-const PREFIX: &str = "spiffe://hearing/";
+    #[test]
+    fn a_reload_that_fails_leaves_what_was_in_force() {
+        let court = Court::new();
+        let (client, server) = (court.node("gov", "gov-edge"), court.node("tripartite", "court"));
+        std::fs::write(&server.files.revoked, "nothing").unwrap();
+        assert!(server.reload().unwrap_err().to_string().contains("no usable revocation list"));
+        shake(&client.client(b"trunk"), &server.server(b"trunk")).unwrap();
+    }
+
+    #[test]
+    fn an_expired_certificate_has_its_own_message() {
+        let court = Court::new();
+        let long_ago: jiff::Timestamp = "2020-01-01T00:00:00Z".parse().unwrap();
+        let wish = Wish { identity: identity("gov", "old"), hosts: Vec::new(), days: 30 };
+        court.authority.issue(&wish, court.directory.path(), long_ago).unwrap();
+        let error = TrunkTls::load(&court.files("old")).unwrap_err();
+        assert!(matches!(error, Error::OutOfTime { .. }), "{error}");
+        assert!(error.to_string().contains("to 2020-01-31T00:00:00Z only"), "{error}");
+    }
+
+    #[test]
+    fn a_key_of_another_certificate_is_refused() {
+        let court = Court::new();
+        court.node("gov", "one");
+        court.node("gov", "two");
+        let mixed = Pki { key: court.files("two").key, ..court.files("one") };
+        assert!(TrunkTls::load(&mixed).unwrap_err().to_string().contains("no usable key for the certificate"));
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let error = TrunkTls::load(&Court::new().files("ghost")).unwrap_err().to_string();
+        assert!(error.contains("ghost.pem: no usable certificate"), "{error}");
+    }
+
+    #[test]
+    fn only_the_exact_uri_names_a_node() {
+        assert_eq!(Identity::parse("spiffe://hearing/gov/gov-edge").unwrap(), identity("gov", "gov-edge"));
+        for wrong in
+            ["spiffe://court/gov/a", "spiffe://hearing/gov", "spiffe://hearing/gov/a/b", "spiffe://hearing/Gov/a", ""]
+        {
+            assert!(Identity::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    /// An authority in a directory of its own.
+    struct Court {
+        directory: tempfile::TempDir,
+        authority: Authority,
+    }
+
+    impl Court {
+        fn new() -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            let authority = Authority::init(directory.path(), "test", jiff::Timestamp::now()).unwrap();
+            Self { directory, authority }
+        }
+
+        fn node(&self, zone: &str, node: &str) -> TrunkTls {
+            let wish = Wish { identity: identity(zone, node), hosts: Vec::new(), days: 30 };
+            self.authority.issue(&wish, self.directory.path(), jiff::Timestamp::now()).unwrap();
+            TrunkTls::load(&self.files(node)).unwrap()
+        }
+
+        fn files(&self, node: &str) -> Pki {
+            let file = |name: String| self.directory.path().join(name);
+            Pki {
+                root: file("root.pem".into()),
+                certificate: file(format!("{node}.pem")),
+                key: file(format!("{node}.key")),
+                revoked: file("revoked.pem".into()),
+            }
+        }
+    }
+
+    fn identity(zone: &str, node: &str) -> Identity {
+        Identity { zone: zone.parse().unwrap(), node: node.parse().unwrap() }
+    }
+
+    /// A whole handshake in memory; the error begins with the end that refused.
+    fn shake(
+        client: &Arc<rustls::ClientConfig>,
+        server: &Arc<rustls::ServerConfig>,
+    ) -> Result<(Connection, Connection), String> {
+        let name = ServerName::try_from("node").unwrap();
+        let mut client: Connection = ClientConnection::new(client.clone(), name).unwrap().into();
+        let mut server: Connection = ServerConnection::new(server.clone()).unwrap().into();
+        while client.wants_write() || server.wants_write() {
+            pass(&mut client, &mut server).map_err(|e| format!("server: {e:?} {e}"))?;
+            pass(&mut server, &mut client).map_err(|e| format!("client: {e:?} {e}"))?;
+        }
+        assert!(!client.is_handshaking() && !server.is_handshaking());
+        Ok((client, server))
+    }
+
+    fn pass(from: &mut Connection, to: &mut Connection) -> Result<(), rustls::Error> {
+        let mut wire = Vec::new();
+        while from.wants_write() {
+            from.write_tls(&mut wire).unwrap();
+        }
+        let mut wire = &wire[..];
+        while !wire.is_empty() {
+            to.read_tls(&mut wire).unwrap();
+            to.process_new_packets()?;
+        }
+        Ok(())
+    }
+}

@@ -1,1 +1,225 @@
-//! The record.
+//! The record of a hearing at its home: every recorded track, untouched, in files that survive a crash at any moment.
+//!
+//! The leg ([`leg`]) runs on the media worker and only hands frames to a bounded queue. One writer thread per node
+//! ([`writer`]) owns every file; a second thread makes what was written durable. Neither ever makes media wait.
+
+mod backlog;
+pub mod catalog;
+pub mod export;
+mod hearing;
+pub mod http;
+mod index;
+mod ladder;
+mod leg;
+mod preroll;
+mod segment;
+mod sheet;
+mod sink;
+mod space;
+mod track;
+mod writer;
+
+use std::path::PathBuf;
+use std::sync::mpsc::SyncSender;
+
+use hearing_config::{HearingId, NodeId, Timestamp, TrackId};
+use hearing_signaling::hearing::RecordOrder;
+use tokio::sync::{mpsc, oneshot};
+
+pub use index::{GapReason, Line, StartReason};
+pub use sheet::{Meta, Order, Seat, Sheet, What};
+pub use space::Space;
+
+use crate::router::Leg;
+use backlog::WallClock;
+use leg::RecordLeg;
+use writer::{Control, Opening};
+
+/// Where and how a node records.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The folder of all records; made when it is missing.
+    pub directory: PathBuf,
+    /// This node; stands in every record.
+    pub node: NodeId,
+    /// Free space, in percent, below which a warning is logged: the higher first, such as 20, 10, 5.
+    pub warn: Vec<u8>,
+    /// Free space, in percent, below which no new record begins, such as 10. Running ones go on.
+    pub refuse: u8,
+}
+
+/// What the recorder reports of one hearing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecordEvent {
+    /// The tracks that are being written: their file is open, their first frame is durable and their last is not older
+    /// than 2 s. Sent when it changes.
+    Recording(Vec<TrackId>),
+    /// The record can't be written, and why. The recorder keeps trying; a later `Recording` names what works again.
+    Failed(String),
+}
+
+/// The node's recorder: the handle to its writer thread.
+#[derive(Debug, Clone)]
+pub struct Recorder {
+    settings: Settings,
+    control: SyncSender<Control>,
+    media: SyncSender<Box<leg::Arrived>>,
+}
+
+impl Recorder {
+    /// Makes the folder, checks that it can be written, and starts the writer.
+    ///
+    /// # Errors
+    /// When the folder can't be made or written, or the disk is too full and no record in it waits to go on.
+    pub fn start(settings: Settings) -> Result<Self, Error> {
+        space::probe(&settings.directory)?;
+        let unfinished = || catalog::list(&settings.directory).is_ok_and(|all| all.iter().any(|r| r.sheet.is_open()));
+        let room = space::require(&settings.directory, settings.refuse);
+        if room.is_err() && !unfinished() {
+            room?;
+        }
+        let (control, media) = writer::spawn(&settings).map_err(|source| Error::Thread { source })?;
+        Ok(Self { settings, control, media })
+    }
+
+    /// Begins the record of a hearing, or goes on with the one that is there. Nothing is written before the first
+    /// [`RecordOrder::Run`]. The leg goes onto the hearing's router with `Place::Record`. When the receiver of `events`
+    /// ends before [`HearingRecord::close`], the writer is gone.
+    ///
+    /// # Errors
+    /// When a new record would begin on a disk that is too full, the folder can't be written, or the writer is gone.
+    pub fn open(
+        &self,
+        hearing: HearingId,
+        meta: Meta,
+        events: mpsc::Sender<RecordEvent>,
+    ) -> Result<(Box<dyn Leg>, HearingRecord), Error> {
+        let folder = self.settings.directory.join(hearing.to_string());
+        if !folder.exists() {
+            self.room()?;
+        }
+        let clock = WallClock::now();
+        let sheet = Sheet::begin(&folder, hearing, self.settings.node.clone(), meta)?;
+        let opening = Opening { hearing, folder, sheet, events };
+        send(&self.control, Control::Open(Box::new(opening)))?;
+        let leg = RecordLeg::new(hearing, clock, self.media.clone());
+        Ok((Box::new(leg), HearingRecord { hearing, control: self.control.clone() }))
+    }
+
+    /// Whether a new record may begin: ask before a hearing is started.
+    ///
+    /// # Errors
+    /// When less than the configured space is free, or it can't be told.
+    pub fn room(&self) -> Result<Space, Error> {
+        space::require(&self.settings.directory, self.settings.refuse)
+    }
+
+    /// Writes everything that has arrived, makes it durable and ends the writer. Open hearings stay open: the next
+    /// start goes on with them.
+    ///
+    /// # Errors
+    /// When something could not be written.
+    pub async fn stop(self) -> Result<(), Error> {
+        let (reply, stopped) = oneshot::channel();
+        send(&self.control, Control::Stop(reply))?;
+        stopped.await.map_err(|_| Error::Stopped)?
+    }
+}
+
+/// The record of one hearing.
+pub struct HearingRecord {
+    hearing: HearingId,
+    control: SyncSender<Control>,
+}
+
+impl HearingRecord {
+    /// What to do with frames that were captured from `at` on. The first `Run` sets the record's clock: file time 0 is
+    /// [`PREROLL`] before it.
+    ///
+    /// # Errors
+    /// When the writer is gone.
+    pub fn order(&self, order: RecordOrder, at: Timestamp) -> Result<(), Error> {
+        send(&self.control, Control::Order(self.hearing, order, at))
+    }
+
+    /// Ends the record: everything is durable and the sheet says closed when this returns.
+    ///
+    /// # Errors
+    /// When something could not be written within 5 s; the writer has then given up on it, and the record says so.
+    pub async fn close(self) -> Result<(), Error> {
+        let (reply, closed) = oneshot::channel();
+        send(&self.control, Control::Close(self.hearing, reply))?;
+        closed.await.map_err(|_| Error::Stopped)?
+    }
+}
+
+fn send(control: &SyncSender<Control>, message: Control) -> Result<(), Error> {
+    control.try_send(message).map_err(|_| Error::Stopped)
+}
+
+/// Why recording fails.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file or folder can't be read or written.
+    #[error("record {}: {action}: {source}", path.display())]
+    Disk {
+        /// Which.
+        path: PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Too little space for a new record.
+    #[error(
+        "record {}: {free} % of the disk is free, less than the {refuse} % that a new hearing needs: make room, or lower [record] refuse",
+        path.display()
+    )]
+    Full {
+        /// The folder of all records.
+        path: PathBuf,
+        /// Percent free.
+        free: u8,
+        /// Percent that must be free.
+        refuse: u8,
+    },
+    /// A thread can't be started.
+    #[error("the recorder's thread can't be started: {source}")]
+    Thread {
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The writer thread is gone or doesn't keep up with orders.
+    #[error("the recorder's writer does not answer")]
+    Stopped,
+    /// Something could not be written before the end.
+    #[error("the end of the record could not be written: {0}")]
+    Unwritten(String),
+    /// A sheet or an index can't be read.
+    #[error("record {}: {reason}", path.display())]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// No such record.
+    #[error("no record of hearing {0} is kept here")]
+    Unknown(HearingId),
+    /// The container can't be made.
+    #[error("matroska: {0}")]
+    Matroska(#[from] hearing_proto::matroska::Error),
+}
+
+impl Error {
+    pub(crate) fn disk(path: &std::path::Path, action: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Disk { path, action, source }
+    }
+}
+
+/// How far before the opening frames are kept, in microseconds. File time 0 lies this long before the opening.
+pub const PREROLL: i64 = 3_000_000;
+
+#[cfg(test)]
+mod tests;

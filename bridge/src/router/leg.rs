@@ -2,6 +2,7 @@
 //! with `poll_output`. Browser sessions, trunk links and recorders are legs.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -53,6 +54,15 @@ pub trait Leg: Send {
 /// Names a leg within a worker, for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LegId(pub u64);
+
+impl LegId {
+    /// One that no other leg of this process has.
+    #[must_use]
+    pub fn fresh() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
 
 /// Where a leg stands.
 #[derive(Debug, Clone, PartialEq, Eq)]

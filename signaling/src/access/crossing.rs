@@ -1,19 +1,7 @@
 //! The gate's rule: default-deny between zones. Pure; both ends of a trunk ask it.
 
+pub use hearing_config::Crossing;
 use hearing_config::{DenyReason, Kind, Role, Verdict, Zone};
-
-/// One allowed way from a zone to another; parsed from a `[[crossing]]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Crossing {
-    /// The origin zone of the track.
-    pub from: Zone,
-    /// The zone it may enter.
-    pub to: Zone,
-    /// The roles whose tracks may pass.
-    pub roles: Vec<Role>,
-    /// The kinds that may pass.
-    pub kinds: Vec<Kind>,
-}
 
 /// What the policy says of a track of `role` and `kind` from `origin` that wants to enter `to`. A track stays free within its own zone.
 #[must_use]

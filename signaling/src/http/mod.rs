@@ -1,11 +1,106 @@
 //! The HTTP API: parse, authorize, call, answer; one file per resource.
 
-use hearing_config::{Kind, SeatId};
+mod admin;
+mod attempts;
+mod extract;
+mod join;
+mod media;
+mod openapi;
+mod page;
+mod problem;
+mod sdp;
+mod whip;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::routing::{any, delete, get, post};
+use hearing_config::{Kind, NodeId, SeatId, Zone};
 use serde::{Deserialize, Serialize};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot, watch};
+use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::ToSchema;
 
+pub(crate) use self::attempts::Attempts;
+pub(crate) use self::extract::Named;
+pub use self::openapi::document;
+pub use self::problem::Problem;
 use crate::access::{Grant, SessionId};
+use crate::registry::Registry;
+use crate::ws;
+
+/// What the API serves.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// The hearings.
+    pub registry: Registry,
+    /// Where media is asked for.
+    pub media: mpsc::Sender<MediaRequest>,
+    /// This node.
+    pub node: NodeId,
+    /// Its zone.
+    pub zone: Zone,
+    /// The trunks, for the operator.
+    pub trunks: watch::Receiver<Vec<TrunkView>>,
+}
+
+/// One trunk as the operator sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TrunkView {
+    /// The node at the other end.
+    #[schema(value_type = String)]
+    pub peer: NodeId,
+    /// Its zone.
+    #[schema(value_type = String)]
+    pub zone: Zone,
+    /// True while the link is up.
+    pub up: bool,
+    /// The round trip in milliseconds, once known.
+    pub rtt_ms: Option<u32>,
+}
+
+/// What everybody may reach: the page, and the API for those who have a link. Serve it with
+/// `into_make_service_with_connect_info::<SocketAddr>()`, so that refused joins can be limited by address.
+pub fn public(app: App) -> Router {
+    let shared = Arc::new(Shared { app, attempts: Attempts::default() });
+    let api = Router::new()
+        .route("/api/hearings/{id}/join", post(join::join))
+        .route("/api/hearings/{id}/ws", any(ws::upgrade))
+        .route("/api/hearings/{id}/media", post(media::offer).delete(media::end))
+        .route("/api/hearings/{id}/whip", post(whip::publish))
+        .route("/api/hearings/{id}/whep", post(whip::watch))
+        .route("/api/hearings/{id}/whip/{session}", delete(whip::end))
+        .route("/api/openapi.json", get(openapi::serve))
+        .with_state(shared);
+    let page = Router::new().route("/h/{id}", get(page::index)).fallback(page::asset);
+    secure(api.merge(page))
+}
+
+/// What the operator on this machine may reach, over the admin socket; whoever can open the socket is the operator.
+pub fn admin(app: App) -> Router {
+    Router::new()
+        .route("/admin/hearings", post(admin::start).get(admin::list))
+        .route("/admin/hearings/{id}", get(admin::show))
+        .route("/admin/hearings/{id}/act", post(admin::act))
+        .route("/admin/node", get(admin::node))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .with_state(app)
+}
+
+/// What the handlers of the public API share.
+pub(crate) struct Shared {
+    pub(crate) app: App,
+    pub(crate) attempts: Attempts,
+}
+
+fn secure(router: Router) -> Router {
+    SECURITY_HEADERS.into_iter().fold(router.layer(DefaultBodyLimit::max(BODY_LIMIT)), |router, (name, value)| {
+        let layer = SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
+        router.layer(layer)
+    })
+}
 
 /// What the API asks of media; the bridge answers.
 #[derive(Debug)]
@@ -72,7 +167,9 @@ pub enum MediaRefusal {
     #[error("the offer's SDP is not usable: {0}")]
     BadSdp(String),
     /// Nothing in common.
-    #[error("the offer has no codec in common for {0}: needed is Opus for sound, VP8 or H.264 constrained baseline for pictures")]
+    #[error(
+        "the offer has no codec in common for {0}: needed is Opus for sound, VP8 or H.264 constrained baseline for pictures"
+    )]
     NoCodec(String),
     /// The node can't take more.
     #[error("the node is at its limit of media sessions")]
@@ -81,3 +178,25 @@ pub enum MediaRefusal {
     #[error("the seat has not been admitted yet")]
     NotAdmitted,
 }
+
+/// The largest body of a request, in bytes.
+pub(crate) const BODY_LIMIT: usize = 64 * 1024;
+
+// Style attributes are what component libraries place menus with; scripts come from this origin only.
+const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; \
+    font-src 'self' data:; media-src 'self' blob: mediastream:; worker-src 'self' blob:; connect-src 'self'; object-src 'none'; \
+    base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+const SECURITY_HEADERS: [(HeaderName, &str); 5] = [
+    (header::CONTENT_SECURITY_POLICY, POLICY),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (
+        HeaderName::from_static("permissions-policy"),
+        "camera=(self), microphone=(self), display-capture=(self), geolocation=()",
+    ),
+];
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,22 @@
-//! Browsers and WHIP/WHEP clients.
+//! Browsers and WHIP/WHEP clients: our own transport (ICE-lite, DTLS, SRTP, RTP) of which every session is a [`router::Leg`].
+//! See docs/design/webrtc-transport.md.
+//!
+//! [`router::Leg`]: crate::router::Leg
+
+mod batch;
+mod certificate;
+mod clock;
+mod dtls;
+mod egress;
+mod ice;
+mod ingest;
+mod limit;
+mod quality;
+mod rtcp;
+mod rtp;
+mod sdp;
+mod session;
+mod srtp;
+
+pub use certificate::Certificate;
+pub use session::{Answer, Session, Settings};

@@ -1,0 +1,102 @@
+//! One job from start to end: walls up, libraries loaded, pipelines built, last wall, then media.
+
+mod decode;
+mod generate;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use hearing_proto::child::{FromChild, Job, Stats, ToChild, VERSION};
+
+use crate::link::{self, Receiver, Sender};
+use crate::{codec, sandbox};
+
+/// Runs the job that the node names on the socket at standard input.
+#[must_use]
+pub fn run() -> ExitCode {
+    let Ok((mut receiver, sender)) = link::open() else { return ExitCode::from(2) };
+    match start(&mut receiver, &sender) {
+        Ok(running) => {
+            running.run(receiver, &sender);
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            sender.send(&FromChild::Failed { stream: None, reason: error.to_string() });
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Why a job doesn't start.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error(transparent)]
+    Sandbox(#[from] sandbox::Broken),
+    #[error(transparent)]
+    Codec(#[from] codec::Error),
+    #[error(transparent)]
+    Link(#[from] link::Error),
+    #[error("the node speaks version {0} of the child wire, this program {VERSION}: both must come from one build")]
+    Version(u16),
+    #[error("the node's first message names no job")]
+    NoJob,
+    #[error("the job can't be done: {0}")]
+    Job(&'static str),
+}
+
+enum Running {
+    Generate(generate::Generator),
+    Decode(decode::Streams),
+}
+
+fn start(receiver: &mut Receiver, sender: &Sender) -> Result<Running, Error> {
+    sandbox::enter()?;
+    codec::load()?;
+    let job = match receiver.receive()? {
+        Some(ToChild::Start { version: VERSION, job }) => job,
+        Some(ToChild::Start { version, .. }) => return Err(Error::Version(version)),
+        Some(ToChild::Frame(_) | ToChild::KeyFrame { .. } | ToChild::Stop) | None => return Err(Error::NoJob),
+    };
+    let running = match job {
+        Job::Generate(what) => Running::Generate(generate::Generator::build(what, sender)?),
+        Job::Observe(streams) => Running::Decode(decode::Streams::build(decode::Purpose::Observe, &streams, sender)?),
+        Job::Decode(streams) => Running::Decode(decode::Streams::build(decode::Purpose::Decode, &streams, sender)?),
+        Job::Snapshot(streams) => Running::Decode(decode::Streams::build(decode::Purpose::Snapshot, &streams, sender)?),
+    };
+    sandbox::shut()?;
+    sender.send(&FromChild::Ready { version: VERSION });
+    Ok(running)
+}
+
+impl Running {
+    fn run(self, receiver: Receiver, sender: &Sender) {
+        match self {
+            Self::Generate(generator) => generator.run(receiver, sender),
+            Self::Decode(streams) => streams.run(receiver, sender),
+        }
+    }
+}
+
+/// What is counted, from any thread.
+#[derive(Debug, Clone, Default)]
+struct Counters(Arc<[AtomicU64; 3]>);
+
+impl Counters {
+    fn frame_in(&self) {
+        self.0[0].fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn frame_out(&self) {
+        self.0[1].fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn frame_lost(&self) {
+        self.0[2].fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn stats(&self) -> FromChild {
+        let at = |place: usize| self.0[place].load(Ordering::Relaxed);
+        FromChild::Stats(Stats { frames_in: at(0), frames_out: at(1), frames_lost: at(2) })
+    }
+}

@@ -1,0 +1,148 @@
+//! Decodes streams: to tell what they show and let hear, to give raw pictures, or stills.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use gstreamer as gst;
+use gstreamer_video::{VideoFormat, VideoFrameExt as _, VideoFrameRef};
+use hearing_proto::child::{Codec, FromChild, STREAM_LIMIT, Stream, ToChild};
+use hearing_proto::testcard::tone::{Ear, Heard};
+use hearing_proto::testcard::{self, Luma};
+
+use super::{Counters, Error};
+use crate::codec::{self, Output, Pipeline, Task};
+use crate::link::{Receiver, Sender};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Observe,
+    Decode,
+    Snapshot,
+}
+
+pub(super) struct Streams {
+    purpose: Purpose,
+    streams: HashMap<u16, Pipeline>,
+    counters: Counters,
+}
+
+impl Streams {
+    pub(super) fn build(purpose: Purpose, streams: &[Stream], sender: &Sender) -> Result<Self, Error> {
+        if streams.len() > STREAM_LIMIT {
+            return Err(Error::Job("too many streams"));
+        }
+        let counters = Counters::default();
+        let mut pipelines = HashMap::new();
+        for stream in streams {
+            if purpose != Purpose::Observe && stream.codec == Codec::Opus {
+                return Err(Error::Job("sound has no picture"));
+            }
+            let tap = Tap::new(purpose, stream.id, sender.clone(), counters.clone());
+            let task = if purpose == Purpose::Snapshot { Task::Still(stream.codec) } else { Task::Decode(stream.codec) };
+            if pipelines.insert(stream.id, Pipeline::start(task, move |output| tap.take(output))?).is_some() {
+                return Err(Error::Job("two streams of one name"));
+            }
+        }
+        Ok(Self { purpose, streams: pipelines, counters })
+    }
+
+    pub(super) fn run(self, mut receiver: Receiver, sender: &Sender) {
+        let mut reported = Instant::now();
+        loop {
+            match receiver.receive() {
+                Ok(Some(ToChild::Frame(frame))) => self.push(frame.stream, frame.pts, frame.key, frame.bytes),
+                Ok(Some(ToChild::KeyFrame { .. } | ToChild::Start { .. })) => {}
+                Ok(Some(ToChild::Stop)) => break,
+                Ok(None) | Err(_) => return,
+            }
+            if reported.elapsed() >= Duration::from_secs(1) {
+                sender.send(&self.counters.stats());
+                reported = Instant::now();
+            }
+        }
+        for pipeline in self.streams.into_values() {
+            pipeline.finish(PATIENCE);
+        }
+        sender.send(&self.counters.stats());
+        sender.send(&FromChild::Done);
+    }
+
+    fn push(&self, stream: u16, pts: i64, key: bool, bytes: Bytes) {
+        if self.purpose == Purpose::Snapshot && !key {
+            return;
+        }
+        self.counters.frame_in();
+        if !self.streams.get(&stream).is_some_and(|pipeline| pipeline.push(pts, bytes)) {
+            self.counters.frame_lost();
+        }
+    }
+}
+
+/// Stands behind one stream's decoder.
+struct Tap {
+    purpose: Purpose,
+    stream: u16,
+    ear: Mutex<Ear>,
+    sender: Sender,
+    counters: Counters,
+}
+
+impl Tap {
+    fn new(purpose: Purpose, stream: u16, sender: Sender, counters: Counters) -> Self {
+        Self { purpose, stream, ear: Mutex::new(Ear::new()), sender, counters }
+    }
+
+    fn take(&self, output: Output<'_>) {
+        let stream = self.stream;
+        match output {
+            Output::Picture(pts, frame) => {
+                self.counters.frame_out();
+                let message = if self.purpose == Purpose::Decode { raw(stream, pts, frame) } else { seen(stream, pts, frame) };
+                self.sender.send(&message);
+            }
+            Output::Sound(pts, samples) => {
+                self.counters.frame_out();
+                for heard in self.ear.lock().unwrap_or_else(PoisonError::into_inner).hear(pts, samples) {
+                    self.sender.send(&match heard {
+                        Heard::Tones { pts, seats } => FromChild::Heard { stream, pts, seats },
+                        Heard::Gap { pts } => FromChild::Gap { stream, pts },
+                    });
+                }
+            }
+            Output::Coded(pts, _, jpeg) => {
+                self.counters.frame_out();
+                self.sender.send(&FromChild::Snapshot { stream, pts, jpeg: Bytes::copy_from_slice(jpeg) });
+            }
+            Output::Failed(reason) => {
+                self.sender.send(&FromChild::Failed { stream: Some(stream), reason });
+            }
+        }
+    }
+}
+
+fn seen(stream: u16, pts: i64, frame: &VideoFrameRef<&gst::BufferRef>) -> FromChild {
+    let luma = frame.plane_data(0).ok().zip(frame.plane_stride().first()).and_then(|(pixels, stride)| {
+        let stride = usize::try_from(*stride).ok()?;
+        Some(Luma { pixels, stride, width: frame.width() as usize, height: frame.height() as usize })
+    });
+    match luma.and_then(testcard::read) {
+        Some(mark) => FromChild::Seen { stream, pts, counter: mark.counter, seat: mark.seat },
+        None => FromChild::Unread { stream, pts },
+    }
+}
+
+fn raw(stream: u16, pts: i64, frame: &VideoFrameRef<&gst::BufferRef>) -> FromChild {
+    let fits = |side: u32| u16::try_from(side).ok();
+    let picture = match frame.format() {
+        VideoFormat::I420 => codec::i420(frame).zip(fits(frame.width())).zip(fits(frame.height())),
+        _ => None,
+    };
+    match picture {
+        Some(((i420, width), height)) => FromChild::Picture { stream, pts, width, height, i420 },
+        None => FromChild::Unread { stream, pts },
+    }
+}
+
+const PATIENCE: Duration = Duration::from_secs(2);

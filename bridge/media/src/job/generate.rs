@@ -1,0 +1,157 @@
+//! Makes a test card's picture and sound in real time, as a camera and a microphone would.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use hearing_proto::child::{Coded, FromChild, Generate, PICTURE, PictureShape, SOUND, ToChild};
+use hearing_proto::testcard::tone::{SAMPLE_RATE, Tone};
+use hearing_proto::testcard::{self, COUNTERS, Mark, Size};
+
+use super::{Counters, Error};
+use crate::codec::{Output, Pipeline, Task};
+use crate::link::{Receiver, Sender};
+
+pub(super) struct Generator {
+    picture: Option<Camera>,
+    sound: Option<Microphone>,
+    counters: Counters,
+}
+
+struct Camera {
+    pipeline: Arc<Pipeline>,
+    shape: PictureShape,
+    size: Size,
+    seat: u8,
+    frame: u64,
+}
+
+struct Microphone {
+    pipeline: Pipeline,
+    tone: Tone,
+    packet: u64,
+}
+
+impl Generator {
+    pub(super) fn build(what: Generate, sender: &Sender) -> Result<Self, Error> {
+        let counters = Counters::default();
+        let start = |task, stream| {
+            let (sender, counters) = (sender.clone(), counters.clone());
+            Pipeline::start(task, move |output| send(output, stream, &sender, &counters))
+        };
+        let picture = what.picture.map(|shape| {
+            let size = Size::new(shape.width, shape.height).ok_or(Error::Job("no such size of picture"))?;
+            if !(1..=60).contains(&shape.fps) {
+                return Err(Error::Job("no such frame rate"));
+            }
+            let pipeline = Arc::new(start(Task::EncodePicture(shape), PICTURE)?);
+            Ok(Camera { pipeline, shape, size, seat: what.seat, frame: 0 })
+        });
+        let sound = what.sound.then(|| {
+            let pipeline = start(Task::EncodeSound, SOUND)?;
+            Ok::<_, Error>(Microphone { pipeline, tone: Tone::new(what.seat), packet: 0 })
+        });
+        Ok(Self { picture: picture.transpose()?, sound: sound.transpose()?, counters })
+    }
+
+    pub(super) fn run(self, mut receiver: Receiver, sender: &Sender) {
+        let camera = self.picture.as_ref().map(|camera| camera.pipeline.clone());
+        let stop = Arc::new(AtomicBool::new(false));
+        let work = thread::spawn({
+            let (stop, sender) = (stop.clone(), sender.clone());
+            move || self.generate(&stop, &sender)
+        });
+        loop {
+            match receiver.receive() {
+                Ok(Some(ToChild::KeyFrame { stream: PICTURE })) => {
+                    let _asked = camera.as_ref().is_some_and(|camera| camera.key_frame());
+                }
+                Ok(Some(ToChild::KeyFrame { .. } | ToChild::Frame(_) | ToChild::Start { .. })) => {}
+                Ok(Some(ToChild::Stop) | None) | Err(_) => break,
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+        if work.join().is_ok() {
+            sender.send(&FromChild::Done);
+        }
+    }
+
+    fn generate(mut self, stop: &AtomicBool, sender: &Sender) {
+        let start = Instant::now();
+        sender.send(&FromChild::Started { at: wall_clock() });
+        let mut report = Duration::from_secs(1);
+        while !stop.load(Ordering::Relaxed) {
+            let picture = self.picture.as_ref().map(Camera::due);
+            let sound = self.sound.as_ref().map(Microphone::due);
+            let Some(due) = picture.into_iter().chain(sound).min() else { return };
+            thread::sleep(due.saturating_sub(start.elapsed()));
+            if let Some(camera) = self.picture.as_mut().filter(|_| picture == Some(due)) {
+                self.counters.frame_in();
+                camera.shoot();
+            }
+            if let Some(microphone) = self.sound.as_mut().filter(|_| sound == Some(due)) {
+                self.counters.frame_in();
+                microphone.listen();
+            }
+            if due >= report {
+                sender.send(&self.counters.stats());
+                report += Duration::from_secs(1);
+            }
+        }
+    }
+}
+
+impl Camera {
+    fn due(&self) -> Duration {
+        Duration::from_nanos(self.frame.saturating_mul(1_000_000_000) / u64::from(self.shape.fps))
+    }
+
+    fn shoot(&mut self) {
+        let counter = u16::try_from(self.frame % u64::from(COUNTERS)).unwrap_or(0);
+        let picture = testcard::draw(self.size, Mark { counter, seat: self.seat });
+        self.pipeline.push(micros(self.due()), picture);
+        self.frame += 1;
+    }
+}
+
+impl Microphone {
+    /// A packet is there when its last sample is.
+    fn due(&self) -> Duration {
+        PACKET.saturating_mul(u32::try_from(self.packet + 1).unwrap_or(u32::MAX))
+    }
+
+    fn listen(&mut self) {
+        let mut samples = [0; SAMPLES];
+        self.tone.fill(&mut samples);
+        let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+        self.pipeline.push(micros(self.due().saturating_sub(PACKET)), bytes);
+        self.packet += 1;
+    }
+}
+
+fn send(output: Output<'_>, stream: u16, sender: &Sender, counters: &Counters) {
+    match output {
+        Output::Coded(pts, key, bytes) => {
+            counters.frame_out();
+            let key = key || stream == SOUND;
+            sender.send(&FromChild::Frame(Coded { stream, pts, key, bytes: Bytes::copy_from_slice(bytes) }));
+        }
+        Output::Failed(reason) => {
+            sender.send(&FromChild::Failed { stream: Some(stream), reason });
+        }
+        Output::Picture(..) | Output::Sound(..) => counters.frame_lost(),
+    }
+}
+
+fn micros(time: Duration) -> i64 {
+    i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
+}
+
+fn wall_clock() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, micros)
+}
+
+const PACKET: Duration = Duration::from_millis(20);
+const SAMPLES: usize = SAMPLE_RATE as usize / 50;

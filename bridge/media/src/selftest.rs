@@ -1,0 +1,110 @@
+//! `--selftest`: do the walls stand on this machine, and are the codecs there?
+
+use std::io::Write as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Command, ExitCode, Stdio};
+
+use hearing_proto::child::{Codec, PictureShape, VERSION};
+use serde::Serialize;
+
+use crate::codec::{self, Pipeline, Task};
+use crate::probe::Probe;
+use crate::sandbox;
+
+#[derive(Serialize)]
+struct Report {
+    ok: bool,
+    wire: u16,
+    arch: &'static str,
+    probes: Vec<Tried>,
+    codecs: Vec<String>,
+    faults: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Tried {
+    act: &'static str,
+    refused: bool,
+}
+
+/// Prints one line of JSON; exit code 0 only if all is well.
+#[must_use]
+pub fn run() -> ExitCode {
+    let (mut faults, mut probes, mut codecs) = (Vec::new(), Vec::new(), Vec::new());
+    for probe in Probe::ALL {
+        let refused = refused(probe);
+        if let Err(fault) = &refused {
+            faults.push(fault.clone());
+        }
+        probes.push(Tried { act: probe.name(), refused: refused.is_ok() });
+    }
+    match codecs_inside() {
+        Ok(found) => codecs = found,
+        Err(fault) => faults.push(fault),
+    }
+    let report = Report { ok: faults.is_empty(), wire: VERSION, arch: std::env::consts::ARCH, probes, codecs, faults };
+    let written = serde_json::to_string(&report).ok().and_then(|line| writeln!(std::io::stdout(), "{line}").ok());
+    if report.ok && written.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Runs a probe in a process of its own; killed for a forbidden call counts as refused.
+fn refused(probe: Probe) -> Result<(), String> {
+    let name = probe.name();
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    let status = Command::new(program)
+        .args(["--probe", name])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status()
+        .map_err(|error| format!("probe {name}: {error}"))?;
+    match (status.code(), status.signal()) {
+        (Some(0), _) | (_, Some(libc::SIGSYS)) => Ok(()),
+        (Some(1), _) => Err(format!("the sandbox let {name} pass")),
+        (Some(2), _) => Err(format!("the sandbox doesn't stand (probe {name})")),
+        _ => Err(format!("probe {name} ended with {status}")),
+    }
+}
+
+/// The codecs that a process of its own finds inside the sandbox.
+fn codecs_inside() -> Result<Vec<String>, String> {
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    let output = Command::new(program).arg("--codecs").stdin(Stdio::null()).output().map_err(|error| error.to_string())?;
+    let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    if output.status.success() {
+        Ok(said.split(' ').map(str::to_owned).collect())
+    } else {
+        Err(format!("codecs in the sandbox: {said} ({})", output.status))
+    }
+}
+
+/// `--codecs`: goes inside, builds one pipeline of each sort and prints their names, or what is wrong.
+#[must_use]
+pub fn codecs() -> ExitCode {
+    let (text, code) = match inside() {
+        Ok(names) => (names.join(" "), ExitCode::SUCCESS),
+        Err(fault) => (fault, ExitCode::FAILURE),
+    };
+    // Without a reader there is nobody to tell.
+    let _ = writeln!(std::io::stdout(), "{text}");
+    code
+}
+
+fn inside() -> Result<Vec<&'static str>, String> {
+    sandbox::enter().map_err(|error| error.to_string())?;
+    codec::load().map_err(|error| error.to_string())?;
+    let shape = |codec| PictureShape { codec, width: 640, height: 360, fps: 15, kbps: 300 };
+    let tasks = [
+        ("vp8-decode", Task::Decode(Codec::Vp8)),
+        ("h264-decode", Task::Decode(Codec::H264)),
+        ("opus-decode", Task::Decode(Codec::Opus)),
+        ("jpeg-encode", Task::Still(Codec::Vp8)),
+        ("vp8-encode", Task::EncodePicture(shape(Codec::Vp8))),
+        ("h264-encode", Task::EncodePicture(shape(Codec::H264))),
+        ("opus-encode", Task::EncodeSound),
+    ];
+    for (name, task) in tasks {
+        Pipeline::start(task, |_| ()).map_err(|error| format!("{name}: {error}"))?;
+    }
+    sandbox::shut().map_err(|error| error.to_string())?;
+    Ok(tasks.map(|(name, _)| name).to_vec())
+}

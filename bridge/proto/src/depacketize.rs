@@ -1,1 +1,0 @@
-//! From RTP payloads to whole frames.

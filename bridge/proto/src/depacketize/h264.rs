@@ -1,0 +1,210 @@
+//! H.264: access units from RTP payloads (RFC 6184, packetization mode 1), and what the parameter sets say.
+
+mod sps;
+
+use super::{Error, FRAME_LIMIT, Framing};
+pub use sps::Sps;
+
+/// The access unit that `payloads` carry.
+///
+/// # Errors
+/// When a payload is cut short, of a type that mode 1 doesn't know, or a fragment is incomplete.
+pub fn access_unit<'a>(framing: Framing, payloads: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<u8>, Error> {
+    let mut unit = AccessUnit { framing, data: Vec::new(), fragment: None };
+    for payload in payloads {
+        unit.push(payload)?;
+    }
+    unit.finish()
+}
+
+/// The NAL units of a length-prefixed access unit, in order; ends at the first that is cut short.
+pub fn nal_units(data: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = data;
+    std::iter::from_fn(move || {
+        let (length, tail) = rest.split_first_chunk::<PREFIX>()?;
+        let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+        let (unit, tail) = tail.split_at_checked(length)?;
+        rest = tail;
+        Some(unit)
+    })
+    .filter(|unit| !unit.is_empty())
+}
+
+/// The parameter sets that a decoder needs before the first picture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameters {
+    sps: Vec<Vec<u8>>,
+    pps: Vec<Vec<u8>>,
+    first: Sps,
+}
+
+impl Parameters {
+    /// The parameter sets in a length-prefixed access unit; `None` unless it has both kinds and the first SPS can be read.
+    #[must_use]
+    pub fn find(data: &[u8]) -> Option<Self> {
+        let of_type = |wanted: u8| -> Vec<Vec<u8>> {
+            nal_units(data).filter(|unit| nal_type(unit[0]) == wanted).map(<[u8]>::to_vec).collect()
+        };
+        let (sps, pps) = (of_type(SPS), of_type(PPS));
+        let first = Sps::parse(sps.first()?)?;
+        let fits = sps.len() <= 31 && pps.len() <= 255 && sps.iter().chain(&pps).all(|set| set.len() <= 0xffff);
+        (fits && !pps.is_empty()).then_some(Self { sps, pps, first })
+    }
+
+    /// Width and height in pixels, after cropping.
+    #[must_use]
+    pub const fn size(&self) -> (u16, u16) {
+        (self.first.width, self.first.height)
+    }
+
+    /// The AVC decoder configuration record (ISO/IEC 14496-15, section 5.3.3.1), for 4-byte lengths.
+    #[must_use]
+    pub fn configuration(&self) -> Vec<u8> {
+        let sps = &self.sps[0];
+        let mut out = vec![1, sps[1], sps[2], sps[3], 0xfc | (PREFIX as u8 - 1)];
+        out.push(0xe0 | self.sps.len() as u8);
+        self.sps.iter().for_each(|set| push_set(&mut out, set));
+        out.push(self.pps.len() as u8);
+        self.pps.iter().for_each(|set| push_set(&mut out, set));
+        if let Some(high) = self.first.high {
+            out.extend([0xfc | high.chroma_format, 0xf8 | high.luma_depth_less_8, 0xf8 | high.chroma_depth_less_8, 0]);
+        }
+        out
+    }
+}
+
+fn push_set(out: &mut Vec<u8>, set: &[u8]) {
+    out.extend((set.len() as u16).to_be_bytes());
+    out.extend(set);
+}
+
+const fn nal_type(header: u8) -> u8 {
+    header & 0x1f
+}
+
+struct AccessUnit {
+    framing: Framing,
+    data: Vec<u8>,
+    /// Where the prefix of the NAL unit stands whose fragments are being joined.
+    fragment: Option<usize>,
+}
+
+impl AccessUnit {
+    fn push(&mut self, payload: &[u8]) -> Result<(), Error> {
+        let (&header, rest) = payload.split_first().ok_or(Error::CutShort)?;
+        match nal_type(header) {
+            FU_A => self.fragment(header, rest),
+            _ if self.fragment.is_some() => Err(Error::Fragment),
+            STAP_A => self.aggregate(rest),
+            1..=23 => self.whole(payload),
+            other => Err(Error::NalType(other)),
+        }
+    }
+
+    fn whole(&mut self, unit: &[u8]) -> Result<(), Error> {
+        let start = self.begin();
+        self.data.extend_from_slice(unit);
+        self.end(start)
+    }
+
+    fn aggregate(&mut self, mut rest: &[u8]) -> Result<(), Error> {
+        while !rest.is_empty() {
+            let (length, tail) = rest.split_first_chunk::<2>().ok_or(Error::CutShort)?;
+            let length = usize::from(u16::from_be_bytes(*length));
+            let (unit, tail) = tail.split_at_checked(length).ok_or(Error::CutShort)?;
+            match unit.first() {
+                None => return Err(Error::CutShort),
+                Some(&header) if !matches!(nal_type(header), 1..=23) => return Err(Error::NalType(nal_type(header))),
+                Some(_) => self.whole(unit)?,
+            }
+            rest = tail;
+        }
+        Ok(())
+    }
+
+    fn fragment(&mut self, indicator: u8, rest: &[u8]) -> Result<(), Error> {
+        let (&header, piece) = rest.split_first().ok_or(Error::CutShort)?;
+        let (starts, ends) = (header & 0x80 != 0, header & 0x40 != 0);
+        let start = match (starts, self.fragment) {
+            (true, None) => {
+                let start = self.begin();
+                self.data.push(indicator & 0xe0 | nal_type(header));
+                start
+            }
+            (false, Some(start)) => start,
+            (true, Some(_)) | (false, None) => return Err(Error::Fragment),
+        };
+        self.data.extend_from_slice(piece);
+        self.fragment = (!ends).then_some(start);
+        if ends || self.data.len() > FRAME_LIMIT { self.end(start) } else { Ok(()) }
+    }
+
+    fn begin(&mut self) -> usize {
+        let start = self.data.len();
+        self.data.extend([0, 0, 0, 1]);
+        start
+    }
+
+    fn end(&mut self, start: usize) -> Result<(), Error> {
+        if self.data.len() > FRAME_LIMIT {
+            return Err(Error::TooLarge);
+        }
+        if self.framing == Framing::LengthPrefixed {
+            let length = (self.data.len() - start - PREFIX) as u32;
+            self.data[start..start + PREFIX].copy_from_slice(&length.to_be_bytes());
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Vec<u8>, Error> {
+        if self.fragment.is_some() {
+            Err(Error::Fragment)
+        } else if self.data.is_empty() {
+            Err(Error::Empty)
+        } else {
+            Ok(self.data)
+        }
+    }
+}
+
+const PREFIX: usize = 4;
+const SPS: u8 = 7;
+const PPS: u8 = 8;
+const STAP_A: u8 = 24;
+const FU_A: u8 = 28;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn joined(framing: Framing, payloads: &[&[u8]]) -> Result<Vec<u8>, Error> {
+        access_unit(framing, payloads.iter().copied())
+    }
+
+    #[test]
+    fn single_aggregated_and_fragmented_units_become_one_access_unit() {
+        let payloads: [&[u8]; 4] =
+            [&[24, 0, 2, 0x67, 9, 0, 1, 0x68], &[0x06, 5], &[0x7c, 0x85, 1, 2], &[0x7c, 0x45, 3]];
+        let annex_b = joined(Framing::AnnexB, &payloads).unwrap();
+        assert_eq!(annex_b, [0, 0, 0, 1, 0x67, 9, 0, 0, 0, 1, 0x68, 0, 0, 0, 1, 0x06, 5, 0, 0, 0, 1, 0x65, 1, 2, 3]);
+        let prefixed = joined(Framing::LengthPrefixed, &payloads).unwrap();
+        let units: Vec<_> = nal_units(&prefixed).collect();
+        assert_eq!(units, [&[0x67, 9][..], &[0x68], &[0x06, 5], &[0x65, 1, 2, 3]]);
+    }
+
+    #[test]
+    fn fragments_without_beginning_or_end_are_refused() {
+        let (first, middle) = (&[0x7c, 0x85, 1][..], &[0x7c, 0x05, 2][..]);
+        assert_eq!(joined(Framing::AnnexB, &[middle]), Err(Error::Fragment));
+        assert_eq!(joined(Framing::AnnexB, &[first, middle]), Err(Error::Fragment));
+        assert_eq!(joined(Framing::AnnexB, &[first, &[0x61, 1]]), Err(Error::Fragment));
+    }
+
+    #[test]
+    fn lengths_beyond_the_payload_and_unknown_types_are_refused() {
+        assert_eq!(joined(Framing::AnnexB, &[&[24, 0, 9, 0x67]]), Err(Error::CutShort));
+        assert_eq!(joined(Framing::AnnexB, &[&[24, 0, 0]]), Err(Error::CutShort));
+        assert_eq!(joined(Framing::AnnexB, &[&[29, 0x85, 1]]), Err(Error::NalType(29)));
+        assert_eq!(joined(Framing::AnnexB, &[&[]]), Err(Error::CutShort));
+    }
+}

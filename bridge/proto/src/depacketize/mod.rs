@@ -1,0 +1,117 @@
+//! From RTP payloads to whole frames.
+
+pub mod h264;
+pub mod vp8;
+
+/// What RTP payloads carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// Opus: one packet is one payload (RFC 7587).
+    Opus,
+    /// G.711 A-law: samples (RFC 3551).
+    Pcma,
+    /// VP8: pieces of a frame, payload descriptors taken off (RFC 7741).
+    Vp8,
+    /// H.264: NAL units, aggregations or fragments (RFC 6184, mode 1).
+    H264,
+    /// H.265 (RFC 7798); not assembled yet.
+    H265,
+}
+
+/// How NAL units are told apart in an access unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// Each behind its length, 4 bytes, big endian: as in Matroska and MP4.
+    LengthPrefixed,
+    /// Each behind the start code 00 00 00 01 (H.264 annex B).
+    AnnexB,
+}
+
+/// The whole frame that `payloads` carry, in order and none missing. `framing` matters to codecs made of NAL units only.
+///
+/// # Errors
+/// When the payloads are not what the RFC of the format allows, or make up more than [`FRAME_LIMIT`].
+pub fn frame<'a>(
+    format: Format,
+    framing: Framing,
+    payloads: impl IntoIterator<Item = &'a [u8]>,
+) -> Result<Vec<u8>, Error> {
+    match format {
+        Format::Opus | Format::Pcma | Format::Vp8 => concatenate(payloads),
+        Format::H264 => h264::access_unit(framing, payloads),
+        Format::H265 => Err(Error::Unsupported(format)),
+    }
+}
+
+fn concatenate<'a>(payloads: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<u8>, Error> {
+    let mut data = Vec::new();
+    for payload in payloads {
+        data.extend_from_slice(payload);
+        if data.len() > FRAME_LIMIT {
+            return Err(Error::TooLarge);
+        }
+    }
+    if data.is_empty() { Err(Error::Empty) } else { Ok(data) }
+}
+
+/// Why payloads make no frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// No payload at all.
+    #[error("the frame carries no payload")]
+    Empty,
+    /// More than [`FRAME_LIMIT`].
+    #[error("the frame is larger than {FRAME_LIMIT} bytes")]
+    TooLarge,
+    /// The format can't be assembled.
+    #[error("frames of {0:?} can't be assembled")]
+    Unsupported(Format),
+    /// A payload ends before its own lengths say so.
+    #[error("an RTP payload is cut short")]
+    CutShort,
+    /// A NAL unit type that packetization mode 1 doesn't know.
+    #[error("NAL unit type {0} is not allowed in RTP packetization mode 1")]
+    NalType(u8),
+    /// A fragment without its beginning, or another payload before its end.
+    #[error("a fragmented NAL unit lacks its beginning or its end")]
+    Fragment,
+}
+
+/// The most bytes that a frame may have.
+pub const FRAME_LIMIT: usize = 8 << 20;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn vp8_pieces_are_joined_in_order() {
+        let joined = frame(Format::Vp8, Framing::AnnexB, [&[1, 2][..], &[3][..]]);
+        assert_eq!(joined, Ok(vec![1, 2, 3]));
+    }
+
+    #[test]
+    fn h265_is_refused_by_name() {
+        let refused = frame(Format::H265, Framing::AnnexB, [&[1][..]]);
+        assert_eq!(refused, Err(Error::Unsupported(Format::H265)));
+    }
+
+    #[test]
+    fn a_frame_without_payload_is_refused() {
+        assert_eq!(frame(Format::Opus, Framing::AnnexB, [&[][..]]), Err(Error::Empty));
+        assert_eq!(frame(Format::H264, Framing::AnnexB, []), Err(Error::Empty));
+    }
+
+    proptest! {
+        #[test]
+        fn random_payloads_never_panic(payloads in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..80), 0..6)) {
+            for format in [Format::Opus, Format::Pcma, Format::Vp8, Format::H264, Format::H265] {
+                for framing in [Framing::LengthPrefixed, Framing::AnnexB] {
+                    let _ = frame(format, framing, payloads.iter().map(Vec::as_slice));
+                }
+            }
+        }
+    }
+}

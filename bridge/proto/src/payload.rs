@@ -1,1 +1,0 @@
-//! RTP payload headers: VP8 descriptors, H.264 key frames.

@@ -1,0 +1,121 @@
+//! What the operator's socket and the metrics address answer besides the hearings: records, health, counters.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use hearing_config::Config;
+use hearing_signaling::registry::Registry;
+use metrics::gauge;
+use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+use serde_json::json;
+use tokio::sync::oneshot;
+
+use crate::record::{self, Recorder};
+use crate::router::{Command, TrackReport, WorkerHandle};
+use crate::trunk::Trunks;
+use crate::workers::Workers;
+
+/// What the routes here read. Cheap to clone.
+#[derive(Clone)]
+pub struct Admin {
+    records: PathBuf,
+    registry: Registry,
+    trunks: Trunks,
+    workers: Workers,
+    recorder: Recorder,
+    metrics: PrometheusHandle,
+}
+
+impl Admin {
+    /// Over the parts of a node.
+    #[must_use]
+    pub fn new(
+        config: &Config,
+        registry: Registry,
+        trunks: Trunks,
+        workers: Workers,
+        recorder: Recorder,
+        metrics: PrometheusHandle,
+    ) -> Self {
+        Self { records: config.record.directory.clone(), registry, trunks, workers, recorder, metrics }
+    }
+
+    /// The operator's socket: `hearings` are the routes that signaling answers.
+    #[must_use]
+    pub fn operator(&self, hearings: Router) -> Router {
+        let room = middleware::from_fn_with_state(Arc::new(self.recorder.clone()), refuse_without_room);
+        hearings.layer(room).merge(record::http::routes(self.records.clone()))
+    }
+
+    /// The metrics address.
+    #[must_use]
+    pub fn observer(&self) -> Router {
+        let state = Arc::new(self.clone());
+        Router::new().route("/healthz", get(health)).route("/metrics", get(metrics)).with_state(state)
+    }
+}
+
+/// Begins to count; once per process.
+///
+/// # Errors
+/// Something else in the process counts already.
+pub fn install_metrics() -> Result<PrometheusHandle, BuildError> {
+    PrometheusBuilder::new().install_recorder()
+}
+
+/// A hearing that could not be recorded is not started.
+async fn refuse_without_room(State(recorder): State<Arc<Recorder>>, request: Request, next: Next) -> Response {
+    let starts = request.method() == Method::POST && request.uri().path() == "/admin/hearings";
+    match recorder.room() {
+        Err(fault) if starts => {
+            let message = fault.to_string();
+            let body = json!({ "code": "no_room", "message": message, "message_zh": format!("录像磁盘空间不足：{message}") });
+            (StatusCode::INSUFFICIENT_STORAGE, Json(body)).into_response()
+        }
+        _ => next.run(request).await,
+    }
+}
+
+/// Healthy while every media worker answers; trunks that are down are told, and are no reason to restart a node.
+async fn health(State(admin): State<Arc<Admin>>) -> Response {
+    let mut answers = Vec::new();
+    for worker in admin.workers.iter() {
+        answers.push(report(worker).await.is_some());
+    }
+    let down: Vec<_> = admin.trunks.status().iter().filter(|t| !t.up).map(|t| t.peer.to_string()).collect();
+    let well = answers.iter().all(|answers| *answers);
+    let status = if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(json!({ "ok": well, "workers": answers, "trunks_down": down }))).into_response()
+}
+
+async fn metrics(State(admin): State<Arc<Admin>>) -> String {
+    gauge!("hearing_hearings").set(admin.registry.list().len() as f64);
+    for trunk in admin.trunks.status() {
+        gauge!("hearing_trunk_up", "peer" => trunk.peer.to_string()).set(if trunk.up { 1.0 } else { 0.0 });
+    }
+    for worker in admin.workers.iter() {
+        for track in report(worker).await.unwrap_or_default() {
+            let name = [("hearing", track.hearing.to_string()), ("track", track.info.id.to_string())];
+            gauge!("hearing_track_packets", &name).set(track.packets as f64);
+            gauge!("hearing_track_lost", &name).set(track.lost as f64);
+            gauge!("hearing_track_subscribers", &name).set(f64::from(track.subscribers));
+        }
+    }
+    admin.metrics.render()
+}
+
+/// What a worker counts; `None` when it does not answer.
+async fn report(worker: &WorkerHandle) -> Option<Vec<TrackReport>> {
+    let (reply, counters) = oneshot::channel();
+    worker.send(Command::Report { reply }).ok()?;
+    tokio::time::timeout(ANSWER, counters).await.ok()?.ok()
+}
+
+/// How long a worker may take to answer before it counts as hung.
+const ANSWER: std::time::Duration = std::time::Duration::from_secs(2);

@@ -1,0 +1,116 @@
+//! Packets on their way to one address, gathered for segmentation offload: all of one size but the last.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::router::{Output, Path};
+
+/// What is gathered. It is handed out when a frame ends, when it is full, or at the latest when the leg's time comes, which
+/// is at once: after what the router has in hand.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    full: VecDeque<(Bytes, Option<u16>)>,
+    open: BytesMut,
+    segment: usize,
+    count: usize,
+    since: Option<Instant>,
+}
+
+impl Batch {
+    /// Adds a packet; `last` when nothing is worth waiting for.
+    pub(super) fn push(&mut self, now: Instant, packet: &[u8], last: bool) {
+        if self.count > 0 && packet.len() > self.segment {
+            self.close();
+        }
+        if self.count == 0 {
+            self.segment = packet.len();
+            self.since = Some(now);
+        }
+        self.open.extend_from_slice(packet);
+        self.count += 1;
+        if last || packet.len() < self.segment || self.count == SEGMENTS {
+            self.close();
+        }
+    }
+
+    /// Hands out what is there, to `path`.
+    pub(super) fn pop(&mut self, path: Path) -> Option<Output> {
+        let (datagrams, segment) = self.full.pop_front()?;
+        Some(Output::Transmit { path, datagrams, segment })
+    }
+
+    /// Since when packets wait.
+    pub(super) const fn waiting(&self) -> Option<Instant> {
+        self.since
+    }
+
+    /// Ends the gathering.
+    pub(super) fn close(&mut self) {
+        if self.count > 0 {
+            let segment = (self.count > 1).then_some(self.segment as u16);
+            self.full.push_back((self.open.split().freeze(), segment));
+        }
+        self.count = 0;
+        self.since = None;
+    }
+
+    /// Throws away what has no address to go to.
+    pub(super) fn clear(&mut self) {
+        self.close();
+        self.full.clear();
+    }
+}
+
+const SEGMENTS: usize = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::endpoint::webrtc::ice::tests::path;
+
+    fn popped(batch: &mut Batch) -> Vec<(usize, Option<u16>)> {
+        let outputs = std::iter::from_fn(|| batch.pop(path(1)));
+        let sizes = outputs.map(|output| match output {
+            Output::Transmit { datagrams, segment, .. } => (datagrams.len(), segment),
+            _ => panic!(),
+        });
+        sizes.collect()
+    }
+
+    #[test]
+    fn packets_of_one_frame_go_out_together() {
+        let (mut batch, now) = (Batch::default(), Instant::now());
+        batch.push(now, &[0; 1100], false);
+        batch.push(now, &[0; 1100], false);
+        assert!(popped(&mut batch).is_empty());
+        batch.push(now, &[0; 300], true);
+        assert_eq!(popped(&mut batch), [(2_500, Some(1_100))]);
+        assert_eq!(batch.waiting(), None);
+    }
+
+    #[test]
+    fn only_the_last_segment_is_shorter_and_none_is_longer() {
+        let (mut batch, now) = (Batch::default(), Instant::now());
+        for size in [100, 1100, 1100, 50, 1100] {
+            batch.push(now, &vec![0; size], false);
+        }
+        batch.close();
+        assert_eq!(popped(&mut batch), [(100, None), (2_250, Some(1_100)), (1_100, None)]);
+    }
+
+    #[test]
+    fn no_batch_has_more_than_ten_segments() {
+        let (mut batch, now) = (Batch::default(), Instant::now());
+        (0..25).for_each(|n| batch.push(now, &[0; 1000], n == 24));
+        assert_eq!(popped(&mut batch), [(10_000, Some(1_000)), (10_000, Some(1_000)), (5_000, Some(1_000))]);
+    }
+
+    #[test]
+    fn what_waits_says_so() {
+        let (mut batch, now) = (Batch::default(), Instant::now());
+        batch.push(now, &[0; 1000], false);
+        assert_eq!(batch.waiting(), Some(now));
+    }
+}

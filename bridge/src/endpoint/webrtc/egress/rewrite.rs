@@ -1,0 +1,194 @@
+//! One continuous RTP stream out of what may be several: layers, restarts of the publisher, gaps.
+
+use std::time::Instant;
+
+use hearing_config::Timestamp;
+
+use super::super::clock::{ticks, ticks_micros};
+use super::super::rtp::Seen;
+use crate::router::Packet;
+
+/// Sequence numbers and timestamps of one slot.
+#[derive(Debug)]
+pub(super) struct Rewrite {
+    /// Added to an index.
+    sequence: i64,
+    /// Added to a media time.
+    time: i64,
+    seen: Seen,
+    last: Option<Last>,
+}
+
+/// The newest packet that went out.
+#[derive(Debug, Clone, Copy)]
+struct Last {
+    sequence: i64,
+    index: i64,
+    timestamp: i64,
+    media_time: i64,
+    captured: Timestamp,
+    at: Instant,
+}
+
+/// Where a packet goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Placed {
+    pub(super) sequence: u16,
+    pub(super) timestamp: u32,
+}
+
+impl Rewrite {
+    /// `first` is the sequence number of the first packet.
+    pub(super) const fn new(first: u16) -> Self {
+        Self { sequence: first as i64, time: 0, seen: Seen::new(), last: None }
+    }
+
+    /// True when the packet cannot belong to what went before: the publisher began anew without saying so.
+    pub(super) fn breaks(&self, packet: &Packet, rate: u32) -> bool {
+        self.last.is_some_and(|last| {
+            let media = ticks_micros(packet.media_time - last.media_time, rate);
+            (media - packet.captured.since(last.captured)).abs() > BREAK
+        })
+    }
+
+    /// The packet begins another layer, or the publisher's stream anew.
+    pub(super) fn join(&mut self, now: Instant, packet: &Packet, rate: u32, anew: bool) {
+        let index = packet.index as i64;
+        let Some(last) = self.last else {
+            self.sequence -= index;
+            return;
+        };
+        self.sequence = last.sequence + 1 - index;
+        if anew {
+            let captured = packet.captured.since(last.captured);
+            let elapsed = now.saturating_duration_since(last.at).as_micros() as i64;
+            let passed = if (1..LONGEST).contains(&captured) { captured } else { elapsed };
+            self.time = last.timestamp + ticks(passed, rate).max(1) - packet.media_time;
+        } else if packet.media_time + self.time <= last.timestamp {
+            self.time = last.timestamp + 1 - packet.media_time;
+        }
+    }
+
+    /// Places a packet; `None` when its place was taken or is too far back.
+    pub(super) fn place(&mut self, now: Instant, packet: &Packet) -> Option<Placed> {
+        let index = packet.index as i64;
+        if let Some(last) = self.last
+            && index > last.index + WIDEST_GAP
+            && index + self.sequence > last.sequence + WIDEST_GAP
+        {
+            // So much is lost that nobody will ask for it; a wide gap would only upset the receiver's counters.
+            self.sequence = last.sequence + 2 - index;
+        }
+        let sequence = index + self.sequence;
+        // A number is never used twice: SRTP would encrypt two packets alike.
+        if !self.seen.insert(sequence) {
+            return None;
+        }
+        let timestamp = packet.media_time + self.time;
+        if self.last.is_none_or(|last| sequence > last.sequence) {
+            let (media_time, captured) = (packet.media_time, packet.captured);
+            self.last = Some(Last { sequence, index, timestamp, media_time, captured, at: now });
+        }
+        Some(Placed { sequence: sequence as u16, timestamp: timestamp as u32 })
+    }
+
+    /// What the RTP clock shows at the capture time `wall`.
+    pub(super) fn timestamp_at(&self, wall: Timestamp, rate: u32) -> Option<u32> {
+        self.last.map(|last| (last.timestamp + ticks(wall.since(last.captured), rate)) as u32)
+    }
+}
+
+/// Microseconds by which media time and capture time may part.
+const BREAK: i64 = 500_000;
+/// Microseconds that a publisher may be away and still be placed by its capture times.
+const LONGEST: i64 = 60_000_000;
+const WIDEST_GAP: i64 = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::router::Layer;
+
+    fn packet(index: u64, media_time: i64, ms: i64) -> Packet {
+        Packet {
+            index,
+            layer: Layer(0),
+            media_time,
+            captured: Timestamp(ms * 1000),
+            frame_start: true,
+            frame_end: true,
+            key: true,
+            generation: 0,
+            level: None,
+            payload: Bytes::new(),
+        }
+    }
+
+    fn begun() -> (Rewrite, Instant) {
+        let now = Instant::now();
+        let mut rewrite = Rewrite::new(65_534);
+        rewrite.join(now, &packet(7_000, 90_000, 0), 90_000, true);
+        (rewrite, now)
+    }
+
+    #[test]
+    fn a_gap_of_the_index_is_a_gap_of_the_sequence_and_can_be_filled() {
+        let (mut rewrite, now) = begun();
+        let mut place = |index| rewrite.place(now, &packet(index, 90_000, 0)).map(|placed| placed.sequence);
+        assert_eq!([place(7_000), place(7_003), place(7_001)], [Some(65_534), Some(1), Some(65_535)]);
+        assert_eq!(place(7_001), None, "no number twice");
+    }
+
+    #[test]
+    fn another_layer_goes_on_with_the_next_number_and_a_later_time() {
+        let (mut rewrite, now) = begun();
+        rewrite.place(now, &packet(7_000, 90_000, 0)).unwrap();
+        let other = packet(31, 93_000, 33);
+        rewrite.join(now, &other, 90_000, false);
+        assert_eq!(rewrite.place(now, &other), Some(Placed { sequence: 65_535, timestamp: 93_000 }));
+        let earlier = packet(900, 92_000, 22);
+        rewrite.join(now, &earlier, 90_000, false);
+        assert_eq!(rewrite.place(now, &earlier), Some(Placed { sequence: 0, timestamp: 93_001 }));
+    }
+
+    #[test]
+    fn a_restart_is_placed_by_its_capture_time() {
+        let (mut rewrite, now) = begun();
+        rewrite.place(now, &packet(7_000, 90_000, 0)).unwrap();
+        let anew = packet(1, 5, 2_000);
+        assert!(rewrite.breaks(&anew, 90_000));
+        rewrite.join(now, &anew, 90_000, true);
+        assert_eq!(rewrite.place(now, &anew), Some(Placed { sequence: 65_535, timestamp: 270_000 }));
+        assert_eq!(rewrite.timestamp_at(Timestamp(3_000_000), 90_000), Some(360_000));
+    }
+
+    #[test]
+    fn steady_media_never_breaks() {
+        let (mut rewrite, now) = begun();
+        for n in 0..1000 {
+            let packet = packet(7_000 + n, 90_000 + 3_000 * n as i64, n as i64 * 100 / 3);
+            assert!(!rewrite.breaks(&packet, 90_000));
+            rewrite.place(now, &packet).unwrap();
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_sequence_number_is_used_twice(moves in proptest::collection::vec((0_u64..4_000, any::<bool>()), 1..300)) {
+            let (mut rewrite, now) = begun();
+            let mut used = std::collections::HashSet::new();
+            for (index, join) in moves {
+                let packet = packet(index, index as i64 * 3_000, index as i64 * 100 / 3);
+                if join {
+                    rewrite.join(now, &packet, 90_000, false);
+                }
+                if let Some(placed) = rewrite.place(now, &packet) {
+                    prop_assert!(used.insert(placed.sequence));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! The lite half of ICE (RFC 8445 section 2.5): answers checks whose integrity holds, follows the latest nomination, and
+//! takes inbound checks as the peer's consent to receive (RFC 7675).
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use rand::Rng;
+use rtc_srtp::crypto::RTCCryptoProvider;
+use rtc_stun::attributes::{ATTR_FINGERPRINT, ATTR_ICE_CONTROLLED, ATTR_MESSAGE_INTEGRITY, ATTR_USE_CANDIDATE};
+use rtc_stun::attributes::{ATTR_USERNAME, AttrType};
+use rtc_stun::fingerprint::FINGERPRINT;
+use rtc_stun::integrity::MessageIntegrity;
+use rtc_stun::message::{BINDING_REQUEST, BINDING_SUCCESS, Message};
+use rtc_stun::xoraddr::XorMappedAddress;
+
+use crate::router::Path;
+
+/// A user fragment and its password.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Credentials {
+    pub(super) ufrag: String,
+    pub(super) pwd: String,
+}
+
+impl Credentials {
+    /// New ones: 48 bits of name, 144 bits of secret.
+    pub(super) fn random() -> Self {
+        Self { ufrag: letters(8), pwd: letters(24) }
+    }
+}
+
+/// The state of one session's ICE.
+pub(super) struct Ice {
+    local: Credentials,
+    username: String,
+    provider: Arc<dyn RTCCryptoProvider>,
+    paths: Vec<Path>,
+    selected: Option<Path>,
+    nominated: bool,
+    checked: Instant,
+}
+
+/// The answer to a check.
+#[derive(Debug)]
+pub(super) struct Reply {
+    /// What to send back on the check's own path.
+    pub(super) response: Bytes,
+    /// True when the path passed its first check.
+    pub(super) new: bool,
+}
+
+impl Ice {
+    pub(super) fn new(
+        local: Credentials,
+        remote_ufrag: &str,
+        provider: Arc<dyn RTCCryptoProvider>,
+        now: Instant,
+    ) -> Self {
+        let username = format!("{}:{remote_ufrag}", local.ufrag);
+        Self { local, username, provider, paths: Vec::new(), selected: None, nominated: false, checked: now }
+    }
+
+    /// The path to send on: the one nominated last, before any nomination the one that passed a check last.
+    pub(super) const fn selected(&self) -> Option<Path> {
+        self.selected
+    }
+
+    /// True when the path passed a check.
+    pub(super) fn knows(&self, path: Path) -> bool {
+        self.paths.contains(&path)
+    }
+
+    /// How long the peer has shown no consent.
+    pub(super) fn silence(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.checked)
+    }
+
+    /// When the session ends unless a check comes before.
+    pub(super) fn deadline(&self) -> Instant {
+        self.checked + EXPIRY
+    }
+
+    /// Takes a STUN datagram.
+    ///
+    /// # Errors
+    ///
+    /// Why it is dropped, as a metric's label.
+    pub(super) fn handle(&mut self, now: Instant, path: Path, datagram: &[u8]) -> Result<Reply, &'static str> {
+        let mut request = Message::new();
+        request.write(datagram).map_err(|_| "stun_malformed")?;
+        if request.typ != BINDING_REQUEST {
+            return Err("stun_unexpected");
+        }
+        self.verify(&mut request)?;
+        let nominates = before_integrity(&request, ATTR_USE_CANDIDATE);
+        let response = self.respond(&request, path).ok_or("stun_malformed")?;
+        let new = !self.knows(path);
+        if new {
+            self.remember(path);
+        }
+        if nominates || !self.nominated {
+            self.selected = Some(path);
+        }
+        self.nominated |= nominates;
+        self.checked = now;
+        Ok(Reply { response, new })
+    }
+
+    fn verify(&self, request: &mut Message) -> Result<(), &'static str> {
+        let username = request.get(ATTR_USERNAME).map_err(|_| "stun_username")?;
+        if username != self.username.as_bytes() {
+            return Err("stun_username");
+        }
+        if FINGERPRINT.check(request).is_err() {
+            return Err("stun_fingerprint");
+        }
+        MessageIntegrity::check(request, self.local.pwd.as_bytes(), self.provider.crypto())
+            .map_err(|_| "stun_integrity")?;
+        // A lite agent never controls, so a peer that wants to be controlled cannot be answered.
+        if before_integrity(request, ATTR_ICE_CONTROLLED) { Err("stun_role") } else { Ok(()) }
+    }
+
+    fn respond(&self, request: &Message, path: Path) -> Option<Bytes> {
+        let integrity = MessageIntegrity::new_short_term_integrity_with_provider(
+            self.local.pwd.clone(),
+            self.provider.crypto(),
+        );
+        let mut response = Message::new();
+        response
+            .build(&[
+                Box::new(BINDING_SUCCESS),
+                Box::new(request.transaction_id),
+                Box::new(XorMappedAddress { ip: path.remote.ip().to_canonical(), port: path.remote.port() }),
+                Box::new(integrity),
+                Box::new(FINGERPRINT),
+            ])
+            .ok()?;
+        Some(Bytes::from(response.raw))
+    }
+
+    fn remember(&mut self, path: Path) {
+        if self.paths.len() >= PATHS {
+            let oldest = self.paths.iter().position(|known| Some(*known) != self.selected).unwrap_or(0);
+            self.paths.remove(oldest);
+        }
+        self.paths.push(path);
+    }
+}
+
+/// True when the attribute is there and its integrity is protected: what follows MESSAGE-INTEGRITY is not (RFC 8489 section 14.5).
+fn before_integrity(message: &Message, wanted: AttrType) -> bool {
+    let attributes = message.attributes.0.iter().map(|attribute| attribute.typ);
+    attributes.take_while(|typ| *typ != ATTR_MESSAGE_INTEGRITY && *typ != ATTR_FINGERPRINT).any(|typ| typ == wanted)
+}
+
+fn letters(count: usize) -> String {
+    let mut rng = rand::rng();
+    (0..count).map(|_| char::from(ALPHABET[rng.random_range(0..ALPHABET.len())])).collect()
+}
+
+/// Of the characters that ICE allows (RFC 8839 section 5.4), 64 that need no escaping anywhere.
+const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+/// Without a valid check for so long the session is over.
+const EXPIRY: Duration = Duration::from_secs(15);
+/// More paths than a client has addresses; the oldest is forgotten.
+const PATHS: usize = 16;
+
+#[cfg(test)]
+pub(super) mod tests {
+    use proptest::prelude::*;
+    use rtc_stun::attributes::RawAttribute;
+    use rtc_stun::message::{Setter, TransactionId};
+    use rtc_stun::textattrs::TextAttribute;
+
+    use super::*;
+    use crate::router::Transport;
+
+    struct Flag(AttrType);
+
+    impl Setter for Flag {
+        fn add_to(&self, message: &mut Message) -> rtc_shared::error::Result<()> {
+            RawAttribute { typ: self.0, length: 0, value: Vec::new() }.add_to(message)
+        }
+    }
+
+    /// A check as a browser sends it.
+    pub(in crate::endpoint::webrtc) fn check(username: &str, pwd: &str, nominate: bool) -> Vec<u8> {
+        let provider = rtc_srtp::crypto::default_provider().unwrap();
+        let mut setters: Vec<Box<dyn Setter>> = vec![
+            Box::new(BINDING_REQUEST),
+            Box::new(TransactionId::new()),
+            Box::new(TextAttribute::new(ATTR_USERNAME, username.to_owned())),
+        ];
+        if nominate {
+            setters.push(Box::new(Flag(ATTR_USE_CANDIDATE)));
+        }
+        let mut message = Message::new();
+        message.build(&setters).unwrap();
+        MessageIntegrity::new_short_term_integrity_with_provider(pwd.to_owned(), provider.crypto())
+            .add_to(&mut message)
+            .unwrap();
+        FINGERPRINT.add_to(&mut message).unwrap();
+        message.raw
+    }
+
+    pub(in crate::endpoint::webrtc) fn path(port: u16) -> Path {
+        Path { remote: ([192, 0, 2, 1], port).into(), transport: Transport::Udp }
+    }
+
+    fn ice(now: Instant) -> Ice {
+        let local = Credentials { ufrag: "server".to_owned(), pwd: "s".repeat(24) };
+        Ice::new(local, "client", rtc_srtp::crypto::default_provider().unwrap(), now)
+    }
+
+    #[test]
+    fn a_valid_check_is_answered_with_the_address_it_came_from() {
+        let now = Instant::now();
+        let mut ice = ice(now);
+        let reply = ice.handle(now, path(7), &check("server:client", &"s".repeat(24), false)).unwrap();
+        let mut response = Message::new();
+        response.write(&reply.response).unwrap();
+        assert_eq!(response.typ, BINDING_SUCCESS);
+        let mut mapped = XorMappedAddress::default();
+        rtc_stun::message::Getter::get_from(&mut mapped, &response).unwrap();
+        assert_eq!((mapped.ip, mapped.port), (path(7).remote.ip(), 7));
+        FINGERPRINT.check(&response).unwrap();
+        let provider = rtc_srtp::crypto::default_provider().unwrap();
+        MessageIntegrity::check(&mut response, "s".repeat(24).as_bytes(), provider.crypto()).unwrap();
+        assert!(reply.new);
+    }
+
+    #[test]
+    fn wrong_integrity_is_dropped_and_gives_no_consent() {
+        let now = Instant::now();
+        let mut ice = ice(now);
+        let later = now + Duration::from_secs(3);
+        let forged = check("server:client", &"x".repeat(24), true);
+        assert_eq!(ice.handle(later, path(7), &forged).unwrap_err(), "stun_integrity");
+        assert_eq!(ice.selected(), None);
+        assert_eq!(ice.silence(later), Duration::from_secs(3));
+    }
+
+    #[test]
+    fn a_foreign_username_is_dropped() {
+        let now = Instant::now();
+        let foreign = check("server:other", &"s".repeat(24), true);
+        assert_eq!(ice(now).handle(now, path(7), &foreign).unwrap_err(), "stun_username");
+    }
+
+    #[test]
+    fn the_latest_nomination_wins_and_plain_checks_do_not_move_it() {
+        let now = Instant::now();
+        let mut ice = ice(now);
+        let (plain, nominating) =
+            (check("server:client", &"s".repeat(24), false), check("server:client", &"s".repeat(24), true));
+        ice.handle(now, path(1), &plain).unwrap();
+        assert_eq!(ice.selected(), Some(path(1)));
+        ice.handle(now, path(2), &nominating).unwrap();
+        ice.handle(now, path(1), &plain).unwrap();
+        assert_eq!(ice.selected(), Some(path(2)));
+        ice.handle(now, path(3), &nominating).unwrap();
+        assert_eq!(ice.selected(), Some(path(3)));
+    }
+
+    #[test]
+    fn a_nomination_outside_the_integrity_is_not_believed() {
+        let now = Instant::now();
+        let mut ice = ice(now);
+        ice.handle(now, path(1), &check("server:client", &"s".repeat(24), true)).unwrap();
+        let mut message = Message::new();
+        message.write(&check("server:client", &"s".repeat(24), false)).unwrap();
+        message.attributes.0.retain(|attribute| attribute.typ != ATTR_FINGERPRINT);
+        let attributes = message.attributes.clone();
+        let mut appended = Message { typ: message.typ, transaction_id: message.transaction_id, ..Message::new() };
+        appended.write_header();
+        for attribute in &attributes.0 {
+            appended.add(attribute.typ, &attribute.value);
+        }
+        Flag(ATTR_USE_CANDIDATE).add_to(&mut appended).unwrap();
+        FINGERPRINT.add_to(&mut appended).unwrap();
+        let _ = ice.handle(now, path(2), &appended.raw);
+        assert_eq!(ice.selected(), Some(path(1)));
+    }
+
+    #[test]
+    fn paths_are_bounded_and_the_selected_one_is_kept() {
+        let now = Instant::now();
+        let mut ice = ice(now);
+        ice.handle(now, path(1), &check("server:client", &"s".repeat(24), true)).unwrap();
+        for port in 2..100 {
+            ice.handle(now, path(port), &check("server:client", &"s".repeat(24), false)).unwrap();
+        }
+        assert!(ice.knows(path(1)));
+        assert_eq!(ice.paths.len(), PATHS);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_is_handled_without_panic(mut bytes in proptest::collection::vec(any::<u8>(), 0..120), cookie: bool) {
+            if cookie && bytes.len() >= 20 {
+                let len = (bytes.len() - 20) as u16;
+                bytes[..2].copy_from_slice(&[0, 1]);
+                bytes[2..4].copy_from_slice(&len.to_be_bytes());
+                bytes[4..8].copy_from_slice(&0x2112_a442_u32.to_be_bytes());
+            }
+            let now = Instant::now();
+            let _ = ice(now).handle(now, path(1), &bytes);
+        }
+
+        #[test]
+        fn a_damaged_check_is_handled_without_panic(at in 0_usize..88, value: u8) {
+            let mut bytes = check("server:client", &"s".repeat(24), true);
+            let at = at % bytes.len();
+            bytes[at] = value;
+            let now = Instant::now();
+            let _ = ice(now).handle(now, path(1), &bytes);
+        }
+    }
+}

@@ -1,0 +1,345 @@
+//! One client's connection: ICE, DTLS, SRTP, what it sends and what it receives, behind the router's trait.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use hearing_config::{SeatId, Timestamp, TrackId, Zone};
+use hearing_signaling::http::{MediaRefusal, Offer};
+use rand::Rng;
+
+use super::batch::Batch;
+use super::certificate::Certificate;
+use super::clock::{Clock, compact, compact_span, ntp};
+use super::dtls::{self, Dtls};
+use super::egress::Egress;
+use super::ice::{Credentials, Ice};
+use super::ingest::Ingest;
+use super::limit::Limit;
+use super::quality::Quality;
+use super::rtcp::{self, Reception, Report};
+use super::rtp::Header;
+use super::sdp::{self, Accepted, Local, Remote, Section};
+use super::srtp::{Refused, Srtp};
+use crate::router::{Control, Delivery, Frame, LayerSet, Leg, Output, Packet, Path, TrackInfo};
+
+/// What all sessions of a node share.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where clients reach the worker: the host candidates of every answer, the best first.
+    pub addresses: Vec<SocketAddr>,
+    /// By which clients know this process.
+    pub certificate: Certificate,
+}
+
+/// The answer to an offer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The SDP.
+    pub sdp: String,
+    /// The local ICE user fragment, by which the worker knows the session's first datagrams.
+    pub ufrag: String,
+}
+
+/// One client's media connection.
+pub struct Session {
+    clock: Clock,
+    ice: Ice,
+    dtls: Dtls,
+    srtp: Option<Box<Srtp>>,
+    ingest: Ingest,
+    egress: Egress,
+    batch: Batch,
+    limit: Limit,
+    quality: Quality,
+    outputs: VecDeque<Output>,
+    time: Instant,
+    over: bool,
+}
+
+impl Session {
+    /// Answers an offer. `origin` is the zone of the seat, `wall` the wall-clock time at `now`.
+    ///
+    /// # Errors
+    ///
+    /// When the SDP cannot be read, or has nothing in common with what this endpoint can do.
+    pub fn answer(
+        settings: &Settings,
+        offer: &Offer,
+        seat: SeatId,
+        origin: Zone,
+        now: Instant,
+        wall: Timestamp,
+    ) -> Result<(Self, Answer), MediaRefusal> {
+        let remote = Remote::read(&offer.sdp).map_err(|error| MediaRefusal::BadSdp(error.to_string()))?;
+        let sections = sdp::negotiate(&remote, offer)?;
+        let credentials = Credentials::random();
+        let local = Local {
+            ufrag: &credentials.ufrag,
+            pwd: &credentials.pwd,
+            fingerprint: settings.certificate.fingerprint(),
+            addresses: &settings.addresses,
+        };
+        let answer = Answer { sdp: sdp::write(&local, &sections), ufrag: credentials.ufrag.clone() };
+        let accepted: Vec<&Accepted> = sections
+            .iter()
+            .filter_map(|section| match section {
+                Section::Rejected { .. } => None,
+                Section::Accepted(accepted) => Some(accepted),
+            })
+            .collect();
+        let clock = Clock::new(now, wall);
+        let provider = settings.certificate.provider().clone();
+        let session = Self {
+            clock,
+            ice: Ice::new(credentials, &remote.ufrag, provider, now),
+            dtls: Dtls::new(settings.certificate.clone(), remote.fingerprint),
+            srtp: None,
+            ingest: Ingest::new(clock, seat, origin, rand::rng().random_range(1..u32::MAX), &accepted),
+            egress: Egress::new(clock, &accepted),
+            batch: Batch::default(),
+            limit: Limit::default(),
+            quality: Quality::new(now),
+            outputs: VecDeque::new(),
+            time: now,
+            over: false,
+        };
+        Ok((session, answer))
+    }
+
+    fn handle_stun(&mut self, now: Instant, path: Path, datagram: &[u8]) -> Result<(), &'static str> {
+        let reply = self.ice.handle(now, path, datagram)?;
+        if reply.new {
+            self.outputs.push_back(Output::Bind(path));
+        }
+        self.outputs.push_back(Output::Transmit { path, datagrams: reply.response, segment: None });
+        self.flush_dtls();
+        Ok(())
+    }
+
+    fn handle_dtls(&mut self, now: Instant, path: Path, datagram: &[u8]) -> Result<(), &'static str> {
+        // Only whoever passed a check may begin a handshake; the client repeats what came before its check.
+        if !self.ice.knows(path) {
+            return Err("path_unknown");
+        }
+        let event = self.dtls.handle(now, datagram);
+        self.take_dtls(event)
+    }
+
+    fn take_dtls(&mut self, event: dtls::Event) -> Result<(), &'static str> {
+        self.flush_dtls();
+        match event {
+            dtls::Event::Nothing => Ok(()),
+            dtls::Event::Dropped(reason) => Err(reason),
+            dtls::Event::Keys(srtp) => {
+                self.srtp = Some(srtp);
+                self.outputs.push_back(Output::Connected);
+                Ok(())
+            }
+            dtls::Event::Closed(reason) => {
+                self.close(reason);
+                Ok(())
+            }
+        }
+    }
+
+    fn flush_dtls(&mut self) {
+        let Some(path) = self.ice.selected() else { return };
+        while let Some(message) = self.dtls.poll_transmit() {
+            self.outputs.push_back(Output::Transmit { path, datagrams: message.freeze(), segment: None });
+        }
+    }
+
+    fn handle_srtp(&mut self, now: Instant, path: Path, datagram: &[u8]) -> Result<(), &'static str> {
+        if !self.ice.knows(path) {
+            return Err("path_unknown");
+        }
+        let srtp = self.srtp.as_mut().ok_or("srtp_early")?;
+        let refused = |refused| match refused {
+            Refused::Forged => "srtp_forged",
+            Refused::Sources => "srtp_sources",
+        };
+        if matches!(datagram.get(1), Some(192..=223)) {
+            let plain = srtp.open_rtcp(datagram).map_err(refused)?;
+            return self.handle_rtcp(now, &plain.freeze());
+        }
+        let header = Header::read(datagram).ok_or("rtp_malformed")?;
+        let plain = srtp.open(datagram, &header).map_err(refused)?;
+        self.ingest.handle(now, &header, &plain.freeze(), &mut self.outputs)
+    }
+
+    fn handle_rtcp(&mut self, now: Instant, plain: &Bytes) -> Result<(), &'static str> {
+        let whole = rtcp::read(plain, |report| match report {
+            Report::Sender { ssrc, ntp, rtp } => self.ingest.report(now, ssrc, ntp, rtp),
+            Report::Goodbye { ssrc } => self.ingest.goodbye(ssrc),
+            Report::KeyFrame { media } => self.egress.want_key(media),
+            Report::Nack { media, pairs } => {
+                if let Some(srtp) = &mut self.srtp {
+                    self.egress.repair(now, media, pairs, (srtp, &mut self.batch));
+                }
+            }
+            Report::Reception(reception) => {
+                self.egress.report(now, reception, &mut self.outputs);
+                let rtt = round_trip(self.clock.at(now), reception);
+                if let Some(rtt) = rtt {
+                    self.ingest.set_rtt(rtt);
+                }
+                self.quality.reception(reception.fraction, rtt);
+            }
+        });
+        self.batch.close();
+        if whole { Ok(()) } else { Err("rtcp_malformed") }
+    }
+
+    fn send_rtcp(&mut self, packets: &[Box<dyn rtc_rtcp::Packet>]) {
+        let (Some(path), Some(srtp)) = (self.ice.selected(), &mut self.srtp) else { return };
+        if let Some(sealed) = rtcp::write(packets).and_then(|plain| srtp.seal_rtcp(&plain)) {
+            self.outputs.push_back(Output::Transmit { path, datagrams: sealed.freeze(), segment: None });
+        }
+    }
+
+    fn report(&mut self, now: Instant) {
+        if !self.quality.is_due(now) {
+            return;
+        }
+        let (up, down) = (self.ingest.bytes, self.egress.bytes);
+        let silent = self.ice.silence(now) >= SILENT;
+        let quality = self.quality.take(now, (up, down), self.ingest.totals(), silent);
+        if self.srtp.is_some() {
+            self.outputs.push_back(Output::Quality(quality));
+        }
+    }
+
+    fn close(&mut self, reason: String) {
+        if !self.over {
+            self.over = true;
+            self.outputs.push_back(Output::Closed(reason));
+        }
+    }
+
+    fn settle(&mut self, now: Instant) {
+        self.time = now;
+        if self.ice.selected().is_none() {
+            self.batch.clear();
+        }
+    }
+}
+
+impl Leg for Session {
+    fn delivery(&self) -> Delivery {
+        Delivery::Packets
+    }
+
+    fn handle_track(&mut self, now: Instant, info: &TrackInfo) {
+        self.egress.begin(info, &mut self.outputs);
+        self.settle(now);
+    }
+
+    fn handle_track_end(&mut self, now: Instant, track: TrackId) {
+        self.egress.end(track, &mut self.outputs);
+        self.settle(now);
+    }
+
+    fn handle_packet(&mut self, now: Instant, track: TrackId, packet: &Packet) {
+        if let Some(srtp) = &mut self.srtp {
+            self.egress.send(now, track, packet, (srtp, &mut self.batch), &mut self.outputs);
+        }
+        self.settle(now);
+    }
+
+    fn handle_frame(&mut self, now: Instant, track: TrackId, frame: &Frame) {
+        frame.packets.iter().for_each(|packet| self.handle_packet(now, track, packet));
+    }
+
+    fn handle_control(&mut self, now: Instant, control: Control) {
+        match control {
+            Control::KeyFrame(track, layer) => self.ingest.want_key(track, layer),
+            Control::Prefer(track, size) => self.egress.show(track, size, &mut self.outputs),
+            // A browser cannot be told which of its layers nobody takes without a new offer.
+            Control::Demand(..) => {}
+        }
+        self.settle(now);
+    }
+
+    fn handle_datagram(&mut self, now: Instant, path: Path, datagram: &[u8]) {
+        self.time = now;
+        if self.over || !self.limit.allows(now, path.remote) {
+            return;
+        }
+        // RFC 7983: what a datagram is shows in its first byte.
+        let taken = match datagram.first() {
+            Some(0..=3) => self.handle_stun(now, path, datagram),
+            Some(20..=63) => self.handle_dtls(now, path, datagram),
+            Some(128..=191) => self.handle_srtp(now, path, datagram),
+            _ => Err("unknown_protocol"),
+        };
+        if let Err(reason) = taken {
+            metrics::counter!("hearing_webrtc_dropped_total", "reason" => reason).increment(1);
+            if !HARMLESS.contains(&reason) {
+                self.limit.bad(now, path.remote);
+            }
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.time = now;
+        self.batch.close();
+        if self.over {
+            return;
+        }
+        if self.ice.deadline() <= now {
+            self.dtls.close(now);
+            self.flush_dtls();
+            self.close("the client was silent for 15 s".to_owned());
+            return;
+        }
+        let event = self.dtls.handle_timeout(now);
+        if let Err(reason) = self.take_dtls(event) {
+            metrics::counter!("hearing_webrtc_dropped_total", "reason" => reason).increment(1);
+        }
+        for packet in self.ingest.handle_timeout(now, &mut self.outputs) {
+            self.send_rtcp(&[packet]);
+        }
+        for compound in self.egress.handle_timeout(now, &mut self.outputs) {
+            self.send_rtcp(&compound);
+        }
+        self.report(now);
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        if self.over {
+            return None;
+        }
+        let own = [self.batch.waiting(), self.dtls.poll_timeout(), Some(self.ice.deadline()), Some(self.quality.due())];
+        let media = [self.ingest.poll_timeout(self.time), self.egress.poll_timeout(self.time)];
+        own.into_iter().chain(media).flatten().min()
+    }
+
+    fn poll_output(&mut self) -> Option<Output> {
+        if let Some(output) = self.outputs.pop_front() {
+            return Some(output);
+        }
+        self.batch.pop(self.ice.selected()?)
+    }
+
+    fn wanted(&self, track: TrackId) -> LayerSet {
+        self.egress.wanted(track)
+    }
+}
+
+/// From a reception report's echo of our last sender report (RFC 3550 section 6.4.1).
+fn round_trip(wall: Timestamp, reception: Reception) -> Option<Duration> {
+    if reception.last_report == 0 {
+        return None;
+    }
+    let passed = compact(ntp(wall)).wrapping_sub(reception.last_report).wrapping_sub(reception.delay);
+    let rtt = compact_span(passed);
+    (rtt < LONGEST_TRIP).then_some(rtt)
+}
+
+/// Without a check for so long, quality says that everything is lost.
+const SILENT: Duration = Duration::from_secs(5);
+const LONGEST_TRIP: Duration = Duration::from_secs(10);
+/// Drops that honest clients cause: what crosses a change of path, and what comes twice or late.
+const HARMLESS: [&str; 6] = ["path_unknown", "srtp_early", "dtls_early", "rtp_duplicate", "rtp_late", "rtp_oversize"];

@@ -1,0 +1,201 @@
+//! `hearing.json`: what a record is of, its clock and its orders.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+
+use hearing_config::{HearingId, NodeId, Role, SeatId, Timestamp, TrackId, Zone};
+use hearing_signaling::hearing::{HearingView, PauseReason, RecordOrder};
+use serde::{Deserialize, Serialize};
+
+use super::{Error, PREROLL};
+
+/// What the recorder has to know of a hearing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Meta {
+    /// The case number.
+    pub case: String,
+    /// The template that the hearing was made from.
+    pub template: String,
+    /// Its seats.
+    pub seats: Vec<Seat>,
+}
+
+/// A seat as the record names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seat {
+    /// Its id.
+    pub id: SeatId,
+    /// Its slug, such as `counsel`; names its folders.
+    pub name: String,
+    /// Its title in Chinese.
+    pub title: String,
+    /// Its title in English.
+    pub title_en: String,
+    /// Its role.
+    pub role: Role,
+    /// Its zone.
+    pub zone: Zone,
+}
+
+impl From<&HearingView> for Meta {
+    fn from(view: &HearingView) -> Self {
+        let seats = view.seats.iter().map(|seat| Seat {
+            id: seat.id,
+            name: seat.name.clone(),
+            title: seat.title.clone(),
+            title_en: seat.title_en.clone(),
+            role: seat.role,
+            zone: seat.zone.clone(),
+        });
+        Self { case: view.case.clone(), template: view.template.clone(), seats: seats.collect() }
+    }
+}
+
+impl Meta {
+    /// The folder of a track: `<seat>-<kind>`. Names that are not slugs give way to the seat's number.
+    pub(super) fn folder(&self, track: TrackId) -> String {
+        let is_slug = |name: &&str| {
+            let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+            matches!(name.len(), 1..=64) && name.bytes().all(plain)
+        };
+        let named = self.seats.iter().find(|seat| seat.id == track.seat).map(|seat| seat.name.as_str());
+        match named.filter(is_slug) {
+            Some(name) => format!("{name}-{}", track.kind),
+            None => format!("seat{}-{}", track.seat, track.kind),
+        }
+    }
+}
+
+/// The content of `hearing.json`; docs/ref/record-format.md.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sheet {
+    /// `hearing-record/1`.
+    pub format: String,
+    /// The hearing.
+    pub hearing: HearingId,
+    /// The node that records.
+    pub node: NodeId,
+    /// Case, template, seats.
+    #[serde(flatten)]
+    pub meta: Meta,
+    /// File time 0 of every track, 3 s before the opening; `None` before it.
+    pub epoch: Option<Timestamp>,
+    /// What was ordered, and from when on, in order.
+    pub orders: Vec<Order>,
+    /// When it was closed.
+    pub closed: Option<Timestamp>,
+}
+
+/// One order, in force from a moment on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// From when on, in capture time.
+    pub at: Timestamp,
+    /// What.
+    pub what: What,
+    /// Why it is paused.
+    pub reason: Option<PauseReason>,
+}
+
+/// The word for an order in the sheet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum What {
+    /// Written.
+    Run,
+    /// Paused.
+    Pause,
+    /// Ended.
+    Off,
+}
+
+impl Sheet {
+    /// The sheet in `folder`, or a new one for a new record. Both folder and sheet are durable when this returns.
+    pub(super) fn begin(folder: &Path, hearing: HearingId, node: NodeId, meta: Meta) -> Result<Self, Error> {
+        fs::create_dir_all(folder).map_err(Error::disk(folder, "make the folder"))?;
+        if folder.join(FILE).exists() {
+            return Self::read(folder);
+        }
+        let format = FORMAT.to_owned();
+        let sheet = Self { format, hearing, node, meta, epoch: None, orders: Vec::new(), closed: None };
+        sheet.write(folder)?;
+        if let Some(parent) = folder.parent() {
+            sync_folder(parent)?;
+        }
+        Ok(sheet)
+    }
+
+    /// The sheet of the record in `folder`.
+    ///
+    /// # Errors
+    /// When it is missing or can't be read.
+    pub fn read(folder: &Path) -> Result<Self, Error> {
+        let path = folder.join(FILE);
+        let text = fs::read(&path).map_err(Error::disk(&path, "read"))?;
+        serde_json::from_slice(&text).map_err(|error| Error::Damaged { path, reason: error.to_string() })
+    }
+
+    /// Replaces the sheet in `folder`, at once or not at all.
+    pub(super) fn write(&self, folder: &Path) -> Result<(), Error> {
+        let (path, next) = (folder.join(FILE), folder.join(".hearing.json.next"));
+        let text = serde_json::to_vec_pretty(self).expect("a sheet is text, numbers and lists");
+        let write = || -> std::io::Result<()> {
+            let mut file = File::create(&next)?;
+            file.write_all(&text)?;
+            file.sync_all()?;
+            fs::rename(&next, &path)
+        };
+        write().map_err(Error::disk(&path, "write"))?;
+        sync_folder(folder)
+    }
+
+    /// When the hearing was opened: the first order to run.
+    #[must_use]
+    pub fn opened(&self) -> Option<Timestamp> {
+        self.orders.iter().find(|order| order.what == What::Run).map(|order| order.at)
+    }
+
+    /// True while the record has begun and not ended: after a crash it goes on.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.epoch.is_some() && self.closed.is_none()
+    }
+
+    /// Takes an order in; false when it is in force already.
+    pub(super) fn order(&mut self, order: RecordOrder, at: Timestamp) -> bool {
+        let order = Order::new(order, at);
+        let (what, reason) = self.orders.last().map_or((What::Off, None), |last| (last.what, last.reason));
+        if (what, reason) == (order.what, order.reason) {
+            return false;
+        }
+        if order.what == What::Run {
+            self.epoch.get_or_insert(at.plus(-PREROLL));
+            self.closed = None;
+        }
+        self.orders.push(order);
+        true
+    }
+
+    /// The order for what was captured at `captured`; `None` before the opening.
+    pub(super) fn order_at(&self, captured: Timestamp) -> Option<Order> {
+        self.orders.iter().rev().find(|order| order.at <= captured).copied()
+    }
+}
+
+impl Order {
+    fn new(order: RecordOrder, at: Timestamp) -> Self {
+        match order {
+            RecordOrder::Off => Self { at, what: What::Off, reason: None },
+            RecordOrder::Run => Self { at, what: What::Run, reason: None },
+            RecordOrder::Pause(reason) => Self { at, what: What::Pause, reason: Some(reason) },
+        }
+    }
+}
+
+fn sync_folder(folder: &Path) -> Result<(), Error> {
+    File::open(folder).and_then(|file| file.sync_all()).map_err(Error::disk(folder, "make durable"))
+}
+
+const FILE: &str = "hearing.json";
+const FORMAT: &str = "hearing-record/1";

@@ -1,0 +1,155 @@
+//! A recorder without its threads: told the time, so that hours pass in no time and nothing is left to chance.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::{Duration, Instant};
+
+use hearing_config::{HearingId, Kind, Role, SeatId, Timestamp, TrackId};
+use hearing_signaling::hearing::RecordOrder;
+use tokio::sync::mpsc;
+
+use super::source::{Clip, Packetizer};
+use crate::record::backlog::WallClock;
+use crate::record::hearing::Hearing;
+use crate::record::index::{self, Line};
+use crate::record::leg::{Arrived, RecordLeg};
+use crate::record::sink;
+use crate::record::writer::Opening;
+use crate::record::{GapReason, Meta, RecordEvent, Seat, Sheet};
+use crate::router::{Frame, LayerSet, Leg, Output, TrackInfo};
+
+pub(super) const VIDEO: TrackId = TrackId { seat: SeatId(1), kind: Kind::Video };
+pub(super) const AUDIO: TrackId = TrackId { seat: SeatId(1), kind: Kind::Audio };
+
+pub(super) struct Bench {
+    pub(super) leg: RecordLeg,
+    pub(super) queue: Receiver<Box<Arrived>>,
+    pub(super) hearing: Hearing,
+    pub(super) events: mpsc::Receiver<RecordEvent>,
+    pub(super) folder: PathBuf,
+    clock: WallClock,
+    start: Instant,
+    _directory: Option<tempfile::TempDir>,
+}
+
+pub(super) fn meta() -> Meta {
+    let seat = |id: u8, name: &str, role| Seat {
+        id: SeatId(id),
+        name: name.to_owned(),
+        title: "席位".to_owned(),
+        title_en: "Seat".to_owned(),
+        role,
+        zone: "internet".parse().unwrap(),
+    };
+    let seats = vec![seat(0, "judge", Role::Judge), seat(1, "counsel", Role::Counsel)];
+    Meta { case: "(2022)内0291刑初123号".to_owned(), template: "criminal".to_owned(), seats }
+}
+
+impl Bench {
+    pub(super) fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let mut bench = Self::at(&directory.path().join(HearingId::random().to_string()), 0);
+        bench._directory = Some(directory);
+        bench
+    }
+
+    /// On a record's folder, `later` seconds from now.
+    pub(super) fn at(folder: &Path, later: u64) -> Self {
+        let hearing: HearingId = folder.file_name().unwrap().to_str().unwrap().parse().unwrap();
+        let sheet = Sheet::begin(folder, hearing, "home".parse().unwrap(), meta()).unwrap();
+        let (events, received) = mpsc::channel(64);
+        let (sender, queue) = sync_channel(100_000);
+        let clock = WallClock::now();
+        let opening = Opening { hearing, folder: folder.to_owned(), sheet, events };
+        Self {
+            leg: RecordLeg::new(hearing, clock, sender),
+            queue,
+            hearing: Hearing::new(opening),
+            events: received,
+            folder: folder.to_owned(),
+            clock,
+            start: Instant::now() + Duration::from_secs(later),
+            _directory: None,
+        }
+    }
+
+    /// `micros` after the start.
+    pub(super) fn instant(&self, micros: i64) -> Instant {
+        self.start + Duration::from_micros(micros as u64)
+    }
+
+    /// The same, by the wall clock.
+    pub(super) fn time(&self, micros: i64) -> Timestamp {
+        self.clock.at(self.instant(micros))
+    }
+
+    pub(super) fn order(&mut self, order: RecordOrder, micros: i64) {
+        let (instant, time) = (self.instant(micros), self.time(micros));
+        self.hearing.order(instant, order, time);
+    }
+
+    pub(super) fn track(&mut self, id: TrackId, codec: hearing_config::Codec, micros: i64) {
+        let info = TrackInfo { id, codec, origin: "internet".parse().unwrap(), layers: LayerSet(1) };
+        let now = self.instant(micros);
+        self.leg.handle_track(now, &info);
+    }
+
+    /// A frame captured at `micros`, which takes 40 ms to arrive; then a turn of the writer.
+    pub(super) fn frame(&mut self, id: TrackId, frame: &Frame, micros: i64) {
+        let now = self.instant(micros + LATENCY);
+        self.leg.handle_frame(now, id, frame);
+        self.leg.handle_timeout(now);
+        self.turn(micros + LATENCY);
+    }
+
+    /// Plays a whole clip from `from` on; where it ends.
+    pub(super) fn play(&mut self, id: TrackId, clip: &Clip, from: i64, packetizer: &mut Packetizer) -> i64 {
+        for (n, coded) in clip.frames.iter().enumerate() {
+            let at = from + n as i64 * clip.step;
+            let frame = packetizer.frame(clip.codec, coded, self.time(at));
+            self.frame(id, &frame, at);
+        }
+        from + clip.frames.len() as i64 * clip.step
+    }
+
+    /// What the writer does each 50 ms.
+    pub(super) fn turn(&mut self, micros: i64) {
+        let (now, wall) = (self.instant(micros), self.time(micros));
+        for frame in self.queue.try_iter().collect::<Vec<_>>() {
+            frame.backlog.release(frame.at, frame.frame.len());
+            self.hearing.frame(now, frame);
+        }
+        self.hearing.commit(now, wall);
+    }
+
+    /// A turn, after the disk has made everything durable.
+    pub(super) fn settled_turn(&mut self, micros: i64) {
+        self.turn(micros);
+        sink::sync_now(self.hearing.sinks());
+        self.turn(micros);
+    }
+
+    pub(super) fn lines(&self, track: &str) -> Vec<Line> {
+        index::read(&self.folder.join(track)).unwrap()
+    }
+
+    pub(super) fn gaps(&self, track: &str) -> Vec<GapReason> {
+        let reason = |line: &Line| if let Line::Gap { reason, .. } = line { Some(*reason) } else { None };
+        self.lines(track).iter().filter_map(reason).collect()
+    }
+
+    pub(super) fn file(&self, track: &str, number: u32) -> PathBuf {
+        self.folder.join(track).join(format!("{number:04}.mkv"))
+    }
+
+    pub(super) fn told(&mut self) -> Vec<RecordEvent> {
+        std::iter::from_fn(|| self.events.try_recv().ok()).collect()
+    }
+
+    pub(super) fn outputs(&mut self) -> Vec<Output> {
+        std::iter::from_fn(|| self.leg.poll_output()).collect()
+    }
+}
+
+pub(super) const LATENCY: i64 = 40_000;
+pub(super) const SECOND: i64 = 1_000_000;

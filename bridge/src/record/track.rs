@@ -1,0 +1,318 @@
+//! One recorded track: its folder, its index, and the segment that is being written.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use hearing_config::{Codec, Timestamp};
+use hearing_proto::depacketize::{self, Format, Framing, h264::Parameters, vp8};
+use hearing_proto::matroska::Coding;
+use hearing_signaling::hearing::PauseReason;
+
+use super::catalog;
+use super::index::{self, GapReason, Line, StartReason};
+use super::leg::{Arrived, Missing};
+use super::segment::Segment;
+use super::sink::Sink;
+
+/// A track in the writer.
+pub(super) struct Track {
+    folder: PathBuf,
+    index: Sink,
+    segment: Option<Segment>,
+    /// Segments that ended and are not durable yet.
+    ended: Vec<Sink>,
+    next: u32,
+    /// Why the next segment begins.
+    start: StartReason,
+    stay: Option<u32>,
+    codec: Option<Codec>,
+    coding: Option<Coding>,
+    /// What is missing since the last frame that was written.
+    missing: Option<Missing>,
+    pause: Option<PauseReason>,
+    /// When the last written frame was captured.
+    last: Option<Timestamp>,
+    /// When the last frame was written.
+    fed: Instant,
+    /// True once a frame of the present run is durable.
+    durable: bool,
+    /// No new segment before this: the disk refused one.
+    retry: Instant,
+}
+
+impl Track {
+    /// Opens the track's folder; what is in it stays as it is. `epoch` is file time 0.
+    pub(super) fn open(folder: PathBuf, epoch: Timestamp, now: Instant) -> io::Result<Self> {
+        fs::create_dir_all(&folder)?;
+        let next = catalog::segments(&folder)?.last().map_or(1, |last| last.number + 1);
+        let last = if next == 1 { None } else { catalog::last_frame(&folder, epoch) };
+        let mut index = Sink::append(&folder, index::FILE)?;
+        if index.end() > 0 {
+            // The line that a crash cut off is ended, so that the next one can be read.
+            index.push(b"\n");
+        }
+        let restart = Missing { reason: GapReason::Restart, packets: 0, frames: 0 };
+        Ok(Self {
+            folder,
+            index,
+            segment: None,
+            ended: Vec::new(),
+            next,
+            start: if next == 1 { StartReason::First } else { StartReason::Restart },
+            stay: None,
+            codec: None,
+            coding: None,
+            missing: (next > 1).then_some(restart),
+            pause: None,
+            last,
+            fed: now,
+            durable: false,
+            retry: now,
+        })
+    }
+
+    /// Writes a frame that was captured at `captured` and is not before `epoch`.
+    pub(super) fn write(
+        &mut self,
+        now: Instant,
+        epoch: Timestamp,
+        captured: Timestamp,
+        frame: &Arrived,
+    ) -> io::Result<()> {
+        self.follow_stay(frame);
+        if let Some(missing) = frame.missing {
+            self.miss(missing);
+        }
+        let payloads = frame.frame.packets.iter().map(|packet| &packet.payload[..]);
+        let data = match depacketize::frame(format(frame.codec), Framing::LengthPrefixed, payloads) {
+            Ok(data) => data,
+            Err(error @ depacketize::Error::Unsupported(_)) => return Err(io::Error::other(error)),
+            Err(_) => {
+                self.miss_frame(GapReason::Malformed);
+                return Ok(());
+            }
+        };
+        let (key, coding) = describe(frame.codec, frame.frame.head().key, &data, self.coding.as_ref());
+        if !self.prepare(now, captured, key, coding, frame)? {
+            return Ok(());
+        }
+        self.note_gap(captured);
+        let ms = u64::try_from(captured.since(epoch) / 1_000).unwrap_or(0);
+        if let Some(segment) = &mut self.segment {
+            let placed = segment.frame(ms, captured, key, &data)?;
+            if let Some(offset) = placed.cluster {
+                let (file, media_time) = (segment.file.clone(), frame.frame.head().media_time);
+                let line = Line::Cluster { file, offset, ms: placed.ms, captured, arrived: frame.at, media_time };
+                self.index.push(&line.to_bytes());
+            }
+        }
+        (self.last, self.fed) = (Some(captured), now);
+        Ok(())
+    }
+
+    /// Nothing is written until the order changes.
+    pub(super) fn pause(&mut self, reason: Option<PauseReason>) {
+        if self.segment.is_some() || self.last.is_some() {
+            let counts = self.missing.map_or((0, 0), |missing| (missing.packets, missing.frames));
+            self.missing = Some(Missing { reason: GapReason::Pause, packets: counts.0, frames: counts.1 });
+            self.pause = reason;
+        }
+        self.end(StartReason::Resume);
+    }
+
+    /// Ends the segment; the next one begins for `next`.
+    pub(super) fn end(&mut self, next: StartReason) {
+        if let Some(segment) = self.segment.take() {
+            self.index.push(&segment.end_line().to_bytes());
+            self.ended.push(segment.sink);
+            self.start = next;
+        }
+        self.durable = false;
+    }
+
+    /// The sender's clock was found to be off.
+    pub(super) fn note_clock(&mut self, at: Timestamp, correction: i64) {
+        self.index.push(&Line::Clock { at, correction }.to_bytes());
+    }
+
+    /// Writes what waits. When the disk has refused too much for too long, the segment is given up and the gap named.
+    pub(super) fn commit(&mut self) -> io::Result<()> {
+        self.ended.retain(|sink| !sink.is_settled());
+        let mut result = self.index.commit();
+        for sink in &mut self.ended {
+            result = result.and(sink.commit());
+        }
+        if let Some(segment) = &mut self.segment {
+            let written = segment.sink.commit();
+            if written.is_ok() {
+                segment.uncommitted = 0;
+            }
+            self.durable |= segment.is_durable();
+            result = result.and(written);
+        }
+        self.give_up();
+        self.durable &= result.is_ok();
+        result
+    }
+
+    /// True while a frame of it is durable and the last one is not older than 2 s.
+    pub(super) fn is_recording(&self, now: Instant) -> bool {
+        self.durable && self.segment.is_some() && now.saturating_duration_since(self.fed) < STALE
+    }
+
+    /// True when everything survives a loss of power.
+    pub(super) fn is_settled(&self) -> bool {
+        self.index.is_settled() && self.ended.is_empty() && self.segment.as_ref().is_none_or(|s| s.sink.is_settled())
+    }
+
+    /// Every file that may have to be made durable.
+    pub(super) fn sinks(&mut self) -> impl Iterator<Item = &mut Sink> {
+        let segment = self.segment.as_mut().map(|segment| &mut segment.sink);
+        std::iter::once(&mut self.index).chain(self.ended.iter_mut()).chain(segment)
+    }
+
+    fn follow_stay(&mut self, frame: &Arrived) {
+        if let Some(codec) = self.codec.replace(frame.codec)
+            && codec != frame.codec
+        {
+            self.coding = None;
+            self.end(StartReason::Parameters);
+            self.stay = Some(frame.stay);
+        }
+        if let Some(stay) = self.stay.replace(frame.stay)
+            && stay != frame.stay
+        {
+            self.miss(Missing { reason: GapReason::Absent, packets: 0, frames: 0 });
+            self.end(StartReason::Rejoin);
+        }
+    }
+
+    /// Makes sure that a segment is open that can take the frame; false when the frame has to be left out.
+    fn prepare(
+        &mut self,
+        now: Instant,
+        captured: Timestamp,
+        key: bool,
+        coding: Option<Coding>,
+        frame: &Arrived,
+    ) -> io::Result<bool> {
+        let open = self
+            .segment
+            .as_ref()
+            .map(|segment| (segment.coding != *coding.as_ref().unwrap_or(&segment.coding), segment.started));
+        let reason = match open {
+            Some((true, _)) => StartReason::Parameters,
+            Some((false, started)) if captured.since(started) < LONGEST => return Ok(true),
+            Some((false, _)) if !key => {
+                frame.backlog.want_key();
+                return Ok(true);
+            }
+            Some((false, _)) => StartReason::Length,
+            None => self.start,
+        };
+        let Some(coding) = coding.filter(|_| key) else {
+            frame.backlog.want_key();
+            self.miss_frame(GapReason::KeyFrame);
+            return Ok(false);
+        };
+        if now < self.retry {
+            self.miss_frame(GapReason::Disk);
+            return Ok(false);
+        }
+        self.begin(now, captured, coding, reason, frame.codec).inspect_err(|_| self.miss_frame(GapReason::Disk))?;
+        Ok(true)
+    }
+
+    fn begin(
+        &mut self,
+        now: Instant,
+        captured: Timestamp,
+        coding: Coding,
+        reason: StartReason,
+        codec: Codec,
+    ) -> io::Result<()> {
+        let durable = self.durable;
+        self.end(reason);
+        (self.retry, self.start) = (now + RETRY, StartReason::Recovered);
+        let segment = Segment::begin(&self.folder, self.next, coding.clone(), captured)?;
+        self.retry = now;
+        self.next += 1;
+        let (file, size) = (segment.file.clone(), coding.size());
+        self.index.push(&Line::Segment { file, reason, codec, size, captured }.to_bytes());
+        self.coding = Some(coding);
+        self.segment = Some(segment);
+        self.durable = durable;
+        Ok(())
+    }
+
+    /// Lets go of what the disk doesn't take, when it is more than [`WAITING_LIMIT`].
+    fn give_up(&mut self) {
+        self.ended.retain(|sink| sink.waiting() <= WAITING_LIMIT);
+        if let Some(segment) = self.segment.take_if(|segment| segment.sink.waiting() > WAITING_LIMIT) {
+            self.miss(Missing { reason: GapReason::Disk, packets: 0, frames: segment.uncommitted });
+            self.start = StartReason::Recovered;
+            self.durable = false;
+        }
+    }
+
+    fn note_gap(&mut self, captured: Timestamp) {
+        let silent = self.last.is_some_and(|last| captured.since(last) > SILENT);
+        let silent = silent.then_some(Missing { reason: GapReason::Silent, packets: 0, frames: 0 });
+        let Some(missing) = self.missing.take().or(silent) else { return };
+        let Missing { reason, packets, frames } = missing;
+        let line = Line::Gap { reason, pause: self.pause.take(), from: self.last, to: captured, packets, frames };
+        metrics::counter!("hearing_record_gaps", "reason" => reason.as_str()).increment(1);
+        self.index.push(&line.to_bytes());
+    }
+
+    pub(super) fn miss_frame(&mut self, reason: GapReason) {
+        metrics::counter!("hearing_record_frames_lost", "reason" => reason.as_str()).increment(1);
+        self.miss(Missing { reason, packets: 0, frames: 1 });
+    }
+
+    fn miss(&mut self, missing: Missing) {
+        self.missing = Some(Missing::and(self.missing, missing));
+    }
+}
+
+const fn format(codec: Codec) -> Format {
+    match codec {
+        Codec::Opus => Format::Opus,
+        Codec::Pcma => Format::Pcma,
+        Codec::Vp8 => Format::Vp8,
+        Codec::H264 => Format::H264,
+        Codec::H265 => Format::H265,
+    }
+}
+
+/// Whether the frame is a key frame, and how the track is coded from it on, as far as it says so.
+fn describe(codec: Codec, key: bool, data: &[u8], known: Option<&Coding>) -> (bool, Option<Coding>) {
+    match codec {
+        Codec::Opus => (true, Some(Coding::Opus)),
+        Codec::Pcma => (true, Some(Coding::Pcma)),
+        Codec::Vp8 => {
+            let size = vp8::key_frame_size(data);
+            (size.is_some(), size.map(|(width, height)| Coding::Vp8 { width, height }).or_else(|| known.cloned()))
+        }
+        Codec::H264 => {
+            let found = Parameters::find(data).filter(|_| key).map(|parameters| {
+                let (width, height) = parameters.size();
+                Coding::H264 { configuration: parameters.configuration(), width, height }
+            });
+            (key, found.or_else(|| known.cloned()))
+        }
+        Codec::H265 => (key, None),
+    }
+}
+
+/// A segment becomes no longer than this, in microseconds, if a key frame comes.
+const LONGEST: i64 = 600_000_000;
+/// A hole of this many microseconds is a gap even if nothing else explains it.
+const SILENT: i64 = 2_000_000;
+const STALE: Duration = Duration::from_secs(2);
+/// How long after a refused file the next one is tried.
+const RETRY: Duration = Duration::from_secs(1);
+/// What may wait for a disk that takes nothing, in bytes: 10 s at 12 Mb/s.
+const WAITING_LIMIT: usize = 16 << 20;

@@ -1,0 +1,298 @@
+//! What a configuration may not say: each refusal names the file, the key and the remedy.
+
+use std::path::Path;
+
+use hearing_config::Config;
+
+#[test]
+fn an_unknown_key_is_refused_with_the_nearest_known_one() {
+    refuses(
+        &edited("dial = \"10.30.0.5:7443\"", "dail = \"10.30.0.5:7443\""),
+        &["node.toml: trunk[0].dail:", "did you mean \"dial\"?"],
+    );
+}
+
+#[test]
+fn an_unknown_key_far_from_all_is_refused_with_the_known_ones() {
+    refuses(
+        &edited("workers = 1", "colour = 1"),
+        &["media.colour: unknown key", "known here: bind, advertise, workers"],
+    );
+}
+
+#[test]
+fn an_unknown_section_is_refused() {
+    refuses(&format!("{EDGE}\n[trunk5]\nlisten = 1\n"), &["trunk5: unknown key", "did you mean"]);
+}
+
+#[test]
+fn a_key_of_the_second_trunk_is_named_by_its_place() {
+    let second = "\n[[trunk]]\npeer = \"other\"\nzone = \"internet\"\ndial = \"nowhere\"\n";
+    refuses(&format!("{EDGE}{second}"), &["trunk[1].dial: \"nowhere\" is not an address with a port", "IP:PORT"]);
+}
+
+#[test]
+fn a_value_of_the_wrong_type_is_named() {
+    refuses(&edited("id = \"gov-edge\"", "id = 5"), &["node.id: invalid type: integer `5`", "write a string"]);
+}
+
+#[test]
+fn an_unknown_role_is_refused_with_the_nearest() {
+    refuses(
+        &edited("roles = [\"prosecutor\"]", "roles = [\"prosecutr\"]"),
+        &["crossing[0].roles[0]: unknown word", "did you mean \"prosecutor\"?"],
+    );
+}
+
+#[test]
+fn a_zone_that_is_no_name_is_refused() {
+    refuses(&edited("zone = \"gov\"", "zone = \"Gov Net\""), &["node.zone:", "is not a zone name", "a-z, 0-9"]);
+}
+
+#[test]
+fn a_missing_key_is_named_with_what_to_write() {
+    refuses(&edited("id = \"gov-edge\"\n", ""), &["node.id: is missing", "such as \"court\""]);
+    refuses(&edited("revoked = \"revoked.pem\"\n", ""), &["pki.revoked: is missing", "name a file"]);
+}
+
+#[test]
+fn what_is_not_toml_is_told_with_its_line() {
+    refuses("[node]\nid = \n", &["node.toml:2:", "not TOML"]);
+}
+
+#[test]
+fn a_file_that_is_not_there_is_told() {
+    let text = Config::load(Path::new("/nowhere/node.toml")).unwrap_err().to_string();
+    assert!(text.starts_with("/nowhere/node.toml: cannot be read"), "{text}");
+}
+
+#[test]
+fn plain_http_is_for_loopback_only() {
+    refuses(&edited("bind = \"127.0.0.2:8080\"", "bind = \"10.0.0.1:8080\""), &["web.tls: is missing", "tls = {"]);
+    refuses(&edited("url = \"http://127.0.0.2:8080\"", "url = \"http://court.example\""), &["web.url:", "https"]);
+}
+
+#[test]
+fn ports_that_clash_are_refused() {
+    refuses(
+        &edited("listen = \"127.0.0.2:9100\"", "listen = \"127.0.0.2:8080\""),
+        &["admin.listen: 127.0.0.2:8080 is taken by web.bind"],
+    );
+    let clash = edited("[pki]", "[trunks]\nlisten = \"0.0.0.0:40001\"\n\n[pki]").replace("workers = 1", "workers = 2");
+    refuses(&clash, &["trunks.listen:", "taken by media.bind"]);
+}
+
+#[test]
+fn the_same_port_for_udp_and_tcp_is_no_clash() {
+    assert!(parse(&edited("bind = \"127.0.0.2:40000\"", "bind = \"127.0.0.2:8080\"")).is_ok());
+}
+
+#[test]
+fn a_crossing_of_an_unknown_zone_is_refused() {
+    refuses(
+        &edited("to = \"tripartite\"", "to = \"tripartit\""),
+        &["crossing[0].to: zone tripartit is neither", "did you mean \"tripartite\"?"],
+    );
+}
+
+#[test]
+fn a_crossing_within_a_zone_is_refused() {
+    refuses(&edited("to = \"tripartite\"", "to = \"gov\""), &["crossing[0].to:", "within a zone"]);
+}
+
+#[test]
+fn two_trunks_to_one_peer_or_zone_are_refused() {
+    let second =
+        |peer: &str| format!("{EDGE}\n[[trunk]]\npeer = \"{peer}\"\nzone = \"tripartite\"\ndial = \"10.0.0.1:1\"\n");
+    refuses(&second("court"), &["trunk[1].peer: a trunk to court stands above already"]);
+    refuses(&second("court2"), &["trunk[1].zone: a trunk to zone tripartite stands above already"]);
+}
+
+#[test]
+fn a_peer_can_not_vouch_for_our_own_zone() {
+    refuses(
+        &edited("vouches = [\"tripartite\"]", "vouches = [\"tripartite\", \"gov\"]"),
+        &["trunk[0].vouches[1]: gov is this node's own zone"],
+    );
+}
+
+#[test]
+fn a_trunk_that_nobody_dials_is_refused() {
+    refuses(&edited("dial = \"10.30.0.5:7443\"\n", ""), &["trunk[0].dial: is missing", "[trunks] listen"]);
+}
+
+#[test]
+fn templates_and_seats_of_the_same_name_are_refused() {
+    let one = template("trial", &[seat("judge", "gov", "")]);
+    refuses(&format!("{EDGE}{one}{one}"), &["template[1].name: a template \"trial\" stands above already"]);
+    let twice = template("trial", &[seat("judge", "gov", ""), seat("judge", "gov", "")]);
+    refuses(&format!("{EDGE}{twice}"), &["template[0].seat[1].name: a seat \"judge\" stands above already"]);
+}
+
+#[test]
+fn more_than_64_seats_are_refused() {
+    let seats: Vec<String> = (0..65).map(|n| seat(&format!("seat{n}"), "gov", "")).collect();
+    refuses(&format!("{EDGE}{}", template("full", &seats)), &["template[0].seat: has 65 seats", "1 to 64"]);
+    assert!(parse(&format!("{EDGE}{}", template("full", &seats[..64]))).is_ok());
+}
+
+#[test]
+fn a_template_that_requires_nothing_is_refused() {
+    let text = template("trial", &[seat("judge", "gov", "required = []")]);
+    refuses(
+        &format!("{EDGE}{text}"),
+        &["template[0].seat: no seat requires anything", "required = [\"audio\", \"video\"]"],
+    );
+}
+
+#[test]
+fn a_required_screen_is_refused() {
+    let text = template("trial", &[seat("judge", "gov", "required = [\"audio\", \"screen\"]")]);
+    refuses(&format!("{EDGE}{text}"), &["template[0].seat[0].required[1]:", "can't be required"]);
+}
+
+#[test]
+fn a_seat_of_an_unknown_zone_is_refused() {
+    let text = template("trial", &[seat("judge", "internet", "")]);
+    refuses(&format!("{EDGE}{text}"), &["template[0].seat[0].zone: zone internet is neither", "[[trunk]]"]);
+}
+
+#[test]
+fn a_seat_whose_zone_has_no_page_is_refused() {
+    let text = template("trial", &[seat("judge", "tripartite", "")]);
+    refuses(&format!("{EDGE}{text}"), &["trunk[0].web: is missing", "can get no link"]);
+}
+
+#[test]
+fn a_socket_path_that_the_system_can_not_hold_is_refused() {
+    let long = "x".repeat(120);
+    refuses(&edited("[admin]", &format!("[admin]\nsocket = \"/run/{long}\"")), &["admin.socket:", "shorter path"]);
+}
+
+#[test]
+fn every_address_wanted_but_none_named_is_refused() {
+    refuses(&edited("bind = \"127.0.0.2:40000\"", "bind = \"0.0.0.0:40000\""), &["media.advertise: names no address"]);
+}
+
+#[test]
+fn numbers_out_of_range_are_refused() {
+    refuses(&edited("workers = 1", "workers = 0"), &["media.workers: 0 is out of range", "1 to 64"]);
+    refuses(
+        &format!("{EDGE}\n[record]\nrefuse_free_percent = 100\n"),
+        &["record.refuse_free_percent: 100 is out of range"],
+    );
+}
+
+#[test]
+fn a_seat_that_nobody_outside_can_hear_is_a_warning() {
+    let seats = [seat("judge", "gov", ""), seat("clerk", "tripartite", "")];
+    let web = edited("dial = \"10.30.0.5:7443\"", "dial = \"10.30.0.5:7443\"\nweb = \"https://court.example\"");
+    let config = parse(&format!("{web}{}", template("trial", &seats))).unwrap();
+    let warnings: Vec<String> = config.warnings().iter().map(ToString::to_string).collect();
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(warnings[0].starts_with("template[0].seat[0].zone: no crossing lets a judge of zone gov"), "{warnings:?}");
+}
+
+#[test]
+fn a_required_track_that_can_not_reach_the_record_is_a_warning() {
+    let back = "\n[[crossing]]\nfrom = \"tripartite\"\nto = \"gov\"\nroles = [\"judge\"]\nkinds = [\"audio\"]\n";
+    let web = edited("dial = \"10.30.0.5:7443\"", "dial = \"10.30.0.5:7443\"\nweb = \"https://court.example\"");
+    let config = parse(&format!("{web}{back}{}", template("trial", &[seat("judge", "tripartite", "")]))).unwrap();
+    let warnings = config.warnings();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].to_string().starts_with("template[0].seat[0].required: its video is required"), "{warnings:?}");
+}
+
+#[test]
+fn a_crossing_for_which_nobody_vouches_is_a_warning() {
+    let config = parse(
+        &edited("vouches = [\"tripartite\"]", "vouches = [\"internet\"]")
+            .replace("from = \"gov\"\nto = \"tripartite\"", "from = \"tripartite\"\nto = \"gov\""),
+    )
+    .unwrap();
+    assert!(
+        config.warnings()[0].to_string().starts_with("crossing[0].from: no trunk may vouch"),
+        "{:?}",
+        config.warnings()
+    );
+}
+
+#[test]
+fn relative_paths_start_at_the_file() {
+    let config = parse(EDGE).unwrap();
+    assert_eq!(config.pki.root, Path::new("/etc/hearing/root.pem"));
+    assert_eq!(config.admin.socket, Path::new("/etc/hearing/data/admin.sock"));
+    assert_eq!(config.record.directory, Path::new("/etc/hearing/data/record"));
+}
+
+#[test]
+fn what_is_left_out_has_its_default() {
+    let config = parse(EDGE).unwrap();
+    assert_eq!(config.trunks.peers[0].kbps, 20_000);
+    assert_eq!(config.media.advertise, [config.media.bind.ip()]);
+    assert_eq!((config.record.warn_free_percent, config.record.refuse_free_percent), (vec![20, 10, 5], 10));
+}
+
+fn parse(text: &str) -> Result<Config, hearing_config::Error> {
+    Config::parse(text, Path::new("/etc/hearing/node.toml"))
+}
+
+/// The edge's configuration with one piece replaced.
+fn edited(from: &str, to: &str) -> String {
+    assert!(EDGE.contains(from), "{from}");
+    EDGE.replacen(from, to, 1)
+}
+
+fn refuses(text: &str, pieces: &[&str]) {
+    let error = parse(text).expect_err("must be refused").to_string();
+    assert!(error.starts_with("/etc/hearing/node.toml:"), "{error}");
+    for piece in pieces {
+        assert!(error.contains(piece), "{piece:?} is not in: {error}");
+    }
+}
+
+fn template(name: &str, seats: &[String]) -> String {
+    format!("\n[[template]]\nname = \"{name}\"\ntitle = \"庭审\"\ntitle_en = \"Hearing\"\n{}", seats.concat())
+}
+
+fn seat(name: &str, zone: &str, more: &str) -> String {
+    format!(
+        "\n[[template.seat]]\nname = \"{name}\"\ntitle = \"席\"\ntitle_en = \"Seat\"\nrole = \"judge\"\nzone = \"{zone}\"\n{more}\n"
+    )
+}
+
+const EDGE: &str = r#"
+[node]
+id = "gov-edge"
+zone = "gov"
+data = "data"
+
+[web]
+bind = "127.0.0.2:8080"
+url = "http://127.0.0.2:8080"
+
+[media]
+bind = "127.0.0.2:40000"
+workers = 1
+
+[admin]
+listen = "127.0.0.2:9100"
+
+[pki]
+root = "root.pem"
+certificate = "gov-edge.pem"
+key = "gov-edge.key"
+revoked = "revoked.pem"
+
+[[trunk]]
+peer = "court"
+zone = "tripartite"
+dial = "10.30.0.5:7443"
+vouches = ["tripartite"]
+
+[[crossing]]
+from = "gov"
+to = "tripartite"
+roles = ["prosecutor"]
+kinds = ["audio", "video"]
+"#;

@@ -1,0 +1,19 @@
+// How long to wait before trying again: 0.5 s, doubling up to 5 s.
+
+export class Backoff {
+  private failures = 0
+
+  /** Milliseconds to wait before the next attempt. */
+  next(): number {
+    const wait = Math.min(FIRST_MS * 2 ** this.failures, LIMIT_MS)
+    this.failures += 1
+    return wait
+  }
+
+  reset(): void {
+    this.failures = 0
+  }
+}
+
+const FIRST_MS = 500
+const LIMIT_MS = 5_000

@@ -1,0 +1,80 @@
+//! Measures what docs/performance.md states: ours, a peer and the bare minimum, alternately in one run on one machine.
+
+mod bare;
+mod forward;
+mod http;
+mod janus;
+mod load;
+mod node;
+mod process;
+mod table;
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::Parser;
+
+use crate::forward::{Plan, Who};
+use crate::table::{Row, Table};
+
+/// Measures rows of the table of targets; without a row all of them.
+#[derive(Debug, Parser)]
+#[command(name = "hearing-bench", after_help = "example: hearing-bench bare forward --rounds 3 --json")]
+struct Args {
+    /// The rows: bare, janus, forward (which measures Janus and the bare minimum as well).
+    rows: Vec<String>,
+    /// Prints JSON instead of a table.
+    #[arg(long)]
+    json: bool,
+    /// Receivers of the one sender, 1 to 62.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u8).range(1..=62))]
+    subscribers: u8,
+    /// Seconds that are measured in a round, after a warm-up.
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// Rounds of each; the median counts.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Leaves Janus out.
+    #[arg(long)]
+    no_peer: bool,
+    /// The binary of the node; by default the one beside this program.
+    #[arg(long)]
+    hearing: Option<PathBuf>,
+}
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    // The client of HTTP wants one even where nothing is encrypted. It is refused only where there is one already.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let mut table = Table::default();
+    let all = ["forward".to_owned()];
+    for row in if args.rows.is_empty() { &all[..] } else { &args.rows } {
+        match row.as_str() {
+            "bare" => table.extend(bare_rows(&args)?),
+            "janus" => table.extend(forward::measure(&plan(&args, Who { ours: false, peer: true })?)?),
+            "forward" => table.extend(forward::measure(&plan(&args, Who { ours: true, peer: !args.no_peer })?)?),
+            other => bail!("no row is named {other:?}; known: bare, janus, forward"),
+        }
+    }
+    table.print(args.json)?;
+    Ok(())
+}
+
+fn bare_rows(args: &Args) -> Result<Vec<Row>> {
+    let cost = bare::measure(usize::from(args.subscribers), args.rounds)?;
+    let row =
+        |name: &str, us| Row { name: name.to_owned(), ours: None, peer: None, limit: Some(us), unit: "us/packet" };
+    Ok(vec![row("bare-sendto", cost.sendto), row("bare-segments", cost.segments)])
+}
+
+fn plan(args: &Args, who: Who) -> Result<Plan> {
+    let beside = || Ok::<_, anyhow::Error>(std::env::current_exe()?.with_file_name("hearing"));
+    Ok(Plan {
+        hearing: args.hearing.clone().map_or_else(beside, Ok)?,
+        subscribers: args.subscribers,
+        seconds: args.seconds,
+        rounds: args.rounds,
+        who,
+    })
+}

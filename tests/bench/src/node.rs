@@ -1,0 +1,164 @@
+//! Our node as it is: the binary with a configuration of its own, joined through its public HTTP API.
+
+use std::net::{TcpListener, UdpSocket};
+use std::path::Path;
+use std::process::Command;
+use std::{fs, iter};
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::http::Http;
+use crate::load::{Host, Peer, machine_address};
+use crate::process::Server;
+
+/// A running node with one hearing whose seats nobody has taken yet.
+pub(crate) struct Node {
+    server: Server,
+    api: Http,
+    admin: Http,
+    hearing: String,
+    /// Seats that are free: their slug and the secret of their link; the sender's first.
+    seats: iter::Peekable<std::vec::IntoIter<(String, String)>>,
+    _directory: TempDir,
+}
+
+impl Node {
+    /// Starts `hearing run` with one seat for the sender and `subscribers` for receivers.
+    pub(crate) fn start(binary: &Path, subscribers: u8) -> Result<Self> {
+        ensure!(binary.exists(), "{} is not there: build it with the same profile", binary.display());
+        let directory = TempDir::new()?;
+        let (web, admin_port) = (free_tcp_port()?, free_tcp_port()?);
+        let socket = directory.path().join("admin.sock");
+        make_certificate(binary, directory.path())?;
+        let config = directory.path().join("node.toml");
+        fs::write(&config, configuration(directory.path(), [web, admin_port, free_udp_port()?], subscribers)?)?;
+        let mut command = Command::new(binary);
+        command.arg("run").arg("--config").arg(&config);
+        let mut server = Server::start(&mut command, directory.path().join("log"))?;
+        let (api, admin) = (Http::to(&format!("http://127.0.0.1:{web}"))?, Http::to_socket(&socket)?);
+        server.wait_until("hearing", || admin.get("/admin/node").is_ok())?;
+        let made = admin.post("/admin/hearings", None, &json!({"case": "bench", "template": "bench"}))?;
+        let hearing = text(&made, "id")?;
+        let seats = made["seats"].as_array().context("no seats")?.iter().map(link).collect::<Result<Vec<_>>>()?;
+        Ok(Self { server, api, admin, hearing, seats: seats.into_iter().peekable(), _directory: directory })
+    }
+
+    /// Joins the next free seat, has it admitted, and exchanges the descriptions.
+    fn take_seat(&mut self, peer: &mut Peer, sends: bool) -> Result<()> {
+        let (seat, token) = self.seats.next().context("no seat is free")?;
+        let device = "A".repeat(22);
+        let path = format!("/api/hearings/{}", self.hearing);
+        let joined = self.api.post(&format!("{path}/join"), None, &json!({"token": token, "device": device}))?;
+        let admit = json!({"action": "admit", "seat": seat, "identity": "known"});
+        self.admin.post(&format!("/admin/hearings/{}/act", self.hearing), None, &admit)?;
+        let sdp = peer.offer()?;
+        let offer = if sends {
+            json!({"sdp": sdp, "sends": lines(&sdp, &[]), "slots": []})
+        } else {
+            json!({"sdp": sdp, "sends": [], "slots": lines(&sdp, &[("seat", json!(0))])})
+        };
+        let session = text(&joined, "session")?;
+        let answer = self.api.post(&format!("{path}/media"), Some(&session), &offer)?;
+        peer.accept_answer(&text(&answer, "sdp")?)
+    }
+}
+
+impl Host for Node {
+    fn process(&self) -> u32 {
+        self.server.id()
+    }
+
+    fn publish(&mut self, peer: &mut Peer) -> Result<()> {
+        self.take_seat(peer, true)
+    }
+
+    fn subscribe(&mut self, peer: &mut Peer) -> Result<()> {
+        self.take_seat(peer, false)
+    }
+}
+
+/// What the m-lines of an offer are for: sound, then picture, with `more` about each.
+fn lines(sdp: &str, more: &[(&str, Value)]) -> Vec<Value> {
+    let mids = sdp.lines().filter_map(|line| line.strip_prefix("a=mid:"));
+    let line = |(mid, kind): (&str, &str)| {
+        let mut line = json!({"mid": mid, "kind": kind});
+        for (key, value) in more {
+            line[key] = value.clone();
+        }
+        line
+    };
+    mids.zip(["audio", "video"]).map(line).collect()
+}
+
+fn link(seat: &Value) -> Result<(String, String)> {
+    let link = text(seat, "link")?;
+    let token = link.split_once("#t=").context("a link without a token")?.1;
+    Ok((text(seat, "name")?, token.to_owned()))
+}
+
+fn text(value: &Value, key: &str) -> Result<String> {
+    value[key].as_str().map(str::to_owned).with_context(|| format!("no {key} in {value}"))
+}
+
+fn make_certificate(binary: &Path, directory: &Path) -> Result<()> {
+    let pki = directory.join("pki");
+    let run = |args: &[&str]| -> Result<()> {
+        let output = Command::new(binary).arg("pki").args(args).output()?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        ensure!(output.status.success(), "hearing pki {}: {said}", args.join(" "));
+        Ok(())
+    };
+    let pki = pki.to_string_lossy();
+    run(&["init", "--dir", &pki])?;
+    run(&["issue", "--dir", &pki, "--node", "bench", "--zone", "gov"])
+}
+
+fn configuration(directory: &Path, [web, admin, media]: [u16; 3], subscribers: u8) -> Result<String> {
+    let (at, ip) = (directory.display(), machine_address()?);
+    let mut text = format!(
+        r#"
+[node]
+id = "bench"
+zone = "gov"
+data = "{at}/data"
+[web]
+bind = "127.0.0.1:{web}"
+url = "http://127.0.0.1:{web}"
+[media]
+bind = "{ip}:{media}"
+advertise = ["{ip}"]
+workers = 1
+[admin]
+socket = "{at}/admin.sock"
+listen = "127.0.0.1:{admin}"
+[pki]
+root = "{at}/pki/root.pem"
+certificate = "{at}/pki/bench.pem"
+key = "{at}/pki/bench.key"
+[record]
+directory = "{at}/records"
+[[template]]
+name = "bench"
+title = "测量"
+title_en = "Measurement"
+"#
+    );
+    let seats =
+        iter::once(("sender".to_owned(), "judge")).chain((1..=subscribers).map(|n| (format!("party-{n}"), "party")));
+    for (name, role) in seats {
+        text += &format!(
+            "[[template.seat]]\nname = \"{name}\"\ntitle = \"席位\"\ntitle_en = \"Seat\"\nrole = \"{role}\"\nzone = \"gov\"\nendpoint = \"browser\"\nrequired = []\n"
+        );
+    }
+    Ok(text)
+}
+
+fn free_tcp_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+fn free_udp_port() -> Result<u16> {
+    Ok(UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port())
+}

@@ -1,0 +1,96 @@
+// What a page decodes in its slots: the counter and the seat drawn into pictures, the tone of sounds.
+// The test card's geometry and check bits stand in docs/ref/testcard.md. Runs inside the page, so it imports nothing.
+export async function observeInPage(seconds) {
+  const slots = Object.entries(window.hearing?.slots ?? {});
+  const ends = performance.now() + seconds * 1000;
+  const results = await Promise.all(slots.map(async ([name, element]) => [name, name.endsWith('/audio') ? await listen(element) : await watch(element)]));
+  return { slots: Object.fromEntries(results) };
+
+  async function watch(video) {
+    const seen = { frames: 0, bad: 0, first: 0, last: 0, seat: -1, counters: [] };
+    const canvas = new OffscreenCanvas(16, 9);
+    let stop = false;
+    const next = () => {
+      if (stop) return;
+      note(video, canvas, seen);
+      schedule();
+    };
+    const schedule = () => (video.requestVideoFrameCallback ? video.requestVideoFrameCallback(next) : setTimeout(next, 15));
+    schedule();
+    await new Promise((resolve) => setTimeout(resolve, ends - performance.now()));
+    stop = true;
+    return seen;
+  }
+
+  function note(video, canvas, seen) {
+    if (!video.videoWidth) return;
+    canvas.width = video.videoWidth;
+    canvas.height = video.videoHeight;
+    const context = canvas.getContext('2d', { willReadFrequently: true });
+    context.drawImage(video, 0, 0);
+    const mark = read(context.getImageData(0, 0, canvas.width, canvas.height));
+    if (!mark) {
+      seen.bad += 1;
+      return;
+    }
+    if (seen.frames === 0) seen.first = mark.counter;
+    if (seen.frames === 0 || mark.counter !== seen.last) {
+      seen.frames += 1;
+      seen.counters.push(mark.counter);
+    }
+    seen.last = mark.counter;
+    seen.seat = mark.seat;
+  }
+
+  function read(image) {
+    const words = [0, 1].map((row) => cells(image, row));
+    if (words.includes(null)) return null;
+    const [counter, seats] = [checked(words[0], 0b1010), checked(words[1], 0b0101)];
+    if (counter === null || seats === null || seats >> 6 !== (~seats & 0x3f)) return null;
+    return { counter, seat: seats >> 6 };
+  }
+
+  function checked(word, salt) {
+    const value = word >> 4;
+    return (word & 15) === (((value >> 8) ^ (value >> 4) ^ value ^ salt) & 15) ? value : null;
+  }
+
+  function cells({ data, width, height }, row) {
+    let word = 0;
+    const y = Math.floor(((row * 3 + 1.5) * height) / 27);
+    for (let cell = 0; cell < 16; cell += 1) {
+      let sum = 0;
+      for (let part = -2; part <= 2; part += 1) {
+        const x = Math.floor(((cell + 0.5) * width) / 16) + part;
+        sum += data[(y * width + x) * 4 + 1];
+      }
+      const mean = sum / 5;
+      if (Math.abs(mean - 128) < 32) return null;
+      word = (word << 1) | (mean > 128 ? 1 : 0);
+    }
+    return word;
+  }
+
+  async function listen(element) {
+    const seen = { tone: 0 };
+    if (!element.srcObject || element.srcObject.getAudioTracks().length === 0) return seen;
+    const context = new AudioContext();
+    await context.resume();
+    const analyser = new AnalyserNode(context, { fftSize: 8192 });
+    context.createMediaStreamSource(element.srcObject).connect(analyser);
+    const bins = new Float32Array(analyser.frequencyBinCount);
+    const votes = new Map();
+    while (performance.now() < ends) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      analyser.getFloatFrequencyData(bins);
+      const peak = bins.reduce((best, level, bin) => (level > bins[best] ? bin : best), 0);
+      if (bins[peak] < -50) continue;
+      const frequency = (peak * context.sampleRate) / analyser.fftSize;
+      votes.set(frequency, (votes.get(frequency) ?? 0) + 1);
+    }
+    await context.close();
+    const loudest = [...votes].sort((a, b) => b[1] - a[1])[0];
+    if (loudest) seen.tone = loudest[0];
+    return seen;
+  }
+}

@@ -1,0 +1,127 @@
+//! Real browsers on seats, and what they saw and heard.
+
+use std::collections::HashMap;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::media::Card;
+
+/// One participant in a real browser; the browser ends when it is dropped.
+pub struct Browser {
+    child: Child,
+    commands: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+}
+
+/// What a browser decoded in one of its slots.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Seen {
+    /// Pictures with another counter than the one before.
+    pub frames: u32,
+    /// Pictures whose check bits were wrong.
+    pub bad: u32,
+    /// The first counter.
+    pub first: u32,
+    /// The last counter.
+    pub last: u32,
+    /// The seat drawn into the pictures; -1 when none was read.
+    pub seat: i32,
+    /// The loudest frequency, Hz; 0 when silent.
+    pub tone: f32,
+    /// Every counter, in the order of sight.
+    pub counters: Vec<u16>,
+}
+
+impl Browser {
+    /// Chromium in `namespace`, whose camera and microphone play `card`.
+    pub fn chromium(namespace: &str, card: &Card) -> Self {
+        Self::start("chromium", namespace, Some(card))
+    }
+
+    /// Firefox with its own fake camera and microphone, outside any namespace.
+    pub fn firefox() -> Self {
+        Self::start("firefox", "-", None)
+    }
+
+    /// Opens the page of a link and joins without a click.
+    pub fn join(&mut self, link: &str) {
+        let url = link.replacen("#", "?auto=1#", 1);
+        self.tell(&json!({ "command": "open", "url": url }));
+    }
+
+    /// Opens an address.
+    pub fn open(&mut self, url: &str) {
+        self.tell(&json!({ "command": "open", "url": url }));
+    }
+
+    /// Waits until a JavaScript expression is true, at most 30 s, and gives its value.
+    pub fn wait(&mut self, expression: &str) -> Value {
+        self.tell(&json!({ "command": "wait", "expression": expression }))["value"].clone()
+    }
+
+    /// Looks and listens for a while; the answer is by `seat name/kind`.
+    pub fn observe(&mut self, seconds: u32) -> HashMap<String, Seen> {
+        let answer = self.tell(&json!({ "command": "observe", "seconds": seconds }));
+        serde_json::from_value(answer["slots"].clone()).expect("the page reports its slots")
+    }
+
+    /// The page's text.
+    pub fn text(&mut self) -> String {
+        self.tell(&json!({ "command": "text" }))["text"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Clicks.
+    pub fn click(&mut self, selector: &str) {
+        self.tell(&json!({ "command": "click", "selector": selector }));
+    }
+
+    /// Takes a picture of the page.
+    pub fn screenshot(&mut self, file: &Path) {
+        self.tell(&json!({ "command": "screenshot", "path": file }));
+    }
+
+    fn start(kind: &str, namespace: &str, card: Option<&Card>) -> Self {
+        let file = |path: Option<&PathBuf>| path.map_or_else(|| PathBuf::from("-"), Clone::clone);
+        let mut child = Command::new("node")
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/clients/seat.mjs"))
+            .args([kind, namespace])
+            .arg(file(card.map(|c| &c.video)))
+            .arg(file(card.map(|c| &c.audio)))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("node is installed by scripts/setup");
+        let commands = child.stdin.take();
+        let answers = BufReader::new(child.stdout.take().expect("stdout is piped"));
+        let mut browser = Self { child, commands, answers };
+        browser.answer();
+        browser
+    }
+
+    fn tell(&mut self, command: &Value) -> Value {
+        let commands = self.commands.as_mut().expect("stdin is piped");
+        writeln!(commands, "{command}").expect("the browser driver listens");
+        let answer = self.answer();
+        assert_eq!(answer["ok"], true, "{command}: {}", answer["error"]);
+        answer
+    }
+
+    fn answer(&mut self) -> Value {
+        let mut line = String::new();
+        self.answers.read_line(&mut line).expect("the browser driver answers");
+        serde_json::from_str(&line).unwrap_or_else(|_| panic!("the browser driver ended: {line:?}"))
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // The end of its input makes the driver close its browser; one that is gone already has done so.
+        drop(self.commands.take());
+        let _ = self.child.wait();
+    }
+}

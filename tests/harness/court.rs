@@ -1,0 +1,276 @@
+//! Three real nodes in isolated networks, driven as an operator would: by configuration and the command line.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use hearing_bridge::net::pki::{Authority, Host, Wish};
+use hearing_bridge::net::tls::Identity;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::zones::{ALL, GOV, INTERNET, TRIPARTITE, TRUNK, Zone, Zones};
+
+/// A court with its edges; everything ends when it is dropped.
+pub struct Court {
+    /// The networks.
+    pub zones: Zones,
+    directory: TempDir,
+    nodes: Vec<(Zone, Child)>,
+}
+
+impl Court {
+    /// Starts all three nodes with the demo's crossings and templates.
+    pub fn open() -> Self {
+        Self::with_policy(POLICY)
+    }
+
+    /// Starts all three nodes with other crossings or templates.
+    pub fn with_policy(policy: &str) -> Self {
+        let directory = tempfile::Builder::new().prefix("hearing-e2e-").tempdir().expect("a temporary directory");
+        let mut court = Self { zones: Zones::up(), directory, nodes: Vec::new() };
+        let (now, keys) = (jiff::Timestamp::now(), court.path("pki"));
+        let authority = Authority::init(&keys, "test", now).expect("development certificates");
+        for zone in ALL {
+            let host = Host::Ip(zone.address.parse().expect("an address"));
+            let identity = Identity { zone: zone.name.parse().expect("a zone"), node: zone.node.parse().expect("an id") };
+            authority.issue(&Wish { identity, hosts: vec![host], days: 1 }, &keys, now).expect("a certificate");
+            fs::write(court.config(zone), court.configuration(zone, policy)).expect("the configuration is written");
+            court.start(zone);
+        }
+        court.wait_for_trunks(2);
+        court
+    }
+
+    /// A path in the court's directory.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Where the home keeps its records.
+    pub fn records(&self) -> PathBuf {
+        self.path(TRIPARTITE.node).join("records")
+    }
+
+    /// Starts the node of `zone`.
+    pub fn start(&mut self, zone: Zone) {
+        let log = File::options().create(true).append(true).open(self.log(zone)).expect("a log");
+        let child = Zones::command(&self.zones.node(zone), HEARING)
+            .args(["run", "--config"])
+            .arg(self.config(zone))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a log"))
+            .stderr(log)
+            .spawn()
+            .expect("the node starts");
+        self.nodes.push((zone, child));
+    }
+
+    /// Kills the node of `zone` as a power cut would: no signal that it could handle.
+    pub fn kill(&mut self, zone: Zone) {
+        let at = self.nodes.iter().position(|(of, _)| of.name == zone.name).expect("the node runs");
+        let (_, mut child) = self.nodes.remove(at);
+        child.kill().expect("the node is killed");
+        child.wait().expect("the node is gone");
+    }
+
+    /// Waits until the home has `count` trunks up.
+    pub fn wait_for_trunks(&self, count: usize) {
+        self.until("the trunks are up", || {
+            let node = self.admin_get("/admin/node")?;
+            let up = node["trunks"].as_array()?.iter().filter(|trunk| trunk["up"] == true).count();
+            (up >= count).then_some(())
+        });
+    }
+
+    /// Runs a verb of the command line at the home and expects success; the answer is its JSON.
+    pub fn hearing(&self, arguments: &[&str]) -> Value {
+        let output = self.try_hearing(arguments);
+        assert!(
+            output.status.success(),
+            "hearing {}: {}\n{}",
+            arguments.join(" "),
+            String::from_utf8_lossy(&output.stderr),
+            self.logs()
+        );
+        serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
+    }
+
+    /// Runs a verb of the command line at the home, whatever comes of it.
+    pub fn try_hearing(&self, arguments: &[&str]) -> Output {
+        Command::new(HEARING)
+            .args(arguments)
+            .arg("--json")
+            .env("HEARING_ADMIN", self.path(TRIPARTITE.node).join("admin.sock"))
+            .output()
+            .expect("hearing runs")
+    }
+
+    /// Starts a hearing and gives its id and the links by seat.
+    pub fn convene(&self, template: &str) -> (String, impl Fn(&str) -> String + use<>) {
+        let started = self.hearing(&["start", "--case", "(2022)内0291刑初123号", "--template", template]);
+        let id = started["id"].as_str().expect("an id").to_owned();
+        let link = move |seat: &str| {
+            let seats = started["seats"].as_array().expect("seats");
+            let found = seats.iter().find(|s| s["name"] == seat).unwrap_or_else(|| panic!("no seat {seat}"));
+            found["link"].as_str().expect("a link").to_owned()
+        };
+        (id, link)
+    }
+
+    /// The seat as the operator sees it.
+    pub fn seat(&self, hearing: &str, seat: &str) -> Value {
+        let shown = self.hearing(&["show", hearing]);
+        let seats = shown["view"]["seats"].as_array().expect("seats");
+        seats.iter().find(|s| s["name"] == seat).cloned().unwrap_or_else(|| panic!("no seat {seat}"))
+    }
+
+    /// Waits until `seat` is in the given presence.
+    pub fn wait_for(&self, hearing: &str, seat: &str, presence: &str) {
+        self.until(&format!("{seat} is {presence}"), || {
+            (self.seat(hearing, seat)["presence"] == presence).then_some(())
+        });
+    }
+
+    /// Waits for something to become true, at most 30 s.
+    pub fn until<T>(&self, what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            if let Some(value) = probe() {
+                return value;
+            }
+            assert!(Instant::now() < deadline, "waited 30 s in vain until {what}\n{}", self.logs());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// The log of a zone's node so far.
+    pub fn log_text(&self, zone: Zone) -> String {
+        fs::read_to_string(self.log(zone)).unwrap_or_default()
+    }
+
+    fn admin_get(&self, path: &str) -> Option<Value> {
+        let socket = self.path(TRIPARTITE.node).join("admin.sock");
+        let output = Command::new("curl")
+            .args(["--silent", "--fail", "--unix-socket"])
+            .arg(socket)
+            .arg(format!("http://node{path}"))
+            .output()
+            .ok()?;
+        serde_json::from_slice(&output.stdout).ok()
+    }
+
+    fn config(&self, zone: Zone) -> PathBuf {
+        self.path(&format!("{}.toml", zone.node))
+    }
+
+    fn log(&self, zone: Zone) -> PathBuf {
+        self.path(&format!("{}.log", zone.node))
+    }
+
+    fn logs(&self) -> String {
+        let tail = |zone: Zone| {
+            let text = self.log_text(zone);
+            let lines: Vec<_> = text.lines().collect();
+            format!("--- {}\n{}\n", zone.node, lines[lines.len().saturating_sub(25)..].join("\n"))
+        };
+        ALL.map(tail).concat()
+    }
+
+    fn configuration(&self, zone: Zone, policy: &str) -> String {
+        let root = self.directory.path().display();
+        let (node, address) = (zone.node, zone.address);
+        let own = format!(
+            "[node]\nid = \"{node}\"\nzone = \"{}\"\ndata = \"{root}/{node}\"\n\
+             [web]\nbind = \"{address}:443\"\nurl = \"https://{address}\"\n\
+             tls = {{ certificate = \"{root}/pki/{node}.pem\", key = \"{root}/pki/{node}.key\" }}\n\
+             [media]\nbind = \"{address}:3478\"\nadvertise = [\"{address}\"]\nworkers = 1\n\
+             [admin]\nsocket = \"{root}/{node}/admin.sock\"\nlisten = \"127.0.0.1:9090\"\n\
+             [pki]\nroot = \"{root}/pki/root.pem\"\ncertificate = \"{root}/pki/{node}.pem\"\n\
+             key = \"{root}/pki/{node}.key\"\nrevoked = \"{root}/pki/revoked.pem\"\n\
+             [record]\ndirectory = \"{root}/{node}/records\"\n",
+            zone.name
+        );
+        own + &trunks(zone) + policy
+    }
+}
+
+impl Drop for Court {
+    fn drop(&mut self) {
+        for (_, child) in &mut self.nodes {
+            // A node that ended already needs no killing; the test has judged that by then.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn trunks(zone: Zone) -> String {
+    match zone.link {
+        None => {
+            let peers = [INTERNET, GOV].map(|edge| {
+                format!(
+                    "[[trunk]]\npeer = \"{}\"\nzone = \"{}\"\nvouches = [\"{}\"]\nweb = \"https://{}\"\nkbps = 50000\n",
+                    edge.node, edge.name, edge.name, edge.address
+                )
+            });
+            format!("[trunks]\nlisten = \"0.0.0.0:{TRUNK_PORT}\"\n{}", peers.concat())
+        }
+        Some((home, _)) => {
+            let vouched: Vec<_> = ALL.iter().map(|z| z.name).filter(|name| *name != zone.name).collect();
+            format!(
+                "[[trunk]]\npeer = \"{}\"\nzone = \"{}\"\ndial = \"{home}:{TRUNK_PORT}\"\nvouches = {vouched:?}\n\
+                 web = \"https://{}\"\nkbps = 50000\n",
+                TRIPARTITE.node, TRIPARTITE.name, TRIPARTITE.address
+            )
+        }
+    }
+}
+
+/// Captures what passes on an edge's trunk link.
+pub struct Capture {
+    child: Child,
+    file: PathBuf,
+}
+
+impl Capture {
+    /// Begins to capture at `zone`'s end of its trunk link.
+    pub fn begin(court: &Court, zone: Zone) -> Self {
+        let file = court.path(&format!("{}.pcap", zone.node));
+        let child = Zones::command(&court.zones.node(zone), "tcpdump")
+            .args(["-i", TRUNK, "-n", "-U", "--immediate-mode", "-Z", "root", "-w"])
+            .arg(&file)
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("tcpdump is installed by scripts/setup");
+        let capture = Self { child, file };
+        court.until("tcpdump captures", || capture.file.metadata().is_ok_and(|m| m.len() > 0).then_some(()));
+        capture
+    }
+
+    /// Ends it and gives every IP packet as tcpdump prints it, one a line.
+    pub fn end(mut self) -> Vec<String> {
+        self.child.kill().expect("tcpdump ends");
+        self.child.wait().expect("tcpdump is gone");
+        let output = Command::new("tcpdump").args(["-n", "-q", "-t", "-r"]).arg(&self.file).output().expect("tcpdump");
+        String::from_utf8_lossy(&output.stdout).lines().filter(|l| l.starts_with("IP ")).map(str::to_owned).collect()
+    }
+}
+
+/// ffprobe of a file: every packet's stream and time, as JSON.
+pub fn ffprobe(file: &Path) -> Value {
+    let output = Command::new("ffprobe")
+        .args(["-v", "error", "-of", "json", "-show_streams", "-show_packets"])
+        .arg(file)
+        .output()
+        .expect("ffprobe is installed by scripts/setup");
+    assert!(output.stderr.is_empty(), "ffprobe {}: {}", file.display(), String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("ffprobe prints JSON")
+}
+
+/// The binary under test.
+pub const HEARING: &str = env!("CARGO_BIN_EXE_hearing");
+/// The trunk's UDP port at home.
+pub const TRUNK_PORT: u16 = 7443;
+const POLICY: &str = include_str!("../../bridge/src/cli/demo/policy.toml");

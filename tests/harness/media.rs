@@ -1,0 +1,65 @@
+//! Pictures and sound for real browsers' fake devices: the test card with a counter, and the seat's tone.
+
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+
+use hearing_proto::testcard::tone::{SAMPLE_RATE, Tone, frequency};
+use hearing_proto::testcard::{self, Mark, Size};
+
+/// The files that a browser's fake camera and microphone play, in a loop.
+pub struct Card {
+    /// Uncompressed pictures, `y4m`.
+    pub video: PathBuf,
+    /// Uncompressed sound, `wav`.
+    pub audio: PathBuf,
+}
+
+impl Card {
+    /// Draws the card of `seat` into `directory`.
+    pub fn draw(directory: &Path, seat: u8) -> Self {
+        let card = Self {
+            video: directory.join(format!("seat{seat}.y4m")),
+            audio: directory.join(format!("seat{seat}.wav")),
+        };
+        write_video(&card.video, seat).expect("the card's pictures are written");
+        write_audio(&card.audio, seat).expect("the card's sound is written");
+        card
+    }
+}
+
+/// True when `heard` (Hz) is the tone of `seat`.
+pub fn is_tone_of(seat: u8, heard: f32) -> bool {
+    (heard - frequency(seat) as f32).abs() < 30.0
+}
+
+fn write_video(path: &Path, seat: u8) -> std::io::Result<()> {
+    let mut file = BufWriter::new(File::create(path)?);
+    let size = Size::new(640, 360).expect("an even size");
+    writeln!(file, "YUV4MPEG2 W{} H{} F{FPS}:1 Ip A1:1 C420", size.width(), size.height())?;
+    for counter in 0..FRAMES {
+        file.write_all(b"FRAME\n")?;
+        file.write_all(&testcard::draw(size, Mark { counter, seat }))?;
+    }
+    file.flush()
+}
+
+fn write_audio(path: &Path, seat: u8) -> std::io::Result<()> {
+    let mut samples = vec![0; SAMPLE_RATE as usize * 4];
+    Tone::new(seat).fill(&mut samples);
+    let bytes: Vec<u8> = samples.iter().flat_map(|sample: &i16| sample.to_le_bytes()).collect();
+    let length = u32::try_from(bytes.len()).expect("four seconds fit");
+    let mut file = BufWriter::new(File::create(path)?);
+    file.write_all(b"RIFF")?;
+    file.write_all(&(36 + length).to_le_bytes())?;
+    file.write_all(b"WAVEfmt \x10\0\0\0\x01\0\x01\0")?;
+    file.write_all(&SAMPLE_RATE.to_le_bytes())?;
+    file.write_all(&(SAMPLE_RATE * 2).to_le_bytes())?;
+    file.write_all(b"\x02\0\x10\0data")?;
+    file.write_all(&length.to_le_bytes())?;
+    file.write_all(&bytes)?;
+    file.flush()
+}
+
+const FPS: u16 = 15;
+const FRAMES: u16 = 150;

@@ -107,11 +107,7 @@ impl Srtp {
     }
 }
 
-fn inbound(
-    keys: &SessionKeys,
-    profile: ProtectionProfile,
-    provider: &Arc<dyn RTCCryptoProvider>,
-) -> Option<Context> {
+fn inbound(keys: &SessionKeys, profile: ProtectionProfile, provider: &Arc<dyn RTCCryptoProvider>) -> Option<Context> {
     let (rtp, rtcp) = (srtp_replay_protection(WINDOW), srtcp_replay_protection(WINDOW));
     let (key, salt) = (&keys.remote_master_key, &keys.remote_master_salt);
     Context::new(key, salt, profile, Some(rtp), Some(rtcp), provider.crypto()).ok()

@@ -8,13 +8,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use hearing_config::{Codec, HearingId, Kind, NodeId, Pki, Role, SeatId, TrackId, Zone};
-use hearing_signaling::access::JoinToken;
-use hearing_signaling::access::crossing::Crossing;
-use hearing_signaling::hearing::{Action, Identity as Checked, MediaReport};
-use hearing_signaling::registry::{
-    HearingHandle, Join, Joined, Refusal, Registry, RegistryChange, SeatTemplate, Started, Template,
+use hearing_config::{
+    Codec, Crossing, HearingId, Kind, NodeId, Pki, Role, SeatId, Template, TemplateSeat, TrackId, Zone,
 };
+use hearing_signaling::access::JoinToken;
+use hearing_signaling::hearing::{Action, Identity as Checked, MediaReport};
+use hearing_signaling::registry::{HearingHandle, Join, Joined, Refusal, Registry, RegistryChange, Started};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, ExtendedKeyUsagePurpose, IsCa, Issuer,
     KeyIdMethod, KeyPair, KeyUsagePurpose, RevocationReason, RevokedCertParams, SanType, SerialNumber, date_time_ymd,
@@ -181,7 +180,7 @@ impl Node {
     pub(super) fn sit(&self, hearing: HearingId, seat: u8, kinds: &[Kind]) -> Heard {
         let heard = Heard::default();
         let leg = Endpoint::new(seat, &self.identity.zone, kinds, heard.clone());
-        let id = LegId(u64::from(seat) + 1);
+        let id = LegId::fresh();
         let place = Place::Seat(SeatId(seat));
         self.worker.send(Command::Attach(Attach { hearing, id, place, ufrag: None, leg: Box::new(leg) })).unwrap();
         heard
@@ -189,18 +188,19 @@ impl Node {
 }
 
 async fn registry(own: &Identity, data: PathBuf) -> Registry {
-    let seat = |(name, role, zone): (&str, Role, &str)| SeatTemplate {
+    let seat = |(name, role, zone): (&str, Role, &str)| TemplateSeat {
         name: name.into(),
         title: name.into(),
         title_en: name.into(),
         role,
         zone: zone.parse().unwrap(),
-        endpoint: "browser".into(),
+        endpoint: hearing_config::Endpoint::Browser,
         required: Vec::new(),
     };
     let seats =
         [("judge", Role::Judge, "court"), ("counsel", Role::Counsel, "inet"), ("witness", Role::Witness, "inet")];
-    let templates = vec![Template { name: "trial".into(), seats: seats.map(seat).into() }];
+    let text = || "trial".to_owned();
+    let templates = vec![Template { name: text(), title: text(), title_en: text(), seats: seats.map(seat).into() }];
     let links = ["court", "inet"].map(|name| (zone(name), format!("https://{name}.example"))).into_iter().collect();
     let (node, zone) = (own.node.clone(), own.zone.clone());
     let settings = hearing_signaling::registry::Settings { node, zone, templates, data, links };

@@ -3,8 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use hearing_config::{DenyReason, Kind, Role, SeatId, TrackId, Verdict};
-use hearing_signaling::access::crossing::Crossing;
+use hearing_config::{Crossing, DenyReason, Kind, Role, SeatId, TrackId, Verdict};
 
 use super::super::GateSide;
 use super::harness::{Pair, crossing, until, zone};

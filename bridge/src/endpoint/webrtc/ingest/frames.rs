@@ -114,7 +114,10 @@ mod tests {
     fn another_picture_size_is_another_generation() {
         let mut frames = Frames::new(Codec::Vp8);
         let mut generation = |time, width| {
-            frames.look(1, time, true, vp8_packet(true, &[0, 0, 0, 0x9d, 1, 0x2a, width, 1, 180, 0])).unwrap().generation
+            frames
+                .look(1, time, true, vp8_packet(true, &[0, 0, 0, 0x9d, 1, 0x2a, width, 1, 180, 0]))
+                .unwrap()
+                .generation
         };
         assert_eq!([generation(0, 64), generation(1, 64), generation(2, 32)], [0, 0, 1]);
     }

@@ -326,13 +326,7 @@ impl Ingest {
 }
 
 fn arrived(header: &Header, payload: Bytes) -> Arrived {
-    Arrived {
-        sequence: header.sequence,
-        timestamp: header.timestamp,
-        marker: header.marker,
-        payload,
-        repair: false,
-    }
+    Arrived { sequence: header.sequence, timestamp: header.timestamp, marker: header.marker, payload, repair: false }
 }
 
 /// The packet inside an RTX packet (RFC 4588 section 4); `None` for probes, which repeat nothing.

@@ -43,7 +43,7 @@ pub enum FromChild {
         /// The child's [`VERSION`].
         version: u16,
     },
-    /// The generator's time 0 by the wall clock, in microseconds since 1970.
+    /// What the wall clock shows at place 0 of the generator's streams, in microseconds since 1970.
     Started {
         /// When.
         at: i64,
@@ -77,7 +77,7 @@ pub enum FromChild {
         /// Seats, lowest first.
         seats: Vec<u8>,
     },
-    /// The tone fell silent: its sender's clock stood at a full second.
+    /// The tone fell silent: the wall clock stood at a full second when it was made.
     Gap {
         /// The stream.
         stream: u16,

@@ -6,7 +6,7 @@ pub mod tone;
 /// What a test card shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mark {
-    /// The frame's number, 0 to 4,095; the number after 4,095 is 0.
+    /// The frame's number by the wall clock: frames since 1970, modulo [`COUNTERS`].
     pub counter: u16,
     /// The seat that sends it, 0 to 63.
     pub seat: u8,
@@ -93,7 +93,35 @@ pub fn read(luma: Luma<'_>) -> Option<Mark> {
     let top = checked(read_cells(luma, 0)?, COUNTER_SALT)?;
     let below = checked(read_cells(luma, 1)?, SEAT_SALT)?;
     let (seat, inverse) = (below >> 6, below & 0x3f);
-    (seat == !inverse & 0x3f).then_some(Mark { counter: top, seat: u8::try_from(seat).ok()? })
+    let whole = top < COUNTERS && seat == !inverse & 0x3f;
+    whole.then_some(Mark { counter: top, seat: u8::try_from(seat).ok()? })
+}
+
+/// The number of the frame that is drawn at, or first after, a time; `None` for times before 1970.
+#[must_use]
+pub fn frame_at(wall_us: i64, fps: u8) -> Option<u64> {
+    let wall = u128::try_from(wall_us).ok()?;
+    u64::try_from((wall * u128::from(fps)).div_ceil(1_000_000)).ok()
+}
+
+/// When a frame is drawn, in microseconds since 1970. `fps` must not be 0.
+#[must_use]
+pub fn time_of(frame: u64, fps: u8) -> i64 {
+    i64::try_from(u128::from(frame) * 1_000_000 / u128::from(fps.max(1))).unwrap_or(i64::MAX)
+}
+
+/// What is drawn for a frame.
+#[must_use]
+pub fn counter_of(frame: u64) -> u16 {
+    u16::try_from(frame % u64::from(COUNTERS)).unwrap_or(0)
+}
+
+/// The frame that a counter stands for: the one nearest to `wall_us`.
+#[must_use]
+pub fn frame_near(counter: u16, wall_us: i64, fps: u8) -> Option<u64> {
+    let (here, period) = (frame_at(wall_us, fps)?, u64::from(COUNTERS));
+    let behind = (here % period + period - u64::from(counter) % period) % period;
+    if behind <= period / 2 { here.checked_sub(behind) } else { here.checked_add(period - behind) }
 }
 
 /// The two words of 16 bits that a card shows, most significant bit at the left.
@@ -179,8 +207,9 @@ impl Grain {
 pub const CELLS: usize = 16;
 /// The height of a row of cells is this part of the picture's.
 pub const ROWS: usize = 9;
-/// Numbers that the counter has.
-pub const COUNTERS: u16 = 4096;
+/// Numbers that the counter has. A multiple of every usual frame rate, so that a counter that is a multiple of its frame
+/// rate always means a full second.
+pub const COUNTERS: u16 = 3600;
 
 const COUNTER_SALT: u16 = 0b1010;
 const SEAT_SALT: u16 = 0b0101;
@@ -212,14 +241,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_mark_is_read_back_at_any_size(counter in 0_u16..4096, seat in 0_u8..64, w in 64_u16..640, h in 36_u16..360) {
+        fn every_mark_is_read_back_at_any_size(counter in 0_u16..3600, seat in 0_u8..64, w in 64_u16..640, h in 36_u16..360) {
             let size = Size::new(w * 2, h * 2).unwrap();
             let mark = Mark { counter, seat };
             prop_assert_eq!(read(luma(&draw(size, mark), size)), Some(mark));
         }
 
         #[test]
-        fn noise_and_scaling_do_not_hide_the_mark(counter in 0_u16..4096, seat in 0_u8..64, noise in prop::collection::vec(0_u8..60, 997)) {
+        fn noise_and_scaling_do_not_hide_the_mark(counter in 0_u16..3600, seat in 0_u8..64, noise in prop::collection::vec(0_u8..60, 997)) {
             let (from, to) = (Size::new(640, 360).unwrap(), Size::new(320, 180).unwrap());
             let mark = Mark { counter, seat };
             let mut small = scaled(&draw(from, mark), from, to);
@@ -230,7 +259,7 @@ mod tests {
         }
 
         #[test]
-        fn a_wrong_cell_is_noticed(counter in 0_u16..4096, seat in 0_u8..64, cell in 0_usize..16, row in 0_usize..2) {
+        fn a_wrong_cell_is_noticed(counter in 0_u16..3600, seat in 0_u8..64, cell in 0_usize..16, row in 0_usize..2) {
             let size = Size::new(640, 360).unwrap();
             let mut picture = draw(size, Mark { counter, seat });
             for y in row * 40..row * 40 + 40 {
@@ -252,6 +281,23 @@ mod tests {
         let size = Size::new(640, 360).unwrap();
         for brightness in [0, 16, 128, 235, 255] {
             assert_eq!(read(luma(&vec![brightness; 640 * 360], size)), None);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_counter_is_the_frame_nearest_to_the_time(frame in 1_000_000_u64..1 << 40, fps in 1_u8..=60, off in -25_000_000_i64..25_000_000) {
+            let wall = time_of(frame, fps) + off;
+            prop_assert_eq!(frame_near(counter_of(frame), wall, fps), Some(frame));
+            prop_assert_eq!(frame_at(time_of(frame, fps), fps), Some(frame));
+        }
+    }
+
+    #[test]
+    fn a_counter_that_is_a_multiple_of_the_frame_rate_means_a_full_second() {
+        for fps in [5, 10, 12, 15, 20, 24, 25, 30, 50, 60_u8] {
+            assert_eq!(COUNTERS % u16::from(fps), 0);
+            assert_eq!(time_of(u64::from(fps) * 1_795_429_864, fps), 1_795_429_864_000_000);
         }
     }
 

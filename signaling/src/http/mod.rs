@@ -68,7 +68,10 @@ pub fn public(app: App) -> Router {
     let api = Router::new()
         .route("/api/hearings/{id}/join", post(join::join))
         .route("/api/hearings/{id}/ws", any(ws::upgrade))
-        .route("/api/hearings/{id}/media", post(media::offer).delete(media::end))
+        .route(
+            "/api/hearings/{id}/media",
+            post(media::offer).delete(media::end).layer(DefaultBodyLimit::max(OFFER_LIMIT)),
+        )
         .route("/api/hearings/{id}/whip", post(whip::publish))
         .route("/api/hearings/{id}/whep", post(whip::watch))
         .route("/api/hearings/{id}/whip/{session}", delete(whip::end))
@@ -181,6 +184,8 @@ pub enum MediaRefusal {
 
 /// The largest body of a request, in bytes.
 pub(crate) const BODY_LIMIT: usize = 64 * 1024;
+/// An offer of a browser with 16 seats has about 72,000 bytes.
+const OFFER_LIMIT: usize = 256 * 1024;
 
 // Style attributes are what component libraries place menus with; scripts come from this origin only.
 const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; \

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use hearing_proto::child::{Coded, FromChild, Generate, PICTURE, PictureShape, SOUND, ToChild};
 use hearing_proto::testcard::tone::{SAMPLE_RATE, Tone};
-use hearing_proto::testcard::{self, COUNTERS, Mark, Size};
+use hearing_proto::testcard::{self, Mark, Size};
 
 use super::{Counters, Error};
 use crate::codec::{Output, Pipeline, Task};
@@ -25,11 +25,14 @@ struct Camera {
     shape: PictureShape,
     size: Size,
     seat: u8,
+    /// The first frame's number by the wall clock, and how many came since.
+    first: u64,
     frame: u64,
 }
 
 struct Microphone {
     pipeline: Pipeline,
+    seat: u8,
     tone: Tone,
     packet: u64,
 }
@@ -47,11 +50,11 @@ impl Generator {
                 return Err(Error::Job("no such frame rate"));
             }
             let pipeline = Arc::new(start(Task::EncodePicture(shape), PICTURE)?);
-            Ok(Camera { pipeline, shape, size, seat: what.seat, frame: 0 })
+            Ok(Camera { pipeline, shape, size, seat: what.seat, first: 0, frame: 0 })
         });
         let sound = what.sound.then(|| {
             let pipeline = start(Task::EncodeSound, SOUND)?;
-            Ok::<_, Error>(Microphone { pipeline, tone: Tone::new(what.seat), packet: 0 })
+            Ok::<_, Error>(Microphone { pipeline, seat: what.seat, tone: Tone::starting(what.seat, 0), packet: 0 })
         });
         Ok(Self { picture: picture.transpose()?, sound: sound.transpose()?, counters })
     }
@@ -78,15 +81,30 @@ impl Generator {
         }
     }
 
+    /// Lays place 0 of both streams on the next full frame of the wall clock; gives the time of it.
+    fn begin(&mut self, sender: &Sender) -> Instant {
+        let (now, wall) = (Instant::now(), wall_clock());
+        let fps = self.picture.as_ref().map_or(1, |camera| camera.shape.fps);
+        let first = testcard::frame_at(wall, fps).unwrap_or(0);
+        let at = testcard::time_of(first, fps);
+        if let Some(camera) = &mut self.picture {
+            camera.first = first;
+        }
+        if let Some(microphone) = &mut self.sound {
+            microphone.tone = Tone::starting(microphone.seat, at);
+        }
+        sender.send(&FromChild::Started { at });
+        now + Duration::from_micros(u64::try_from(at - wall).unwrap_or(0))
+    }
+
     fn generate(mut self, stop: &AtomicBool, sender: &Sender) {
-        let start = Instant::now();
-        sender.send(&FromChild::Started { at: wall_clock() });
+        let start = self.begin(sender);
         let mut report = Duration::from_secs(1);
         while !stop.load(Ordering::Relaxed) {
             let picture = self.picture.as_ref().map(Camera::due);
             let sound = self.sound.as_ref().map(Microphone::due);
             let Some(due) = picture.into_iter().chain(sound).min() else { return };
-            thread::sleep(due.saturating_sub(start.elapsed()));
+            thread::sleep((start + due).saturating_duration_since(Instant::now()));
             if let Some(camera) = self.picture.as_mut().filter(|_| picture == Some(due)) {
                 self.counters.frame_in();
                 camera.shoot();
@@ -109,7 +127,7 @@ impl Camera {
     }
 
     fn shoot(&mut self) {
-        let counter = u16::try_from(self.frame % u64::from(COUNTERS)).unwrap_or(0);
+        let counter = testcard::counter_of(self.first.saturating_add(self.frame));
         let picture = testcard::draw(self.size, Mark { counter, seat: self.seat });
         self.pipeline.push(micros(self.due()), picture);
         self.frame += 1;

@@ -9,7 +9,7 @@ pub const fn frequency(seat: u8) -> u32 {
     400 + 120 * (seat as u32 & 0x3f)
 }
 
-/// Samples of a seat's tone. It falls silent for [`GAP_US`] at every full second of its own time, so that sound can be laid
+/// Samples of a seat's tone. It falls silent for [`GAP_US`] at every full second of the wall clock, so that sound can be laid
 /// against the picture, whose frame number is then a multiple of its frame rate.
 #[derive(Debug, Clone)]
 pub struct Tone {
@@ -36,7 +36,7 @@ pub enum Heard {
         /// Seats, lowest first.
         seats: Vec<u8>,
     },
-    /// A gap began: the sender's clock stood at a full second.
+    /// A gap began: the wall clock stood at a full second when it was made.
     Gap {
         /// Where, in microseconds of the stream's time, to about 3 ms.
         pts: i64,
@@ -44,10 +44,11 @@ pub enum Heard {
 }
 
 impl Tone {
-    /// A seat's tone from its time 0 on.
+    /// A seat's tone from a time on, in microseconds since 1970.
     #[must_use]
-    pub const fn new(seat: u8) -> Self {
-        Self { seat, position: 0 }
+    pub fn starting(seat: u8, wall_us: i64) -> Self {
+        let within = u64::try_from(wall_us.rem_euclid(1_000_000)).unwrap_or(0);
+        Self { seat, position: within * u64::from(SAMPLE_RATE) / 1_000_000 }
     }
 
     /// The next samples.
@@ -172,7 +173,7 @@ mod tests {
 
     fn second(seat: u8) -> Vec<i16> {
         let mut samples = vec![0; 48_000];
-        Tone::new(seat).fill(&mut samples);
+        Tone::starting(seat, 0).fill(&mut samples);
         samples
     }
 
@@ -201,7 +202,7 @@ mod tests {
 
     #[test]
     fn gaps_are_heard_at_every_full_second_but_the_first() {
-        let (mut tone, mut ear, mut gaps) = (Tone::new(5), Ear::new(), Vec::new());
+        let (mut tone, mut ear, mut gaps) = (Tone::starting(5, 7_000_000), Ear::new(), Vec::new());
         for packet in 0..200 {
             let mut samples = [0; 960];
             tone.fill(&mut samples);
@@ -213,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_lost_packet_is_no_gap() {
-        let (mut tone, mut ear) = (Tone::new(5), Ear::new());
+        let (mut tone, mut ear) = (Tone::starting(5, 7_000_000), Ear::new());
         for packet in 0..45 {
             let mut samples = [0; 960];
             tone.fill(&mut samples);

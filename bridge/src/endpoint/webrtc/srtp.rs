@@ -178,7 +178,7 @@ pub(super) mod tests {
         for profile in PROFILES {
             let (mut client, mut server) = pair(profile);
             for (from, to) in [(0, 1), (1, 0)] {
-                let mut ends = [&mut client, &mut server];
+                let ends = [&mut client, &mut server];
                 let (plain, header) = packet(7, 1);
                 let sealed = ends[from].seal(&plain, 7, 1, header).unwrap();
                 assert_ne!(&sealed[header..header + 7], b"picture");

@@ -81,16 +81,21 @@ impl Authority {
         params.not_before = date_time_ymd(2020, 1, 1);
         params.not_after = date_time_ymd(1970, 1, 1) + Duration::from_secs(end);
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let pki = self.files(serial);
+        std::fs::write(&pki.certificate, certificate.pem()).unwrap();
+        std::fs::write(&pki.key, key.serialize_pem()).unwrap();
+        pki
+    }
+
+    /// Where the certificate with this serial number lies.
+    pub(super) fn files(&self, serial: u64) -> Pki {
         let file = |name: String| self.directory.path().join(name);
-        let pki = Pki {
+        Pki {
             root: file("root.pem".into()),
             certificate: file(format!("{serial}.pem")),
             key: file(format!("{serial}.key")),
             revoked: file("revoked.pem".into()),
-        };
-        std::fs::write(&pki.certificate, certificate.pem()).unwrap();
-        std::fs::write(&pki.key, key.serialize_pem()).unwrap();
-        pki
+        }
     }
 
     pub(super) fn revoke(&mut self, serial: u64) {

@@ -87,9 +87,6 @@ async fn an_uncalled_witness_zone_receives_nothing() {
     until("the bench sees the witness", || judge.count(2, Kind::Video) > 50).await;
     assert_eq!(witness.total(), 0);
     assert_eq!((pair.court.status().sent, pair.inet.status().received), (0, 0));
-    let call = hearing_signaling::hearing::Action::Call { seat: "witness".into() };
-    let called = pair.court.handle(started.id).await.operate(call).await;
-    assert!(called.is_ok() || called.is_err_and(|refusal| refusal.to_string().contains("not possible")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -111,6 +108,7 @@ async fn a_cut_line_comes_back_by_itself_with_nothing_stale_and_begins_with_a_ke
     assert!(video[0].1, "it begins with a key frame");
     let oldest = video.iter().map(|(_, _, age)| *age).max().unwrap();
     assert!(oldest < 1_000_000, "a frame was {oldest} us old");
+    println!("media back {back:?} after the repair, oldest frame {oldest} us");
     assert!(back.as_secs() < 5, "media came back after {back:?}");
     assert!(pair.court.status().links >= 2);
 }

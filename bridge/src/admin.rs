@@ -75,7 +75,8 @@ async fn refuse_without_room(State(recorder): State<Arc<Recorder>>, request: Req
     match recorder.room() {
         Err(fault) if starts => {
             let message = fault.to_string();
-            let body = json!({ "code": "no_room", "message": message, "message_zh": format!("录像磁盘空间不足：{message}") });
+            let body =
+                json!({ "code": "no_room", "message": message, "message_zh": format!("录像磁盘空间不足：{message}") });
             (StatusCode::INSUFFICIENT_STORAGE, Json(body)).into_response()
         }
         _ => next.run(request).await,

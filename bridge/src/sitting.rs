@@ -69,7 +69,16 @@ impl Sittings {
         self.seated.lock().unwrap_or_else(PoisonError::into_inner).insert(hearing, seated);
         let record = if home.is_none() { self.record(hearing, &handle, &worker).await? } else { None };
         self.parts.trunks.carry(hearing, handle.clone(), home, worker.clone()).await?;
-        let sitting = Sitting { hearing, handle, worker, plans, reports, record, trunks: self.parts.trunks.clone(), began: false };
+        let sitting = Sitting {
+            hearing,
+            handle,
+            worker,
+            plans,
+            reports,
+            record,
+            trunks: self.parts.trunks.clone(),
+            began: false,
+        };
         let all = self.clone();
         tokio::spawn(async move {
             sitting.run().await;

@@ -18,10 +18,8 @@ pub struct Card {
 impl Card {
     /// Draws the card of `seat` into `directory`.
     pub fn draw(directory: &Path, seat: u8) -> Self {
-        let card = Self {
-            video: directory.join(format!("seat{seat}.y4m")),
-            audio: directory.join(format!("seat{seat}.wav")),
-        };
+        let card =
+            Self { video: directory.join(format!("seat{seat}.y4m")), audio: directory.join(format!("seat{seat}.wav")) };
         write_video(&card.video, seat).expect("the card's pictures are written");
         write_audio(&card.audio, seat).expect("the card's sound is written");
         card

@@ -164,15 +164,39 @@ fn counters_seats_and_tones_survive_coding_and_decoding_inside() {
             kid.frame(if frame.stream == PICTURE { 5 } else { 6 }, frame);
         }
         let all = kid.all();
-        let counters: Vec<u16> = all.iter().filter_map(|m| if let FromChild::Seen { stream: 5, counter, seat: s, .. } = m { (*s == seat).then_some(*counter) } else { None }).collect();
+        let counters: Vec<u16> = all
+            .iter()
+            .filter_map(|m| {
+                if let FromChild::Seen { stream: 5, counter, seat: s, .. } = m {
+                    (*s == seat).then_some(*counter)
+                } else {
+                    None
+                }
+            })
+            .collect();
         assert_eq!(counters.len(), 45);
         assert!(counters.windows(2).all(|two| two[1] == (two[0] + 1) % COUNTERS), "{counters:?}");
-        let tones: BTreeSet<Vec<u8>> = all.iter().filter_map(|m| if let FromChild::Heard { stream: 6, seats, .. } = m { Some(seats.clone()) } else { None }).collect();
+        let tones: BTreeSet<Vec<u8>> = all
+            .iter()
+            .filter_map(|m| if let FromChild::Heard { stream: 6, seats, .. } = m { Some(seats.clone()) } else { None })
+            .collect();
         assert_eq!(tones, BTreeSet::from([vec![seat]]));
-        let gaps: Vec<i64> = all.iter().filter_map(|m| if let FromChild::Gap { stream: 6, pts } = m { Some(*pts) } else { None }).collect();
-        let second = all.iter().find_map(|m| if let FromChild::Seen { counter, pts, .. } = m { (counter % 30 == 0 && *pts > 200_000).then_some(*pts) } else { None });
+        let gaps: Vec<i64> = all
+            .iter()
+            .filter_map(|m| if let FromChild::Gap { stream: 6, pts } = m { Some(*pts) } else { None })
+            .collect();
+        let second = all.iter().find_map(|m| {
+            if let FromChild::Seen { counter, pts, .. } = m {
+                (counter % 30 == 0 && *pts > 200_000).then_some(*pts)
+            } else {
+                None
+            }
+        });
         let second = second.expect("a full second lies in one and a half");
-        assert!(gaps.iter().any(|gap| (0..12_000).contains(&(gap - second))), "{gaps:?} {second}: Opus itself delays by 6.5 ms");
+        assert!(
+            gaps.iter().any(|gap| (0..12_000).contains(&(gap - second))),
+            "{gaps:?} {second}: Opus itself delays by 6.5 ms"
+        );
     }
 }
 
@@ -186,9 +210,15 @@ fn pictures_come_out_raw_and_as_stills() {
         decode.frame(PICTURE, frame);
         snapshot.frame(PICTURE, frame);
     }
-    let raw = decode.all().into_iter().find_map(|m| if let FromChild::Picture { width, height, i420, .. } = m { Some((width, height, i420.len())) } else { None });
+    let raw = decode.all().into_iter().find_map(|m| {
+        if let FromChild::Picture { width, height, i420, .. } = m { Some((width, height, i420.len())) } else { None }
+    });
     assert_eq!(raw, Some((640, 360, 640 * 360 * 3 / 2)));
-    let stills: Vec<_> = snapshot.all().into_iter().filter_map(|m| if let FromChild::Snapshot { jpeg, .. } = m { Some(jpeg) } else { None }).collect();
+    let stills: Vec<_> = snapshot
+        .all()
+        .into_iter()
+        .filter_map(|m| if let FromChild::Snapshot { jpeg, .. } = m { Some(jpeg) } else { None })
+        .collect();
     assert_eq!(stills.len(), 1, "only key frames become stills");
     assert_eq!(stills[0][..3], [0xff, 0xd8, 0xff]);
 }
@@ -219,7 +249,8 @@ fn a_key_frame_comes_when_asked_for() {
 fn damaged_frames_neither_end_nor_stop_the_child() {
     for codec in [Codec::Vp8, Codec::H264] {
         let frames = generated(codec, 9, 20);
-        let mut kid = Kid::start(Job::Observe(vec![Stream { id: PICTURE, codec }, Stream { id: SOUND, codec: Codec::Opus }]));
+        let mut kid =
+            Kid::start(Job::Observe(vec![Stream { id: PICTURE, codec }, Stream { id: SOUND, codec: Codec::Opus }]));
         for (index, frame) in frames.iter().enumerate() {
             let mut bytes = frame.bytes.to_vec();
             for (place, byte) in bytes.iter_mut().enumerate() {
@@ -231,7 +262,11 @@ fn damaged_frames_neither_end_nor_stop_the_child() {
         for frame in &frames {
             kid.frame(frame.stream, &later(frame));
         }
-        let good = kid.all().iter().filter(|m| matches!(m, FromChild::Seen { seat: 9, pts, .. } if *pts >= 10_000_000)).count();
+        let good = kid
+            .all()
+            .iter()
+            .filter(|m| matches!(m, FromChild::Seen { seat: 9, pts, .. } if *pts >= 10_000_000))
+            .count();
         assert_eq!(good, 20, "{codec:?}");
     }
 }

@@ -291,7 +291,10 @@ impl Peer {
             frames: link.frames.clone(),
             gauges: self.gauges.clone(),
         };
-        let place = Place::Trunk(self.settings.identity.zone.clone());
+        let place = match &carried.carry.home {
+            Some(_) => Place::Home,
+            None => Place::Edge(self.settings.identity.zone.clone()),
+        };
         let attach = Attach { hearing, id: leg, place, ufrag: None, leg: Box::new(TrunkLeg::new(needs)) };
         carried.joint = Some(Joint { leg, outgoing: BTreeMap::new(), incoming: BTreeMap::new() });
         let worker = carried.carry.worker.clone();

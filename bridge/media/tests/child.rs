@@ -29,13 +29,14 @@ impl Kid {
     }
 
     fn spawn(mut command: Command) -> Self {
-        let (socket, theirs) = UnixStream::pair().unwrap();
-        let process = command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).spawn().unwrap();
+        let (socket, theirs) = UnixStream::pair().expect("a socket pair");
+        let process = command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).spawn().expect("the child starts");
         Self { process, socket, decoder: Decoder::new() }
     }
 
     fn send(&mut self, message: &ToChild) {
-        self.socket.write_all(&encode(message).unwrap()).unwrap();
+        let bytes = encode(message).expect("a message within the limit");
+        self.socket.write_all(&bytes).expect("the child takes messages");
     }
 
     fn frame(&mut self, stream: u16, frame: &Coded) {
@@ -45,7 +46,7 @@ impl Kid {
     fn next(&mut self) -> Option<FromChild> {
         let mut buffer = [0; 4096];
         loop {
-            if let Some(message) = self.decoder.next().unwrap() {
+            if let Some(message) = self.decoder.poll().expect("a message of the protocol") {
                 return Some(message);
             }
             match self.socket.read(&mut buffer).unwrap_or(0) {
@@ -78,7 +79,7 @@ fn generated(codec: Codec, seat: u8, pictures: usize) -> Vec<Coded> {
     let mut kid = Kid::start(Job::Generate(Generate { seat, picture, sound: true }));
     let (mut frames, mut seen) = (Vec::new(), 0);
     while seen < pictures {
-        if let FromChild::Frame(frame) = kid.next().unwrap() {
+        if let FromChild::Frame(frame) = kid.next().expect("frames until it is stopped") {
             seen += usize::from(frame.stream == PICTURE);
             frames.push(frame);
         }
@@ -87,7 +88,7 @@ fn generated(codec: Codec, seat: u8, pictures: usize) -> Vec<Coded> {
 }
 
 fn ended(mut command: Command) -> ExitStatus {
-    command.stdin(Stdio::null()).stdout(Stdio::null()).status().unwrap()
+    command.stdin(Stdio::null()).stdout(Stdio::null()).status().expect("the child starts")
 }
 
 fn refused(status: ExitStatus) -> bool {

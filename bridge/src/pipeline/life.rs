@@ -112,7 +112,7 @@ impl Keeper {
         let mut socket = socket;
         loop {
             loop {
-                match decoder.next::<FromChild>() {
+                match decoder.poll::<FromChild>() {
                     Ok(Some(message)) => end = self.pass(message)?.or(end),
                     Ok(None) => break,
                     Err(error) => return Some(End::Died(format!("it sent {error}"))),

@@ -83,7 +83,8 @@ fn is_trunk(packet: &str) -> bool {
     let ends = format!("IP {home}.{TRUNK_PORT} > {edge}.");
     let back = format!("IP {edge}.");
     packet.contains("UDP")
-        && (packet.starts_with(&ends) || packet.starts_with(&back) && packet.contains(&format!("> {home}.{TRUNK_PORT}:")))
+        && (packet.starts_with(&ends)
+            || packet.starts_with(&back) && packet.contains(&format!("> {home}.{TRUNK_PORT}:")))
 }
 
 const SECONDS: u32 = 5;

@@ -170,7 +170,7 @@ impl Court {
         let tail = |zone: Zone| {
             let text = self.log_text(zone);
             let lines: Vec<_> = text.lines().collect();
-            format!("--- {}\n{}\n", zone.node, lines[lines.len().saturating_sub(25)..].join("\n"))
+            format!("--- {}\n{}\n", zone.node, lines[lines.len().saturating_sub(40)..].join("\n"))
         };
         ALL.map(tail).concat()
     }
@@ -196,6 +196,9 @@ impl Court {
 
 impl Drop for Court {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.logs());
+        }
         for (_, child) in &mut self.nodes {
             // A node that ended already needs no killing; the test has judged that by then.
             let _ = child.kill();
@@ -265,6 +268,14 @@ pub(crate) fn ffprobe(file: &Path) -> Value {
         .expect("ffprobe is installed by scripts/setup");
     assert!(output.stderr.is_empty(), "ffprobe {}: {}", file.display(), String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).expect("ffprobe prints JSON")
+}
+
+/// A configuration's text without the crossing from `from` to `to`.
+pub fn without_crossing(crossings: &str, from: &str, to: &str) -> String {
+    let named = format!("from = \"{from}\"\nto = \"{to}\"");
+    let kept: Vec<_> = crossings.split("[[crossing]]").filter(|part| !part.contains(&named)).collect();
+    assert!(kept.len() + 1 == crossings.split("[[crossing]]").count(), "no crossing from {from} to {to}");
+    kept.join("[[crossing]]")
 }
 
 /// The binary under test.

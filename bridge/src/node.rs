@@ -197,23 +197,10 @@ fn registry_settings(config: &Config) -> registry::Settings {
     registry::Settings {
         node: config.node.id.clone(),
         zone: config.node.zone.clone(),
-        templates: config.templates.iter().map(template).collect(),
+        templates: config.templates.clone(),
         data: config.node.data.clone(),
         links: links.collect::<HashMap<Zone, String>>(),
     }
-}
-
-fn template(template: &hearing_config::Template) -> registry::Template {
-    let seat = |seat: &hearing_config::TemplateSeat| registry::SeatTemplate {
-        name: seat.name.clone(),
-        title: seat.title.clone(),
-        title_en: seat.title_en.clone(),
-        role: seat.role,
-        zone: seat.zone.clone(),
-        endpoint: seat.endpoint.to_string(),
-        required: seat.required.clone(),
-    };
-    registry::Template { name: template.name.clone(), seats: template.seats.iter().map(seat).collect() }
 }
 
 fn private_directory(path: &Path, key: &'static str) -> Result<(), Error> {

@@ -52,7 +52,7 @@ fn a_zone_that_is_no_name_is_refused() {
 #[test]
 fn a_missing_key_is_named_with_what_to_write() {
     refuses(&edited("id = \"gov-edge\"\n", ""), &["node.id: is missing", "such as \"court\""]);
-    refuses(&edited("revoked = \"revoked.pem\"\n", ""), &["pki.revoked: is missing", "name a file"]);
+    refuses(&edited("revoked = \"revoked.crl\"\n", ""), &["pki.revoked: is missing", "name a file"]);
 }
 
 #[test]
@@ -282,7 +282,7 @@ listen = "127.0.0.2:9100"
 root = "root.pem"
 certificate = "gov-edge.pem"
 key = "gov-edge.key"
-revoked = "revoked.pem"
+revoked = "revoked.crl"
 
 [[trunk]]
 peer = "court"

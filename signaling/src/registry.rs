@@ -6,7 +6,7 @@ mod home;
 mod live;
 mod node;
 
-use hearing_config::{HearingId, Kind, NodeId, Role, Zone};
+use hearing_config::{HearingId, NodeId, Zone};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::access::{Grant, SessionId, TokenHash};
@@ -19,34 +19,6 @@ pub use node::{Error, Listed, Registry, RegistryChange, SeatLink, Settings, Star
 pub struct HearingHandle {
     /// Bounded: a full queue answers [`Refusal::Busy`].
     pub requests: mpsc::Sender<Request>,
-}
-
-/// What a hearing is made from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Template {
-    /// Its name, such as `criminal`.
-    pub name: String,
-    /// Its seats.
-    pub seats: Vec<SeatTemplate>,
-}
-
-/// One seat of a template.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SeatTemplate {
-    /// Its slug, unique in the template.
-    pub name: String,
-    /// Its title in Chinese.
-    pub title: String,
-    /// Its title in English.
-    pub title_en: String,
-    /// Its role.
-    pub role: Role,
-    /// Its zone.
-    pub zone: Zone,
-    /// How its endpoint connects, such as `browser`.
-    pub endpoint: String,
-    /// Kinds without which the hearing is not in session.
-    pub required: Vec<Kind>,
 }
 
 /// What can be asked of a hearing.
@@ -203,3 +175,6 @@ pub enum Refusal {
     #[error("no hearing {0} is known here")]
     UnknownHearing(HearingId),
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

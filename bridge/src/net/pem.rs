@@ -101,6 +101,19 @@ pub(super) fn revoked_serials(
     Ok(serials)
 }
 
+pub(super) fn next_update(
+    file: &Path,
+    lists: &[CertificateRevocationListDer<'_>],
+) -> Result<Option<jiff::Timestamp>, Error> {
+    for list in lists {
+        let (_, list) = CertificateRevocationList::from_der(list).map_err(|e| unusable(file, "revocation list", &e))?;
+        if let Some(due) = list.next_update() {
+            return Ok(Some(instant(due)));
+        }
+    }
+    Ok(None)
+}
+
 pub(super) fn parse<'a>(certificate: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, Error> {
     X509Certificate::from_der(certificate)
         .map(|(_, parsed)| parsed)

@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use hearing_config::{NodeId, Zone};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SanType, SerialNumber, date_time_ymd,
@@ -18,9 +19,9 @@ use x509_parser::prelude::{CertificateRevocationList, FromDer as _, X509Certific
 use super::identity::Identity;
 use super::pem::{Error, canonical, instant, parse, read_chain, read_lists, unusable};
 
-/// The authority: `root.pem`, `root.key`, `revoked.pem` and a copy of every certificate in `issued/`.
+/// The authority: `root.pem`, `root.key`, `revoked.crl` and a copy of every certificate in `issued/`.
 #[derive(Debug, Clone)]
-pub struct Authority {
+pub struct Pki {
     directory: PathBuf,
 }
 
@@ -61,12 +62,31 @@ pub struct Issued {
     pub revoked: Option<jiff::Timestamp>,
 }
 
-impl Authority {
+impl Pki {
+    /// Makes a new authority now; see [`Pki::init_at`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn init(directory: &Path, name: &str) -> Result<Self, Error> {
+        Self::init_at(directory, name, jiff::Timestamp::now())
+    }
+
+    /// Issues a certificate for a year from now, into the authority's own directory; see [`Pki::issue_at`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn issue(&self, zone: &Zone, node: &NodeId, ips: &[IpAddr], names: &[&str]) -> Result<Issued, Error> {
+        let hosts = ips.iter().map(|ip| Host::Ip(*ip)).chain(names.iter().map(|name| Host::Name((*name).to_owned())));
+        let wish =
+            Wish { identity: Identity { zone: zone.clone(), node: node.clone() }, hosts: hosts.collect(), days: 365 };
+        self.issue_at(&wish, &self.directory, jiff::Timestamp::now())
+    }
+
     /// Makes a new authority, valid for ten years, with an empty revocation list. `now` is the time by the wall clock.
     ///
     /// # Errors
     /// When one is there already, or the directory can't be written.
-    pub fn init(directory: &Path, name: &str, now: jiff::Timestamp) -> Result<Self, Error> {
+    pub fn init_at(directory: &Path, name: &str, now: jiff::Timestamp) -> Result<Self, Error> {
         let authority = Self { directory: directory.to_owned() };
         if authority.file("root.key").exists() || authority.file("root.pem").exists() {
             return Err(Error::Exists(directory.to_owned()));
@@ -98,7 +118,7 @@ impl Authority {
     ///
     /// # Errors
     /// When a host is no name for a certificate, or a file can't be written.
-    pub fn issue(&self, wish: &Wish, out: &Path, now: jiff::Timestamp) -> Result<Issued, Error> {
+    pub fn issue_at(&self, wish: &Wish, out: &Path, now: jiff::Timestamp) -> Result<Issued, Error> {
         let key = KeyPair::generate()?;
         let mut params = valid(CertificateParams::default(), now, wish.days);
         let mut serial: [u8; 16] = rand::random();
@@ -129,7 +149,7 @@ impl Authority {
     ///
     /// # Errors
     /// When no certificate is meant by `wanted`, or the list can't be written.
-    pub fn revoke(&self, wanted: &str, now: jiff::Timestamp) -> Result<Vec<Issued>, Error> {
+    pub fn revoke_at(&self, wanted: &str, now: jiff::Timestamp) -> Result<Vec<Issued>, Error> {
         let meant =
             |issued: &Issued| hex(&issued.serial) == wanted.to_lowercase() || issued.identity.to_string() == wanted;
         let meant: Vec<Issued> = self.list()?.into_iter().filter(meant).collect();
@@ -175,7 +195,7 @@ impl Authority {
     }
 
     fn revocations(&self) -> Result<Vec<(Vec<u8>, jiff::Timestamp)>, Error> {
-        let file = self.file("revoked.pem");
+        let file = self.file("revoked.crl");
         let mut all = Vec::new();
         for list in read_lists(&file)? {
             let (_, list) =
@@ -201,7 +221,7 @@ impl Authority {
             revoked_certs: revoked.into_iter().map(entry).collect(),
             key_identifier_method: KeyIdMethod::Sha256,
         };
-        write(&self.file("revoked.pem"), &params.signed_by(&self.issuer()?)?.pem()?, PUBLIC)
+        write(&self.file("revoked.crl"), &params.signed_by(&self.issuer()?)?.pem()?, PUBLIC)
     }
 }
 
@@ -297,16 +317,16 @@ mod tests {
     #[test]
     fn an_authority_is_never_overwritten() {
         let directory = tempfile::tempdir().unwrap();
-        Authority::init(directory.path(), "first", now()).unwrap();
+        Pki::init_at(directory.path(), "first", now()).unwrap();
         let root = fs::read(directory.path().join("root.pem")).unwrap();
-        assert!(matches!(Authority::init(directory.path(), "second", now()), Err(Error::Exists(_))));
+        assert!(matches!(Pki::init_at(directory.path(), "second", now()), Err(Error::Exists(_))));
         assert_eq!(fs::read(directory.path().join("root.pem")).unwrap(), root);
     }
 
     #[test]
     fn nobody_else_can_read_the_keys() {
         let (directory, authority) = authority();
-        authority.issue(&wish("court"), directory.path(), now()).unwrap();
+        authority.issue_at(&wish("court"), directory.path(), now()).unwrap();
         for key in ["root.key", "court.key"] {
             let mode = fs::metadata(directory.path().join(key)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{key}");
@@ -317,7 +337,8 @@ mod tests {
     fn a_certificate_names_its_node_and_its_hosts() {
         let (directory, authority) = authority();
         let hosts = vec![Host::parse("court.example"), Host::parse("10.0.0.1"), Host::parse("fd00::1")];
-        let issued = authority.issue(&Wish { hosts: hosts.clone(), ..wish("court") }, directory.path(), now()).unwrap();
+        let issued =
+            authority.issue_at(&Wish { hosts: hosts.clone(), ..wish("court") }, directory.path(), now()).unwrap();
         assert_eq!((issued.identity.to_string(), issued.hosts), ("tripartite/court".to_owned(), hosts));
         assert_eq!(issued.to, "2026-12-01T00:00:00Z".parse().unwrap());
     }
@@ -326,10 +347,10 @@ mod tests {
     fn revoking_a_node_revokes_all_its_certificates_and_no_others() {
         let (directory, authority) = authority();
         for node in ["court", "court", "other"] {
-            authority.issue(&wish(node), directory.path(), now()).unwrap();
+            authority.issue_at(&wish(node), directory.path(), now()).unwrap();
         }
-        assert_eq!(authority.revoke("tripartite/court", now()).unwrap().len(), 2);
-        let list = Authority::open(directory.path()).unwrap().list().unwrap();
+        assert_eq!(authority.revoke_at("tripartite/court", now()).unwrap().len(), 2);
+        let list = Pki::open(directory.path()).unwrap().list().unwrap();
         let revoked =
             |node: &str| list.iter().filter(|i| i.identity.node.as_str() == node && i.revoked == Some(now())).count();
         assert_eq!((list.len(), revoked("court"), revoked("other")), (3, 2, 0));
@@ -338,23 +359,23 @@ mod tests {
     #[test]
     fn revoking_twice_keeps_the_first_time_and_issuing_keeps_the_list() {
         let (directory, authority) = authority();
-        let serial = authority.issue(&wish("court"), directory.path(), now()).unwrap().serial_hex();
-        authority.revoke(&serial, now()).unwrap();
+        let serial = authority.issue_at(&wish("court"), directory.path(), now()).unwrap().serial_hex();
+        authority.revoke_at(&serial, now()).unwrap();
         let later = now() + jiff::SignedDuration::from_hours(1);
-        assert_eq!(authority.revoke(&serial, later).unwrap()[0].revoked, Some(now()));
-        authority.issue(&wish("other"), directory.path(), later).unwrap();
+        assert_eq!(authority.revoke_at(&serial, later).unwrap()[0].revoked, Some(now()));
+        authority.issue_at(&wish("other"), directory.path(), later).unwrap();
         assert_eq!(authority.list().unwrap().iter().filter(|issued| issued.revoked == Some(now())).count(), 1);
     }
 
     #[test]
     fn revoking_what_was_never_issued_is_refused() {
         let (_directory, authority) = authority();
-        assert!(matches!(authority.revoke("gov/nobody", now()), Err(Error::NotIssued { .. })));
+        assert!(matches!(authority.revoke_at("gov/nobody", now()), Err(Error::NotIssued { .. })));
     }
 
-    fn authority() -> (tempfile::TempDir, Authority) {
+    fn authority() -> (tempfile::TempDir, Pki) {
         let directory = tempfile::tempdir().unwrap();
-        let authority = Authority::init(directory.path(), "test", now()).unwrap();
+        let authority = Pki::init_at(directory.path(), "test", now()).unwrap();
         (directory, authority)
     }
 

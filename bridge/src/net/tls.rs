@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use hearing_config::Pki;
+use hearing_config::Pki as Files;
 use rustls::client::ResolvesClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
@@ -17,13 +17,16 @@ use rustls::{DigitallySignedStruct, DistinguishedName, SignatureScheme};
 
 pub use super::identity::Identity;
 pub use super::pem::Error;
-use super::pem::{canonical, instant, parse, read_chain, read_key, read_lists, read_roots, revoked_serials, unusable};
+use super::pem::{
+    canonical, instant, next_update, parse, read_chain, read_key, read_lists, read_roots, revoked_serials, unusable,
+};
+pub use super::pki::Pki;
 
 /// TLS 1.3 with certificates at both ends, checked against the revocation list; no resumption and no 0-RTT, so that every
 /// connection is judged anew. Configurations that were handed out follow a [`TrunkTls::reload`] from their next handshake on.
 #[derive(Debug, Clone)]
 pub struct TrunkTls {
-    files: Pki,
+    files: Files,
     current: Arc<Current>,
 }
 
@@ -32,7 +35,7 @@ impl TrunkTls {
     ///
     /// # Errors
     /// When a file is missing or unusable, the key is not the certificate's, its time is over, or it names no node.
-    pub fn load(files: &Pki) -> Result<Self, Error> {
+    pub fn load(files: &Files) -> Result<Self, Error> {
         let material = Arc::new(Material::read(files)?);
         Ok(Self { files: files.clone(), current: Arc::new(Current(RwLock::new(material))) })
     }
@@ -51,6 +54,12 @@ impl TrunkTls {
     #[must_use]
     pub fn own(&self) -> Identity {
         self.current.get().identity.clone()
+    }
+
+    /// The serial number of this node's certificate, as [`TrunkTls::serial_of`] gives it.
+    #[must_use]
+    pub fn own_serial(&self) -> Vec<u8> {
+        self.current.get().serial.clone()
     }
 
     /// Settings for dialling. The server name is not looked at: compare [`TrunkTls::identity_of`] with the peer that was dialled.
@@ -123,6 +132,23 @@ pub fn web(certificate: &Path, key: &Path) -> Result<Arc<rustls::ServerConfig>, 
     Ok(Arc::new(config))
 }
 
+/// When the first certificate of a PEM file ends to be valid.
+///
+/// # Errors
+/// When the file holds none.
+pub fn valid_until(certificate: &Path) -> Result<jiff::Timestamp, Error> {
+    let chain = read_chain(certificate, "certificate")?;
+    Ok(instant(parse(&chain[0])?.validity().not_after))
+}
+
+/// When the next revocation list is due, by the first list of a PEM file that says so.
+///
+/// # Errors
+/// When the file holds none.
+pub fn list_due(revoked: &Path) -> Result<Option<jiff::Timestamp>, Error> {
+    next_update(revoked, &read_lists(revoked)?)
+}
+
 /// The one cryptography of the node: aws-lc-rs, X25519MLKEM768 preferred.
 #[must_use]
 pub fn provider() -> Arc<CryptoProvider> {
@@ -141,15 +167,17 @@ struct Current(RwLock<Arc<Material>>);
 /// What the four files held when they were last read.
 struct Material {
     identity: Identity,
+    serial: Vec<u8>,
     own: Arc<CertifiedKey>,
     judge: Arc<dyn ClientCertVerifier>,
     revoked: HashSet<Vec<u8>>,
 }
 
 impl Material {
-    fn read(files: &Pki) -> Result<Self, Error> {
+    fn read(files: &Files) -> Result<Self, Error> {
         let chain = read_chain(&files.certificate, "certificate")?;
         let identity = check_own(&files.certificate, &chain)?;
+        let serial = TrunkTls::serial_of(&chain)?;
         let own = CertifiedKey::from_der(chain, read_key(&files.key)?, &provider())
             .map_err(|e| unusable(&files.key, "key for the certificate", &e))?;
         let lists = read_lists(&files.revoked)?;
@@ -158,7 +186,7 @@ impl Material {
             .with_crls(lists)
             .build()
             .map_err(|e| unusable(&files.revoked, "revocation list", &e))?;
-        Ok(Self { identity, own: Arc::new(own), judge, revoked })
+        Ok(Self { identity, serial, own: Arc::new(own), judge, revoked })
     }
 }
 
@@ -279,7 +307,7 @@ mod tests {
     use rustls::{ClientConnection, Connection, NamedGroup, ProtocolVersion, ServerConnection};
 
     use super::*;
-    use crate::net::pki::{Authority, Wish};
+    use crate::net::pki::Wish;
 
     #[test]
     fn nodes_of_one_authority_know_each_other_by_their_certificates() {
@@ -321,7 +349,7 @@ mod tests {
         let (court, other) = (Court::new(), Court::new());
         let (ours, theirs) = (court.node("tripartite", "court"), other.node("tripartite", "court"));
         assert!(shake(&ours.client(b"trunk"), &theirs.server(b"trunk")).unwrap_err().starts_with("client"));
-        let trusting = Pki { root: ours.files.root.clone(), revoked: ours.files.revoked.clone(), ..theirs.files };
+        let trusting = Files { root: ours.files.root.clone(), revoked: ours.files.revoked.clone(), ..theirs.files };
         let trusting = TrunkTls::load(&trusting).unwrap();
         assert!(shake(&trusting.client(b"trunk"), &ours.server(b"trunk")).unwrap_err().starts_with("server"));
     }
@@ -334,7 +362,7 @@ mod tests {
         let (_, at_server) = shake(&dial, &listen).unwrap();
         let serial = TrunkTls::serial_of(at_server.peer_certificates().unwrap()).unwrap();
         assert!(!server.is_revoked(&serial));
-        court.authority.revoke("gov/gov-edge", jiff::Timestamp::now()).unwrap();
+        court.authority.revoke_at("gov/gov-edge", jiff::Timestamp::now()).unwrap();
         shake(&dial, &listen).unwrap();
         server.reload().unwrap();
         assert!(server.is_revoked(&serial));
@@ -357,7 +385,7 @@ mod tests {
         let court = Court::new();
         let long_ago: jiff::Timestamp = "2020-01-01T00:00:00Z".parse().unwrap();
         let wish = Wish { identity: identity("gov", "old"), hosts: Vec::new(), days: 30 };
-        court.authority.issue(&wish, court.directory.path(), long_ago).unwrap();
+        court.authority.issue_at(&wish, court.directory.path(), long_ago).unwrap();
         let error = TrunkTls::load(&court.files("old")).unwrap_err();
         assert!(matches!(error, Error::OutOfTime { .. }), "{error}");
         assert!(error.to_string().contains("to 2020-01-31T00:00:00Z only"), "{error}");
@@ -368,7 +396,7 @@ mod tests {
         let court = Court::new();
         court.node("gov", "one");
         court.node("gov", "two");
-        let mixed = Pki { key: court.files("two").key, ..court.files("one") };
+        let mixed = Files { key: court.files("two").key, ..court.files("one") };
         assert!(TrunkTls::load(&mixed).unwrap_err().to_string().contains("no usable key for the certificate"));
     }
 
@@ -391,29 +419,29 @@ mod tests {
     /// An authority in a directory of its own.
     struct Court {
         directory: tempfile::TempDir,
-        authority: Authority,
+        authority: Pki,
     }
 
     impl Court {
         fn new() -> Self {
             let directory = tempfile::tempdir().unwrap();
-            let authority = Authority::init(directory.path(), "test", jiff::Timestamp::now()).unwrap();
+            let authority = Pki::init(directory.path(), "test").unwrap();
             Self { directory, authority }
         }
 
         fn node(&self, zone: &str, node: &str) -> TrunkTls {
             let wish = Wish { identity: identity(zone, node), hosts: Vec::new(), days: 30 };
-            self.authority.issue(&wish, self.directory.path(), jiff::Timestamp::now()).unwrap();
+            self.authority.issue_at(&wish, self.directory.path(), jiff::Timestamp::now()).unwrap();
             TrunkTls::load(&self.files(node)).unwrap()
         }
 
-        fn files(&self, node: &str) -> Pki {
+        fn files(&self, node: &str) -> Files {
             let file = |name: String| self.directory.path().join(name);
-            Pki {
+            Files {
                 root: file("root.pem".into()),
                 certificate: file(format!("{node}.pem")),
                 key: file(format!("{node}.key")),
-                revoked: file("revoked.pem".into()),
+                revoked: file("revoked.crl".into()),
             }
         }
     }

@@ -106,13 +106,17 @@ impl Socket {
         if size == 0 {
             return;
         }
-        for datagram in datagrams.chunks(size) {
-            if !self.run.takes(to, datagram.len(), self.state.max_gso_segments()) {
-                self.send_run();
-                self.run.begin(to, datagram.len());
-            }
-            self.run.push(datagram);
+        if datagrams.len() > size {
+            self.send_run();
+            let at_once = self.state.max_gso_segments().min((RUN_LIMIT / size).max(1)) * size;
+            datagrams.chunks(at_once).for_each(|chunk| self.send_or_wait(to, chunk, size));
+            return;
         }
+        if !self.run.takes(to, datagrams.len(), self.state.max_gso_segments()) {
+            self.send_run();
+            self.run.begin(to, datagrams.len());
+        }
+        self.run.bytes.extend_from_slice(datagrams);
     }
 
     /// Sends what was gathered and what waits, as far as the kernel takes it.
@@ -133,13 +137,18 @@ impl Socket {
             return;
         }
         let mut run = std::mem::take(&mut self.run);
-        if !self.waiting.is_empty() {
-            self.wait(run.to, &run.bytes, run.segment);
-        } else {
-            self.send_now(run.to, &run.bytes, run.segment);
-        }
+        self.send_or_wait(run.to, &run.bytes, run.segment);
         run.bytes.clear();
         self.run = run;
+    }
+
+    /// In the order of the calls: nothing overtakes what waits.
+    fn send_or_wait(&mut self, to: SocketAddr, bytes: &[u8], segment: usize) {
+        if self.waiting.is_empty() {
+            self.send_now(to, bytes, segment);
+        } else {
+            self.wait(to, bytes, segment);
+        }
     }
 
     fn send_now(&mut self, to: SocketAddr, bytes: &[u8], segment: usize) {
@@ -202,10 +211,6 @@ impl Run {
     fn begin(&mut self, to: SocketAddr, segment: usize) {
         (self.to, self.segment) = (to, segment);
         self.bytes.clear();
-    }
-
-    fn push(&mut self, datagram: &[u8]) {
-        self.bytes.extend_from_slice(datagram);
     }
 }
 

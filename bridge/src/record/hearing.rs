@@ -174,7 +174,8 @@ impl Hearing {
 
     /// Ends the segments of tracks from which nothing has come since the order to pause.
     fn end_paused(&mut self, wall: Timestamp) {
-        let Some(order) = self.sheet.order_at(wall.plus(-CLOCK_LIMIT)) else { return };
+        let last = self.sheet.orders.last().filter(|order| order.at <= wall.plus(-CLOCK_LIMIT));
+        let Some(&order) = last else { return };
         for track in self.tracks.values_mut() {
             match order.what {
                 What::Run => {}

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -38,8 +39,9 @@ struct ExportTo {
 async fn run_export(
     State(directory): State<Arc<PathBuf>>,
     Path(id): Path<String>,
-    Json(request): Json<ExportTo>,
+    request: Result<Json<ExportTo>, JsonRejection>,
 ) -> Result<Json<Exported>, Failure> {
+    let Json(request) = request.map_err(|rejection| Failure::BadBody(rejection.body_text()))?;
     let hearing: HearingId = id.parse().map_err(|_| Failure::BadId)?;
     if !request.to.is_absolute() {
         return Err(Failure::Relative);
@@ -56,6 +58,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + S
 
 enum Failure {
     BadId,
+    BadBody(String),
     Relative,
     Aborted,
     Record(Error),
@@ -74,6 +77,7 @@ impl IntoResponse for Failure {
             Self::BadId => {
                 (StatusCode::BAD_REQUEST, "bad_hearing_id", "this is not a hearing id".to_owned(), "庭审编号无效")
             }
+            Self::BadBody(reason) => (StatusCode::BAD_REQUEST, "bad_request", reason, "请求内容无效"),
             Self::Relative => (
                 StatusCode::BAD_REQUEST,
                 "relative_path",

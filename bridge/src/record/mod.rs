@@ -5,6 +5,7 @@
 
 mod backlog;
 pub mod catalog;
+mod coding;
 pub mod export;
 mod hearing;
 pub mod http;
@@ -84,7 +85,7 @@ impl Recorder {
 
     /// Begins the record of a hearing, or goes on with the one that is there. Nothing is written before the first
     /// [`RecordOrder::Run`]. The leg goes onto the hearing's router with `Place::Record`. When the receiver of `events`
-    /// ends before [`HearingRecord::close`], the writer is gone.
+    /// ends before [`HearingRecord::close`], the writer is gone. Blocks for some milliseconds: the sheet is made durable.
     ///
     /// # Errors
     /// When a new record would begin on a disk that is too full, the folder can't be written, or the writer is gone.

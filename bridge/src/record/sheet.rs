@@ -81,6 +81,8 @@ pub struct Sheet {
     pub meta: Meta,
     /// File time 0 of every track, 3 s before the opening; `None` before it.
     pub epoch: Option<Timestamp>,
+    /// When it was opened: the first order to run.
+    pub opened: Option<Timestamp>,
     /// What was ordered, and from when on, in order.
     pub orders: Vec<Order>,
     /// When it was closed.
@@ -118,7 +120,7 @@ impl Sheet {
             return Self::read(folder);
         }
         let format = FORMAT.to_owned();
-        let sheet = Self { format, hearing, node, meta, epoch: None, orders: Vec::new(), closed: None };
+        let sheet = Self { format, hearing, node, meta, epoch: None, opened: None, orders: Vec::new(), closed: None };
         sheet.write(folder)?;
         if let Some(parent) = folder.parent() {
             sync_folder(parent)?;
@@ -150,12 +152,6 @@ impl Sheet {
         sync_folder(folder)
     }
 
-    /// When the hearing was opened: the first order to run.
-    #[must_use]
-    pub fn opened(&self) -> Option<Timestamp> {
-        self.orders.iter().find(|order| order.what == What::Run).map(|order| order.at)
-    }
-
     /// True while the record has begun and not ended: after a crash it goes on.
     #[must_use]
     pub fn is_open(&self) -> bool {
@@ -170,6 +166,7 @@ impl Sheet {
             return false;
         }
         if order.what == What::Run {
+            self.opened.get_or_insert(at);
             self.epoch.get_or_insert(at.plus(-PREROLL));
             self.closed = None;
         }

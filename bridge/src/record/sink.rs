@@ -83,15 +83,18 @@ impl Sink {
             return Err(io::Error::other("the disk did not make earlier data durable"));
         }
         let mut done = 0;
-        let result = loop {
+        let mut result = Ok(());
+        while done < self.waiting.len() {
             match (&self.shared.file).write(&self.waiting[done..]) {
-                _ if done == self.waiting.len() => break Ok(()),
-                Ok(0) => break Err(ErrorKind::WriteZero.into()),
+                Ok(0) => result = Err(ErrorKind::WriteZero.into()),
                 Ok(count) => done += count,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => break Err(error),
+                Err(error) => result = Err(error),
             }
-        };
+            if result.is_err() {
+                break;
+            }
+        }
         self.waiting.drain(..done);
         self.written += done as u64;
         result

@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use hearing_config::{Codec, Timestamp};
-use hearing_proto::depacketize::{self, Format, Framing, h264::Parameters, vp8};
+use hearing_proto::depacketize::{self, Framing};
 use hearing_proto::matroska::Coding;
 use hearing_signaling::hearing::PauseReason;
 
 use super::catalog;
+use super::coding::{describe, format};
 use super::index::{self, GapReason, Line, StartReason};
 use super::leg::{Arrived, Missing};
 use super::segment::Segment;
@@ -274,36 +275,6 @@ impl Track {
 
     fn miss(&mut self, missing: Missing) {
         self.missing = Some(Missing::and(self.missing, missing));
-    }
-}
-
-const fn format(codec: Codec) -> Format {
-    match codec {
-        Codec::Opus => Format::Opus,
-        Codec::Pcma => Format::Pcma,
-        Codec::Vp8 => Format::Vp8,
-        Codec::H264 => Format::H264,
-        Codec::H265 => Format::H265,
-    }
-}
-
-/// Whether the frame is a key frame, and how the track is coded from it on, as far as it says so.
-fn describe(codec: Codec, key: bool, data: &[u8], known: Option<&Coding>) -> (bool, Option<Coding>) {
-    match codec {
-        Codec::Opus => (true, Some(Coding::Opus)),
-        Codec::Pcma => (true, Some(Coding::Pcma)),
-        Codec::Vp8 => {
-            let size = vp8::key_frame_size(data);
-            (size.is_some(), size.map(|(width, height)| Coding::Vp8 { width, height }).or_else(|| known.cloned()))
-        }
-        Codec::H264 => {
-            let found = Parameters::find(data).filter(|_| key).map(|parameters| {
-                let (width, height) = parameters.size();
-                Coding::H264 { configuration: parameters.configuration(), width, height }
-            });
-            (key, found.or_else(|| known.cloned()))
-        }
-        Codec::H265 => (key, None),
     }
 }
 

@@ -39,7 +39,11 @@ fn row(view: &HearingView, from: &SeatView, kind: Kind, record: RecordOrder) -> 
     for to in view.seats.iter().filter(|to| !silent && to.id != from.id && receives(view.phase, from, to, kind)) {
         audience.insert(to.id);
     }
-    Row { track: TrackId { seat: from.id, kind }, audience, recorded: record == RecordOrder::Run && !silent && !from.apart }
+    Row {
+        track: TrackId { seat: from.id, kind },
+        audience,
+        recorded: record == RecordOrder::Run && !silent && !from.apart,
+    }
 }
 
 /// True when `to` may receive `from`'s tracks of `kind`; `from` publishes.
@@ -54,7 +58,9 @@ fn receives(phase: Phase, from: &SeatView, to: &SeatView, kind: Kind) -> bool {
         Phase::InSession => true,
         Phase::Waiting | Phase::Signing => to.role != Role::Observer,
         Phase::Recess(PauseReason::Recess) => in_recess(from.role, to.role, kind),
-        Phase::Recess(PauseReason::ClosedEvidence | PauseReason::Mediation) => !matches!(to.role, Role::Observer | Role::Technician),
+        Phase::Recess(PauseReason::ClosedEvidence | PauseReason::Mediation) => {
+            !matches!(to.role, Role::Observer | Role::Technician)
+        }
         Phase::Scheduled | Phase::Closed | Phase::Sealed => false,
     }
 }

@@ -190,7 +190,11 @@ impl Hearing {
         self.kept.view.phase
     }
 
-    pub(super) fn require_phase(&self, what: &'static str, possible: impl FnOnce(Phase) -> bool) -> Result<(), Refusal> {
+    pub(super) fn require_phase(
+        &self,
+        what: &'static str,
+        possible: impl FnOnce(Phase) -> bool,
+    ) -> Result<(), Refusal> {
         let phase = self.phase();
         if possible(phase) { Ok(()) } else { Err(Refusal::WrongPhase { what, phase: phase.to_string() }) }
     }

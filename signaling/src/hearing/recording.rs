@@ -29,7 +29,10 @@ impl Hearing {
     pub(super) fn required(&self) -> BTreeSet<TrackId> {
         let seats = self.kept.view.seats.iter().filter(|seat| seat.presence != Presence::Removed && !seat.apart);
         let tracks = seats.flat_map(|seat| seat.required.iter().map(|kind| (seat.muted, seat.id, *kind)));
-        tracks.filter(|(muted, _, kind)| !(*muted && *kind == Kind::Audio)).map(|(_, seat, kind)| TrackId { seat, kind }).collect()
+        tracks
+            .filter(|(muted, _, kind)| !(*muted && *kind == Kind::Audio))
+            .map(|(_, seat, kind)| TrackId { seat, kind })
+            .collect()
     }
 
     /// The required tracks that are not being recorded.

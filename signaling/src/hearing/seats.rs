@@ -195,7 +195,10 @@ impl Hearing {
         let what = if up { Action::RaiseHand } else { Action::LowerHand }.what();
         let id = actor.ok_or(Refusal::Forbidden { role: "court operator", what })?;
         if up && self.seat(id).apart {
-            return Err(Refusal::Forbidden { role: self.seat(id).role.as_str(), what: "ask for the floor before being called" });
+            return Err(Refusal::Forbidden {
+                role: self.seat(id).role.as_str(),
+                what: "ask for the floor before being called",
+            });
         }
         self.change_seat(id, now, |seat| seat.hand = up);
         Ok(())

@@ -91,7 +91,8 @@ impl Hearing {
     }
 
     fn disconnect_all(&mut self, now: Timestamp) {
-        let connected: Vec<_> = self.kept.view.seats.iter().filter(|s| s.presence == Presence::Connected).map(|s| s.id).collect();
+        let connected: Vec<_> =
+            self.kept.view.seats.iter().filter(|s| s.presence == Presence::Connected).map(|s| s.id).collect();
         for id in connected {
             self.change_seat(id, now, |seat| seat.presence = Presence::Admitted);
         }

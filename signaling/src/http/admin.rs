@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use futures_util::future::join_all;
-use hearing_config::{HearingId, NodeId, Role, SeatId, Zone};
+use hearing_config::{Endpoint, HearingId, NodeId, Role, SeatId, Zone};
 use serde::{Deserialize, Serialize};
 
 use super::extract::{Body, Named};
@@ -37,7 +37,7 @@ struct SeatAnswer {
     title_en: String,
     role: Role,
     zone: Zone,
-    endpoint: String,
+    endpoint: Endpoint,
     link: String,
 }
 

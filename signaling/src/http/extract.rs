@@ -40,7 +40,12 @@ impl<S: Send + Sync> FromRequest<S> for Sdp {
         let media_type = media_type.and_then(|value| value.split(';').next()).map(str::trim);
         if !media_type.is_some_and(|value| value.eq_ignore_ascii_case("application/sdp")) {
             let message = "the body has to be application/sdp";
-            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not_sdp", message, "请求内容应为 application/sdp"));
+            return Err(Problem::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "not_sdp",
+                message,
+                "请求内容应为 application/sdp",
+            ));
         }
         let body = axum::body::Bytes::from_request(request, state).await.map_err(|error| unreadable(&error))?;
         String::from_utf8(body.into()).map(Self).map_err(|_| Problem::malformed("the SDP is not UTF-8"))
@@ -55,7 +60,8 @@ impl<S: Sync> FromRequestParts<S> for Bearer {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let header = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let token = header.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let token =
+            header.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         let token = token.map(|(_, token)| Self(token.trim().to_owned()));
         token.ok_or_else(|| {
             let message = "an Authorization: Bearer header is needed";
@@ -108,12 +114,17 @@ impl FromRequestParts<App> for Named {
 
 /// The first part of the path that is a parameter.
 async fn path_id(parts: &mut Parts) -> Result<String, Problem> {
-    let Path(parameters) = Path::<Vec<(String, String)>>::from_request_parts(parts, &()).await.map_err(|_| Problem::not_found())?;
+    let Path(parameters) =
+        Path::<Vec<(String, String)>>::from_request_parts(parts, &()).await.map_err(|_| Problem::not_found())?;
     parameters.into_iter().next().map(|(_, value)| value).ok_or_else(Problem::not_found)
 }
 
 fn unreadable(error: &BytesRejection) -> Problem {
-    if error.status() == StatusCode::PAYLOAD_TOO_LARGE { Problem::too_large() } else { Problem::malformed(&error.body_text()) }
+    if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        Problem::too_large()
+    } else {
+        Problem::malformed(&error.body_text())
+    }
 }
 
 fn customer(address: IpAddr) -> IpAddr {

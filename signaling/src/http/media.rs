@@ -39,7 +39,11 @@ pub(super) async fn offer(
 
 #[utoipa::path(delete, path = "/api/hearings/{id}/media", params(("id" = String, Path)), security(("session" = [])),
     responses((status = 204), (status = 401, description = "unknown_session", body = Problem)))]
-pub(super) async fn end(State(shared): State<Arc<Shared>>, named: Named, bearer: Bearer) -> Result<StatusCode, Problem> {
+pub(super) async fn end(
+    State(shared): State<Arc<Shared>>,
+    named: Named,
+    bearer: Bearer,
+) -> Result<StatusCode, Problem> {
     let grant = authorize(&named.handle, &bearer.0).await?;
     finish(&shared.app, grant.session()).await
 }

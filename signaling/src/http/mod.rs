@@ -68,7 +68,10 @@ pub fn public(app: App) -> Router {
     let api = Router::new()
         .route("/api/hearings/{id}/join", post(join::join))
         .route("/api/hearings/{id}/ws", any(ws::upgrade))
-        .route("/api/hearings/{id}/media", post(media::offer).delete(media::end))
+        .route(
+            "/api/hearings/{id}/media",
+            post(media::offer).delete(media::end).layer(DefaultBodyLimit::max(OFFER_LIMIT)),
+        )
         .route("/api/hearings/{id}/whip", post(whip::publish))
         .route("/api/hearings/{id}/whep", post(whip::watch))
         .route("/api/hearings/{id}/whip/{session}", delete(whip::end))
@@ -167,7 +170,9 @@ pub enum MediaRefusal {
     #[error("the offer's SDP is not usable: {0}")]
     BadSdp(String),
     /// Nothing in common.
-    #[error("the offer has no codec in common for {0}: needed is Opus for sound, VP8 or H.264 constrained baseline for pictures")]
+    #[error(
+        "the offer has no codec in common for {0}: needed is Opus for sound, VP8 or H.264 constrained baseline for pictures"
+    )]
     NoCodec(String),
     /// The node can't take more.
     #[error("the node is at its limit of media sessions")]
@@ -179,6 +184,8 @@ pub enum MediaRefusal {
 
 /// The largest body of a request, in bytes.
 pub(crate) const BODY_LIMIT: usize = 64 * 1024;
+/// An offer of a browser with 16 seats has about 72,000 bytes.
+const OFFER_LIMIT: usize = 256 * 1024;
 
 // Style attributes are what component libraries place menus with; scripts come from this origin only.
 const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; \
@@ -190,5 +197,11 @@ const SECURITY_HEADERS: [(HeaderName, &str); 5] = [
     (header::REFERRER_POLICY, "no-referrer"),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
-    (HeaderName::from_static("permissions-policy"), "camera=(self), microphone=(self), display-capture=(self), geolocation=()"),
+    (
+        HeaderName::from_static("permissions-policy"),
+        "camera=(self), microphone=(self), display-capture=(self), geolocation=()",
+    ),
 ];
+
+#[cfg(test)]
+mod tests;

@@ -32,7 +32,9 @@ struct Bearers;
 
 impl Modify for Bearers {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
-        let bearer = |what| SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(what)).build());
+        let bearer = |what| {
+            SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(what)).build())
+        };
         let components = openapi.components.get_or_insert_default();
         components.add_security_scheme("session", bearer("the session that join gave"));
         components.add_security_scheme("link", bearer("the secret of a join link"));

@@ -24,12 +24,22 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>, zh: impl Into<String>) -> Self {
+    pub(crate) fn new(
+        status: StatusCode,
+        code: &'static str,
+        message: impl Into<String>,
+        zh: impl Into<String>,
+    ) -> Self {
         Self { status: status.as_u16(), code, message: message.into(), message_zh: zh.into() }
     }
 
     pub(crate) fn malformed(what: &str) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "malformed", format!("the request cannot be read: {what}"), format!("请求无法识别：{what}"))
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "malformed",
+            format!("the request cannot be read: {what}"),
+            format!("请求无法识别：{what}"),
+        )
     }
 
     pub(crate) fn too_large() -> Self {
@@ -39,7 +49,12 @@ impl Problem {
 
     pub(crate) fn too_many_attempts() -> Self {
         let message = "too many unusable links were tried from this address; wait a minute";
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", message, "此地址尝试无效链接次数过多，请一分钟后再试")
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_attempts",
+            message,
+            "此地址尝试无效链接次数过多，请一分钟后再试",
+        )
     }
 
     pub(crate) fn cross_origin() -> Self {
@@ -91,10 +106,13 @@ impl From<MediaRefusal> for Problem {
         let (status, code, zh) = match &refusal {
             MediaRefusal::BadSdp(what) => (StatusCode::BAD_REQUEST, "bad_sdp", format!("无法使用所提交的 SDP：{what}")),
             MediaRefusal::NoCodec(what) => {
-                let zh = format!("{what} 没有双方都支持的编码：声音需要 Opus，画面需要 VP8 或 H.264 constrained baseline");
+                let zh =
+                    format!("{what} 没有双方都支持的编码：声音需要 Opus，画面需要 VP8 或 H.264 constrained baseline");
                 (StatusCode::NOT_ACCEPTABLE, "no_codec", zh)
             }
-            MediaRefusal::Full => (StatusCode::SERVICE_UNAVAILABLE, "media_full", "本节点的音视频会话已达上限".to_owned()),
+            MediaRefusal::Full => {
+                (StatusCode::SERVICE_UNAVAILABLE, "media_full", "本节点的音视频会话已达上限".to_owned())
+            }
             MediaRefusal::NotAdmitted => (StatusCode::CONFLICT, "not_admitted", "该席位尚未获准入庭".to_owned()),
         };
         Self::new(status, code, refusal.to_string(), zh)
@@ -112,7 +130,6 @@ impl From<registry::Error> for Problem {
             registry::Error::NoPage { seat, zone } => {
                 (StatusCode::CONFLICT, "no_page", format!("席位 {seat} 所在网络 {zone} 没有配置页面地址"))
             }
-            registry::Error::TooManySeats(_) => (StatusCode::CONFLICT, "too_many_seats", "模板的席位过多".to_owned()),
         };
         Self::new(status, code, error.to_string(), zh)
     }

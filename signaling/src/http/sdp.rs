@@ -19,7 +19,9 @@ pub(super) fn viewer(sdp: String, seat: SeatId) -> Offer {
 /// The first m-line of each kind.
 fn firsts(sdp: &str) -> impl Iterator<Item = (String, Kind)> + use<> {
     let lines = media_lines(sdp);
-    [Kind::Audio, Kind::Video].into_iter().filter_map(move |kind| lines.iter().find(|(_, of)| *of == Some(kind)).map(|(mid, _)| (mid.clone(), kind)))
+    [Kind::Audio, Kind::Video]
+        .into_iter()
+        .filter_map(move |kind| lines.iter().find(|(_, of)| *of == Some(kind)).map(|(mid, _)| (mid.clone(), kind)))
 }
 
 /// Every m-line's mid (its number when it names none) and kind.

@@ -176,7 +176,9 @@ impl Home {
         self.log.publish(entry, self.hearing.view());
         if let crate::hearing::Change::Phase(phase) = &entry.change {
             tracing::info!(hearing = %self.hearing.kept().id(), phase = %phase, "phase");
-            if *phase == Phase::Sealed && let Some(known) = self.known.upgrade() {
+            if *phase == Phase::Sealed
+                && let Some(known) = self.known.upgrade()
+            {
                 known.sealed(self.hearing.kept().id());
             }
         }

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hearing_config::{HearingId, NodeId, Role, SeatId, Zone};
+use hearing_config::{Endpoint, HearingId, NodeId, Role, SeatId, Template, TemplateSeat, Zone};
 use tokio::sync::mpsc;
 
+use super::HearingHandle;
 use super::home::{Home, now};
-use super::{HearingHandle, Template};
 use crate::access::JoinToken;
 use crate::hearing::{Hearing, Kept, Seating, Sitting, Window};
 use crate::store::{self, Journal};
@@ -61,8 +61,8 @@ pub struct SeatLink {
     pub role: Role,
     /// Its zone.
     pub zone: Zone,
-    /// How its endpoint connects, such as `browser`.
-    pub endpoint: String,
+    /// What stands on it.
+    pub endpoint: Endpoint,
     /// The link, with its secret.
     pub link: String,
 }
@@ -122,9 +122,6 @@ pub enum Error {
         /// Its zone.
         zone: Zone,
     },
-    /// More seats than a hearing may have.
-    #[error("template {0:?} has more than {limit} seats", limit = SeatId::LIMIT)]
-    TooManySeats(String),
 }
 
 impl Registry {
@@ -157,10 +154,15 @@ impl Registry {
             let token = JoinToken::random();
             let page = self.settings.links.get(&seat.zone);
             let page = page.ok_or_else(|| Error::NoPage { seat: seat.name.clone(), zone: seat.zone.clone() })?;
-            links.push(seat_link(seat, SeatId(number), format!("{}/h/{id}#t={}", page.trim_end_matches('/'), token.reveal())));
+            links.push(seat_link(
+                seat,
+                SeatId(number),
+                format!("{}/h/{id}#t={}", page.trim_end_matches('/'), token.reveal()),
+            ));
             seats.push(seating(seat, &token, window));
         }
-        let hearing = Hearing::new(Sitting { id, case: case.trim().to_owned(), template: template.name.clone(), seats });
+        let hearing =
+            Hearing::new(Sitting { id, case: case.trim().to_owned(), template: template.name.clone(), seats });
         self.journal.write(hearing.kept(), &[]).await?;
         self.run(Home::new(hearing, self.journal.clone(), Vec::new(), Arc::downgrade(&self.known)), id, false);
         Ok(Started { id, seats: links })
@@ -170,7 +172,11 @@ impl Registry {
     #[must_use]
     pub fn list(&self) -> Vec<Listed> {
         let state = self.known.state();
-        state.hearings.iter().map(|(id, at)| Listed { id: *id, handle: at.handle.clone(), home: at.home.clone() }).collect()
+        state
+            .hearings
+            .iter()
+            .map(|(id, at)| Listed { id: *id, handle: at.handle.clone(), home: at.home.clone() })
+            .collect()
     }
 
     /// The hearing with this id.
@@ -221,11 +227,10 @@ impl Registry {
 
     fn template(&self, name: &str) -> Result<&Template, Error> {
         let known = &self.settings.templates;
-        let template = known.iter().find(|template| template.name == name).ok_or_else(|| {
+        known.iter().find(|template| template.name == name).ok_or_else(|| {
             let known = known.iter().map(|template| template.name.as_str()).collect::<Vec<_>>().join(", ");
             Error::UnknownTemplate { name: name.to_owned(), known }
-        })?;
-        if template.seats.len() > SeatId::LIMIT { Err(Error::TooManySeats(template.name.clone())) } else { Ok(template) }
+        })
     }
 
     async fn bring_back(&self, kept: Kept) -> Result<(), Error> {
@@ -249,6 +254,13 @@ impl Registry {
         if !sealed {
             state.tell(&RegistryChange::Appeared { id, handle, home: None });
         }
+    }
+}
+
+#[cfg(test)]
+impl Registry {
+    pub(super) const fn journal(&self) -> &Journal {
+        &self.journal
     }
 }
 
@@ -301,7 +313,7 @@ impl State {
     }
 }
 
-fn seat_link(seat: &super::SeatTemplate, id: SeatId, link: String) -> SeatLink {
+fn seat_link(seat: &TemplateSeat, id: SeatId, link: String) -> SeatLink {
     SeatLink {
         id,
         name: seat.name.clone(),
@@ -309,12 +321,12 @@ fn seat_link(seat: &super::SeatTemplate, id: SeatId, link: String) -> SeatLink {
         title_en: seat.title_en.clone(),
         role: seat.role,
         zone: seat.zone.clone(),
-        endpoint: seat.endpoint.clone(),
+        endpoint: seat.endpoint,
         link,
     }
 }
 
-fn seating(seat: &super::SeatTemplate, token: &JoinToken, valid: Window) -> Seating {
+fn seating(seat: &TemplateSeat, token: &JoinToken, valid: Window) -> Seating {
     Seating {
         name: seat.name.clone(),
         title: seat.title.clone(),

@@ -140,10 +140,19 @@ impl Journal {
             .await?;
         let read = |row: &sqlx::sqlite::SqliteRow| {
             let (seq, at, change): (i64, i64, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-            let change = serde_json::from_str(&change).map_err(|source| Error::Row { hearing: hearing.to_string(), source })?;
+            let change =
+                serde_json::from_str(&change).map_err(|source| Error::Row { hearing: hearing.to_string(), source })?;
             Ok(Entry { seq: seq.cast_unsigned(), at: Timestamp(at), change })
         };
         rows.iter().rev().map(read).collect()
+    }
+}
+
+#[cfg(test)]
+impl Journal {
+    /// As if the disk were gone.
+    pub(crate) async fn close(&self) {
+        self.pool.close().await;
     }
 }
 

@@ -48,13 +48,19 @@ impl Socket {
         let Err(end) = self.serve().await;
         metrics::gauge!("hearing_sockets").decrement(1);
         match end {
-            End::Gone => {}
+            End::Gone => return,
             // The page comes back by itself.
-            End::Over(problem) if problem.passes() => _ = timeout(SEND_LIMIT, self.socket.send(Message::Close(None))).await,
-            End::Over(problem) => {
-                _ = self.send(&ServerMessage::Ended { problem }).await;
-                _ = timeout(SEND_LIMIT, self.socket.send(Message::Close(None))).await;
-            }
+            End::Over(problem) if problem.passes() => {}
+            End::Over(problem) => _ = self.send(&ServerMessage::Ended { problem }).await,
+        }
+        _ = timeout(CLOSE_LIMIT, self.close()).await;
+    }
+
+    /// Says goodbye and reads until the other side has, too: closing on unread data would reset the connection, and what
+    /// was just sent would be lost.
+    async fn close(&mut self) {
+        if self.socket.send(Message::Close(None)).await.is_ok() {
+            while let Some(Ok(_)) = self.socket.recv().await {}
         }
     }
 
@@ -90,9 +96,16 @@ impl Socket {
     }
 
     /// Carries both directions until the hearing drops this follower, who then follows again from `after`.
-    async fn pump(&mut self, grant: &Grant, mut updates: mpsc::Receiver<Update>, after: &mut Option<u64>) -> Result<(), End> {
+    async fn pump(
+        &mut self,
+        grant: &Grant,
+        mut updates: mpsc::Receiver<Update>,
+        after: &mut Option<u64>,
+    ) -> Result<(), End> {
         loop {
             tokio::select! {
+                // An action's entries come before its answer.
+                biased;
                 update = updates.recv() => match update {
                     Some(update) => self.update(update, after).await?,
                     None => return Ok(()),
@@ -175,7 +188,8 @@ impl Socket {
     }
 
     async fn send(&mut self, message: &ServerMessage) -> Result<(), End> {
-        let text = serde_json::to_string(message).expect("the API's messages have string keys and no failing serializers");
+        let text =
+            serde_json::to_string(message).expect("the API's messages have string keys and no failing serializers");
         self.put(Message::Text(text.into())).await
     }
 
@@ -223,5 +237,6 @@ const ACTS: usize = 16;
 const BEAT: Duration = Duration::from_secs(5);
 const SILENCE: Duration = Duration::from_secs(5);
 const SEND_LIMIT: Duration = Duration::from_secs(5);
+const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 const HELLO_LIMIT: Duration = Duration::from_secs(5);
 const FOLLOW_PAUSE: Duration = Duration::from_millis(100);

@@ -9,6 +9,11 @@ import { WebSocketServer } from 'ws'
 
 const DIST = new URL('../dist/', import.meta.url)
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css' }
+// As strict as the node's own.
+const POLICY =
+  "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; " +
+  "font-src 'self' data:; media-src 'self' blob: mediastream:; worker-src 'self' blob:; connect-src 'self'; object-src 'none'; " +
+  "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 const QUALITY = { up_kbps: 1800, down_kbps: 4200, loss_up: 0.001, loss_down: 0.004, rtt_ms: 38 }
 
 /** The token of a seat's link, padded to the length of a real one. */
@@ -167,7 +172,8 @@ async function answer(scene, request, response) {
   if (request.method === 'DELETE') return reply(response, 204, null)
   const file = pathname.startsWith('/assets/') ? `.${pathname}` : './index.html'
   const content = await readFile(fileURLToPath(new URL(file, DIST))).catch(() => null)
-  response.writeHead(content === null ? 404 : 200, { 'content-type': TYPES[extname(file)] ?? 'application/octet-stream' })
+  const type = TYPES[extname(file)] ?? 'application/octet-stream'
+  response.writeHead(content === null ? 404 : 200, { 'content-type': type, 'content-security-policy': POLICY })
   response.end(content)
 }
 

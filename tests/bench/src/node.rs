@@ -1,11 +1,13 @@
 //! Our node as it is: the binary with a configuration of its own, joined through its public HTTP API.
 
+use std::fs;
 use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
 use std::process::Command;
-use std::{fs, iter};
 
 use anyhow::{Context as _, Result, ensure};
+use hearing_bridge::net::pki::{Authority, Wish};
+use hearing_bridge::net::tls::Identity;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -20,7 +22,7 @@ pub(crate) struct Node {
     admin: Http,
     hearing: String,
     /// Seats that are free: their slug and the secret of their link; the sender's first.
-    seats: iter::Peekable<std::vec::IntoIter<(String, String)>>,
+    seats: std::vec::IntoIter<(String, String)>,
     _directory: TempDir,
 }
 
@@ -31,7 +33,7 @@ impl Node {
         let directory = TempDir::new()?;
         let (web, admin_port) = (free_tcp_port()?, free_tcp_port()?);
         let socket = directory.path().join("admin.sock");
-        make_certificate(binary, directory.path())?;
+        make_certificate(directory.path())?;
         let config = directory.path().join("node.toml");
         fs::write(&config, configuration(directory.path(), [web, admin_port, free_udp_port()?], subscribers)?)?;
         let mut command = Command::new(binary);
@@ -42,7 +44,7 @@ impl Node {
         let made = admin.post("/admin/hearings", None, &json!({"case": "bench", "template": "bench"}))?;
         let hearing = text(&made, "id")?;
         let seats = made["seats"].as_array().context("no seats")?.iter().map(link).collect::<Result<Vec<_>>>()?;
-        Ok(Self { server, api, admin, hearing, seats: seats.into_iter().peekable(), _directory: directory })
+        Ok(Self { server, api, admin, hearing, seats: seats.into_iter(), _directory: directory })
     }
 
     /// Joins the next free seat, has it admitted, and exchanges the descriptions.
@@ -102,17 +104,13 @@ fn text(value: &Value, key: &str) -> Result<String> {
     value[key].as_str().map(str::to_owned).with_context(|| format!("no {key} in {value}"))
 }
 
-fn make_certificate(binary: &Path, directory: &Path) -> Result<()> {
-    let pki = directory.join("pki");
-    let run = |args: &[&str]| -> Result<()> {
-        let output = Command::new(binary).arg("pki").args(args).output()?;
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        ensure!(output.status.success(), "hearing pki {}: {said}", args.join(" "));
-        Ok(())
-    };
-    let pki = pki.to_string_lossy();
-    run(&["init", "--dir", &pki])?;
-    run(&["issue", "--dir", &pki, "--node", "bench", "--zone", "gov"])
+/// A certificate authority and the node's certificate, as `hearing pki` makes them.
+fn make_certificate(directory: &Path) -> Result<()> {
+    let (keys, now) = (directory.join("pki"), jiff::Timestamp::now());
+    let authority = Authority::init(&keys, "hearing bench", now)?;
+    let identity = Identity { zone: "gov".parse()?, node: "bench".parse()? };
+    authority.issue(&Wish { identity, hosts: Vec::new(), days: 1 }, &keys, now)?;
+    Ok(())
 }
 
 fn configuration(directory: &Path, [web, admin, media]: [u16; 3], subscribers: u8) -> Result<String> {
@@ -137,6 +135,7 @@ listen = "127.0.0.1:{admin}"
 root = "{at}/pki/root.pem"
 certificate = "{at}/pki/bench.pem"
 key = "{at}/pki/bench.key"
+revoked = "{at}/pki/revoked.pem"
 [record]
 directory = "{at}/records"
 [[template]]
@@ -145,14 +144,24 @@ title = "测量"
 title_en = "Measurement"
 "#
     );
-    let seats =
-        iter::once(("sender".to_owned(), "judge")).chain((1..=subscribers).map(|n| (format!("party-{n}"), "party")));
-    for (name, role) in seats {
-        text += &format!(
-            "[[template.seat]]\nname = \"{name}\"\ntitle = \"席位\"\ntitle_en = \"Seat\"\nrole = \"{role}\"\nzone = \"gov\"\nendpoint = \"browser\"\nrequired = []\n"
-        );
-    }
+    // The hearing is never opened, so nothing is recorded; but a template must name something that would be.
+    seat(&mut text, "sender", "judge", r#"["audio", "video"]"#);
+    (1..=subscribers).for_each(|number| seat(&mut text, &format!("party-{number}"), "party", "[]"));
     Ok(text)
+}
+
+fn seat(text: &mut String, name: &str, role: &str, required: &str) {
+    *text += &format!(
+        r#"[[template.seat]]
+name = "{name}"
+title = "席位"
+title_en = "Seat"
+role = "{role}"
+zone = "gov"
+endpoint = "browser"
+required = {required}
+"#
+    );
 }
 
 fn free_tcp_port() -> Result<u16> {

@@ -42,8 +42,15 @@ impl Parameters {
     /// The parameter sets in a length-prefixed access unit; `None` unless it has both kinds and the first SPS can be read.
     #[must_use]
     pub fn find(data: &[u8]) -> Option<Self> {
-        let of_type = |wanted: u8| -> Vec<Vec<u8>> {
-            nal_units(data).filter(|unit| nal_type(unit[0]) == wanted).map(<[u8]>::to_vec).collect()
+        let of_type = |wanted: u8| {
+            let mut sets: Vec<Vec<u8>> = Vec::new();
+            for unit in nal_units(data).filter(|unit| nal_type(unit[0]) == wanted) {
+                // Some senders repeat a set within the access unit.
+                if !sets.iter().any(|set| set == unit) {
+                    sets.push(unit.to_vec());
+                }
+            }
+            sets
         };
         let (sps, pps) = (of_type(SPS), of_type(PPS));
         let first = Sps::parse(sps.first()?)?;
@@ -190,6 +197,20 @@ mod tests {
         let prefixed = joined(Framing::LengthPrefixed, &payloads).unwrap();
         let units: Vec<_> = nal_units(&prefixed).collect();
         assert_eq!(units, [&[0x67, 9][..], &[0x68], &[0x06, 5], &[0x65, 1, 2, 3]]);
+    }
+
+    #[test]
+    fn repeated_parameter_sets_count_once() {
+        let sps =
+            b"\x67\x42\xc0\x0d\xd9\x01\x41\x9f\x9f\x01\x10\x00\x00\x03\x00\x10\x00\x00\x03\x03\xc0\xf1\x42\xa4\x80";
+        let pps = b"\x68\xce\x3c\x80";
+        let once = joined(Framing::LengthPrefixed, &[sps, pps, &[0x65, 1]]).unwrap();
+        let twice = joined(Framing::LengthPrefixed, &[sps, pps, sps, pps, &[0x65, 1]]).unwrap();
+        let found = Parameters::find(&once).unwrap();
+        assert_eq!(found.size(), (320, 180));
+        assert_eq!(found.configuration()[..6], [1, 0x42, 0xc0, 0x0d, 0xff, 0xe1]);
+        assert_eq!(Parameters::find(&twice), Some(found));
+        assert_eq!(Parameters::find(&once[..20]), None);
     }
 
     #[test]

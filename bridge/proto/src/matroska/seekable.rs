@@ -45,8 +45,9 @@ impl Seekable {
     pub fn new(coding: &Coding) -> Result<Self, Error> {
         let mut mux = WebmWriter::new(Vec::new());
         coding.write_ebml(&mut mux)?;
+        // The writer holds the segment's header back until something follows it.
+        let origin = mux.get_ref().len() as u64 + SEGMENT_HEADER;
         mux.write_advanced(&M::Segment(Start), WriteOptions::is_unknown_sized_element())?;
-        let origin = mux.get_ref().len() as u64;
         let cues = M::Seek(Full(vec![M::SeekID(CUES_ID.to_vec()), M::SeekPosition(u64::MAX)]));
         mux.write(&M::SeekHead(Full(vec![cues])))?;
         let seek_at = mux.get_ref().len() as u64 - 8;
@@ -133,5 +134,7 @@ impl Seekable {
 }
 
 const CUES_ID: [u8; 4] = [0x1c, 0x53, 0xbb, 0x6b];
+/// Id and size of the segment, in bytes.
+const SEGMENT_HEADER: u64 = 12;
 /// The marker of an 8-byte element size.
 const SIZE_8: u64 = 1 << 56;

@@ -100,6 +100,9 @@ fn a_finished_file_keeps_every_frame_and_tells_its_size() {
     for (at, bytes) in finished.patches {
         file[at as usize..at as usize + 8].copy_from_slice(&bytes);
     }
+    let segment = file.windows(4).position(|id| id == [0x18, 0x53, 0x80, 0x67]).unwrap();
+    let size = u64::from_be_bytes(file[segment + 4..segment + 12].try_into().unwrap()) & !(1 << 56);
+    assert_eq!(segment + 12 + size as usize, file.len());
     let (read, blocks, whole) = blocks(&file);
     assert_eq!((read.as_ref(), blocks.len(), whole), (Some(coding), 400, true));
 }

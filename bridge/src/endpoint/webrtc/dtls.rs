@@ -12,6 +12,7 @@ use rtc_shared::TransportProtocol;
 use rtc_shared::error::Error;
 
 use super::certificate::{Certificate, fingerprint};
+use super::hello::{ClientHello, Hello};
 use super::srtp::{LABEL, PROFILES, Srtp};
 
 /// One association. Paths may change under it: it knows the peer only by the name [`PEER`].
@@ -19,6 +20,7 @@ pub(super) struct Dtls {
     endpoint: Endpoint,
     certificate: Certificate,
     expected: String,
+    hello: ClientHello,
     foreign: Arc<AtomicBool>,
     stage: Stage,
 }
@@ -47,16 +49,25 @@ impl Dtls {
     /// `expected` is the SHA-256 fingerprint of the offer, in upper case.
     pub(super) fn new(certificate: Certificate, expected: String) -> Self {
         let endpoint = Endpoint::new(SELF, TransportProtocol::UDP, None);
-        Self { endpoint, certificate, expected, foreign: Arc::default(), stage: Stage::Idle }
+        Self {
+            endpoint,
+            certificate,
+            expected,
+            hello: ClientHello::default(),
+            foreign: Arc::default(),
+            stage: Stage::Idle,
+        }
     }
 
     /// Takes a datagram of the peer.
     pub(super) fn handle(&mut self, now: Instant, datagram: &[u8]) -> Event {
         if self.stage == Stage::Idle {
-            if let Err(event) = self.begin(datagram) {
-                return event;
-            }
+            return self.greet(now, datagram);
         }
+        self.read(now, datagram)
+    }
+
+    fn read(&mut self, now: Instant, datagram: &[u8]) -> Event {
         match self.endpoint.read(now, PEER, None, BytesMut::from(datagram)) {
             Ok(events) => self.take(events),
             Err(error) => self.failed(&error),
@@ -90,12 +101,24 @@ impl Dtls {
     }
 
     /// The first ClientHello decides which SRTP profile is agreed: the best of ours that it names, whatever its order.
-    fn begin(&mut self, datagram: &[u8]) -> Result<(), Event> {
-        if datagram.first() != Some(&HANDSHAKE_RECORD) || datagram.get(13) != Some(&CLIENT_HELLO) {
-            return Err(Event::Dropped("dtls_early"));
+    fn greet(&mut self, now: Instant, datagram: &[u8]) -> Event {
+        let offered = match self.hello.add(datagram) {
+            Hello::Foreign => return Event::Dropped("dtls_early"),
+            Hello::Partial => return Event::Nothing,
+            Hello::Whole(offered) => offered,
+        };
+        if let Err(event) = self.begin(&offered) {
+            return event;
         }
-        let best = offered_profiles(datagram)
-            .and_then(|offered| PROFILES.into_iter().find(|profile| offered.contains(&(*profile as u16))));
+        let mut last = Event::Nothing;
+        for datagram in self.hello.take() {
+            last = self.read(now, &datagram);
+        }
+        last
+    }
+
+    fn begin(&mut self, offered: &[u16]) -> Result<(), Event> {
+        let best = PROFILES.into_iter().find(|profile| offered.contains(&(*profile as u16)));
         let profiles = best.map_or_else(|| PROFILES.to_vec(), |profile| vec![profile]);
         let foreign = Arc::clone(&self.foreign);
         let expected = self.expected.clone();
@@ -159,54 +182,151 @@ impl Dtls {
     }
 }
 
-/// The SRTP profiles that a ClientHello names, if it is whole in this datagram up to `use_srtp` (RFC 5764 section 4.1.1).
-fn offered_profiles(datagram: &[u8]) -> Option<Vec<u16>> {
-    let mut hello = Cursor(datagram.get(RECORD_AND_HANDSHAKE_HEADERS..)?);
-    hello.skip(2 + 32)?;
-    let session = usize::from(hello.take(1)?[0]);
-    hello.skip(session)?;
-    let cookie = usize::from(hello.take(1)?[0]);
-    hello.skip(cookie)?;
-    let suites = hello.u16()?;
-    hello.skip(suites)?;
-    let compressions = usize::from(hello.take(1)?[0]);
-    hello.skip(compressions)?;
-    hello.u16()?;
-    loop {
-        let (kind, len) = (hello.u16()?, hello.u16()?);
-        let body = hello.take(len)?;
-        if kind == USE_SRTP {
-            let mut body = Cursor(body);
-            let len = body.u16()?;
-            let list = body.take(len)?;
-            return Some(list.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect());
-        }
-    }
-}
-
-struct Cursor<'a>(&'a [u8]);
-
-impl<'a> Cursor<'a> {
-    fn take(&mut self, len: usize) -> Option<&'a [u8]> {
-        let (head, tail) = self.0.split_at_checked(len)?;
-        self.0 = tail;
-        Some(head)
-    }
-
-    fn skip(&mut self, len: usize) -> Option<()> {
-        self.take(len).map(drop)
-    }
-
-    fn u16(&mut self) -> Option<usize> {
-        self.take(2).map(|pair| usize::from(u16::from_be_bytes([pair[0], pair[1]])))
-    }
-}
-
 const SELF: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
 const PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 2);
 /// Between repeats of a flight, seven of which are sent; clients repeat theirs sooner.
 const FLIGHT: Duration = Duration::from_millis(700);
-const HANDSHAKE_RECORD: u8 = 22;
-const CLIENT_HELLO: u8 = 1;
-const RECORD_AND_HANDSHAKE_HEADERS: usize = 13 + 12;
-const USE_SRTP: usize = 14;
+
+#[cfg(test)]
+pub(super) mod tests {
+    use rtc_dtls::config::HandshakeConfig;
+    use rtc_dtls::crypto::Certificate as Keyed;
+
+    use super::*;
+
+    /// The client's end of a handshake, with a certificate of its own.
+    pub(in crate::endpoint::webrtc) struct Client {
+        pub(in crate::endpoint::webrtc) endpoint: Endpoint,
+        pub(in crate::endpoint::webrtc) fingerprint: String,
+        config: Arc<HandshakeConfig>,
+    }
+
+    impl Client {
+        pub(in crate::endpoint::webrtc) fn new(
+            profiles: &[rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile],
+        ) -> Self {
+            let provider = rtc_srtp::crypto::default_provider().unwrap();
+            let keyed = Keyed::generate_self_signed(vec!["client".to_owned()], provider.crypto()).unwrap();
+            let fingerprint = fingerprint(&keyed.certificate[0]);
+            let config = ConfigBuilder::default()
+                .with_crypto_provider(provider)
+                .with_certificates(vec![keyed])
+                .with_srtp_protection_profiles(profiles.to_vec())
+                .with_extended_master_secret(ExtendedMasterSecretType::Require)
+                .with_insecure_skip_verify(true)
+                .build(true, None)
+                .unwrap();
+            Self { endpoint: Endpoint::new(PEER, TransportProtocol::UDP, None), fingerprint, config: Arc::new(config) }
+        }
+
+        pub(in crate::endpoint::webrtc) fn begin(&mut self, now: Instant) {
+            self.endpoint.connect(now, SELF, Arc::clone(&self.config), None).unwrap();
+        }
+
+        pub(in crate::endpoint::webrtc) fn poll(&mut self) -> Option<BytesMut> {
+            self.endpoint.poll_transmit().map(|transmit| transmit.message)
+        }
+
+        pub(in crate::endpoint::webrtc) fn read(&mut self, now: Instant, datagram: &[u8]) {
+            let _ = self.endpoint.read(now, SELF, None, BytesMut::from(datagram));
+        }
+
+        /// The client's SRTP, once the handshake is complete.
+        pub(in crate::endpoint::webrtc) fn keys(&self) -> Option<(u16, Vec<u8>)> {
+            let state = self.endpoint.get_connection_state(SELF)?;
+            let material = state.export_keying_material(LABEL, &[], 56).ok()?;
+            Some((state.srtp_protection_profile() as u16, material.as_ref().to_vec()))
+        }
+
+        pub(in crate::endpoint::webrtc) fn close(&mut self, now: Instant) {
+            self.endpoint.close(now).unwrap();
+        }
+    }
+
+    /// Carries datagrams to and fro until nothing moves; the last event that tells something.
+    fn carry(now: Instant, client: &mut Client, server: &mut Dtls) -> Event {
+        let mut outcome = Event::Nothing;
+        for _ in 0..50 {
+            while let Some(datagram) = client.poll() {
+                match server.handle(now, &datagram) {
+                    Event::Nothing => {}
+                    event => outcome = event,
+                }
+            }
+            while let Some(datagram) = server.poll_transmit() {
+                client.read(now, &datagram);
+            }
+        }
+        outcome
+    }
+
+    #[test]
+    fn the_best_common_profile_is_agreed_whatever_the_clients_order() {
+        for (offered, agreed) in [([2, 1, 0], 0), ([2, 1, 1], 1), ([2, 2, 2], 2)] {
+            let now = Instant::now();
+            let mut client = Client::new(&offered.map(|n: usize| PROFILES[n]));
+            let mut server = Dtls::new(Certificate::generate().unwrap(), client.fingerprint.clone());
+            client.begin(now);
+            assert!(matches!(carry(now, &mut client, &mut server), Event::Keys(_)));
+            assert_eq!(client.keys().unwrap().0, PROFILES[agreed] as u16);
+        }
+    }
+
+    #[test]
+    fn another_certificate_than_the_offers_ends_the_session() {
+        let now = Instant::now();
+        let (mut client, other) = (Client::new(&PROFILES), Client::new(&PROFILES));
+        let mut server = Dtls::new(Certificate::generate().unwrap(), other.fingerprint);
+        client.begin(now);
+        let Event::Closed(reason) = carry(now, &mut client, &mut server) else { panic!() };
+        assert!(reason.contains("certificate"), "{reason}");
+    }
+
+    #[test]
+    fn a_goodbye_ends_the_session_at_once() {
+        let now = Instant::now();
+        let mut client = Client::new(&PROFILES);
+        let mut server = Dtls::new(Certificate::generate().unwrap(), client.fingerprint.clone());
+        client.begin(now);
+        carry(now, &mut client, &mut server);
+        client.close(now);
+        assert!(matches!(carry(now, &mut client, &mut server), Event::Closed(_)));
+    }
+
+    #[test]
+    fn a_lost_flight_is_sent_again_when_its_time_comes() {
+        let mut now = Instant::now();
+        let mut client = Client::new(&PROFILES);
+        let mut server = Dtls::new(Certificate::generate().unwrap(), client.fingerprint.clone());
+        client.begin(now);
+        let mut lost = false;
+        for _ in 0..200 {
+            while let Some(datagram) = client.poll() {
+                if matches!(server.handle(now, &datagram), Event::Keys(_)) {
+                    return assert!(lost);
+                }
+            }
+            while let Some(datagram) = server.poll_transmit() {
+                // The first flight with the certificate never arrives.
+                if datagram.len() < 300 || std::mem::replace(&mut lost, true) {
+                    client.read(now, &datagram);
+                }
+            }
+            now += Duration::from_millis(100);
+            server.handle_timeout(now);
+        }
+        panic!("the handshake never completed");
+    }
+
+    #[test]
+    fn rubbish_before_a_handshake_is_dropped_and_does_not_spoil_it() {
+        let now = Instant::now();
+        let mut client = Client::new(&PROFILES);
+        let mut server = Dtls::new(Certificate::generate().unwrap(), client.fingerprint.clone());
+        for datagram in [&[22_u8, 254, 253][..], &[20; 40], &[23; 60]] {
+            assert!(matches!(server.handle(now, datagram), Event::Dropped(_)));
+        }
+        client.begin(now);
+        assert!(matches!(carry(now, &mut client, &mut server), Event::Keys(_)));
+    }
+}

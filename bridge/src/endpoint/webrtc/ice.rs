@@ -122,10 +122,8 @@ impl Ice {
     }
 
     fn respond(&self, request: &Message, path: Path) -> Option<Bytes> {
-        let integrity = MessageIntegrity::new_short_term_integrity_with_provider(
-            self.local.pwd.clone(),
-            self.provider.crypto(),
-        );
+        let integrity =
+            MessageIntegrity::new_short_term_integrity_with_provider(self.local.pwd.clone(), self.provider.crypto());
         let mut response = Message::new();
         response
             .build(&[

@@ -8,6 +8,7 @@ mod certificate;
 mod clock;
 mod dtls;
 mod egress;
+mod hello;
 mod ice;
 mod ingest;
 mod limit;
@@ -17,6 +18,8 @@ mod rtp;
 mod sdp;
 mod session;
 mod srtp;
+#[cfg(test)]
+mod tests;
 
 pub use certificate::Certificate;
 pub use session::{Answer, Session, Settings};

@@ -61,7 +61,9 @@ pub(super) fn missing(pairs: &[u8]) -> impl Iterator<Item = u16> {
 fn one<'a>(kind: u8, count: u8, body: &'a [u8], each: &mut impl FnMut(Report<'a>)) {
     match (kind, count) {
         (SENDER, _) => {
-            if let (Some(ssrc), Some(high), Some(low), Some(rtp)) = (u32_at(body, 0), u32_at(body, 4), u32_at(body, 8), u32_at(body, 12)) {
+            if let (Some(ssrc), Some(high), Some(low), Some(rtp)) =
+                (u32_at(body, 0), u32_at(body, 4), u32_at(body, 8), u32_at(body, 12))
+            {
                 each(Report::Sender { ssrc, ntp: u64::from(high) << 32 | u64::from(low), rtp });
                 receptions(count, body.get(24..).unwrap_or_default(), each);
             }
@@ -154,7 +156,8 @@ mod tests {
 
     #[test]
     fn a_compound_packet_is_read_report_by_report() {
-        let block = ReceptionReport { ssrc: 9, fraction_lost: 64, last_sender_report: 5, delay: 6, ..Default::default() };
+        let block =
+            ReceptionReport { ssrc: 9, fraction_lost: 64, last_sender_report: 5, delay: 6, ..Default::default() };
         let sender = SenderReport { ssrc: 1, ntp_time: 77, rtp_time: 8, reports: vec![block], ..Default::default() };
         let bytes = write(&[
             Box::new(sender),

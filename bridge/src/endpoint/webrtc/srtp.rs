@@ -107,11 +107,7 @@ impl Srtp {
     }
 }
 
-fn inbound(
-    keys: &SessionKeys,
-    profile: ProtectionProfile,
-    provider: &Arc<dyn RTCCryptoProvider>,
-) -> Option<Context> {
+fn inbound(keys: &SessionKeys, profile: ProtectionProfile, provider: &Arc<dyn RTCCryptoProvider>) -> Option<Context> {
     let (rtp, rtcp) = (srtp_replay_protection(WINDOW), srtcp_replay_protection(WINDOW));
     let (key, salt) = (&keys.remote_master_key, &keys.remote_master_salt);
     Context::new(key, salt, profile, Some(rtp), Some(rtcp), provider.crypto()).ok()
@@ -182,7 +178,7 @@ pub(super) mod tests {
         for profile in PROFILES {
             let (mut client, mut server) = pair(profile);
             for (from, to) in [(0, 1), (1, 0)] {
-                let mut ends = [&mut client, &mut server];
+                let ends = [&mut client, &mut server];
                 let (plain, header) = packet(7, 1);
                 let sealed = ends[from].seal(&plain, 7, 1, header).unwrap();
                 assert_ne!(&sealed[header..header + 7], b"picture");

@@ -73,7 +73,7 @@ impl Manifest {
 
     pub(super) fn readme(&self) -> String {
         let time = |at: Option<hearing_config::Timestamp>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
-        let (case, opened, closed) = (&self.record.meta.case, time(self.record.opened()), time(self.record.closed));
+        let (case, opened, closed) = (&self.record.meta.case, time(self.record.opened), time(self.record.closed));
         let hearing = self.record.hearing;
         format!(
             "{README_ZH}\n案号：{case}\n开庭：{opened}\n闭庭：{closed}\n编号：{hearing}\n\n{README_EN}\nCase: {case}\nOpened: {opened}\nClosed: {closed}\nHearing: {hearing}\n"

@@ -50,7 +50,8 @@ fn an_export_joins_what_is_coded_alike_keeps_gaps_and_can_be_searched() {
     assert!(kept[60].ms - kept[59].ms > 4_000, "the pause stays");
     let duration: f64 = ffprobe(&picture, "format=duration").parse().unwrap();
     assert!((duration - 11.0).abs() < 0.1, "{duration}");
-    let seek = ["-v", "debug", "-nostdin", "-ss", "10", "-i"];
+    // ffmpeg counts from the first frame, at 3 s: this is the last key frame, at 10 s.
+    let seek = ["-v", "debug", "-nostdin", "-ss", "7", "-i"];
     let output = Command::new("ffmpeg").args(seek).arg(&picture).args(["-f", "null", "-"]).output().unwrap();
     let log = String::from_utf8_lossy(&output.stderr);
     let frames = log.lines().filter_map(|line| line.split("frame=").nth(1)).next_back();
@@ -118,6 +119,9 @@ async fn the_admin_api_lists_and_exports_and_says_what_is_wrong() {
     assert_eq!((status, &done["files"]), (StatusCode::OK, &3.into()));
     let (status, unknown) = ask(export(hearing_config::HearingId::random().to_string(), to.path())).await;
     assert_eq!((status, &unknown["code"]), (StatusCode::NOT_FOUND, &"unknown_record".into()));
+    let empty = Request::post(format!("/admin/records/{}/export", hearing(&bench))).body(Body::empty()).unwrap();
+    let (status, body) = ask(empty).await;
+    assert_eq!((status, &body["code"]), (StatusCode::BAD_REQUEST, &"bad_request".into()));
     let (status, relative) = ask(export(hearing(&bench).to_string(), "x".as_ref())).await;
     assert_eq!((status, &relative["code"]), (StatusCode::BAD_REQUEST, &"relative_path".into()));
 }

@@ -19,7 +19,8 @@ enum Event {
 
 fn action() -> impl Strategy<Value = Action> {
     let seat = || (0..SEATS.len()).prop_map(|seat| SEATS[seat].0.to_owned());
-    let reason = prop_oneof![Just(PauseReason::Recess), Just(PauseReason::ClosedEvidence), Just(PauseReason::Mediation)];
+    let reason =
+        prop_oneof![Just(PauseReason::Recess), Just(PauseReason::ClosedEvidence), Just(PauseReason::Mediation)];
     prop_oneof![
         8 => seat().prop_map(|seat| Action::Admit { seat, identity: Identity::Known }),
         1 => seat().prop_map(|seat| Action::Refuse { seat }),
@@ -119,7 +120,11 @@ fn check_record(court: &Court) {
     let missing = court.hearing.unrecorded();
     let excused = missing.iter().all(|track| court.hearing.grace.contains_key(track));
     assert!(excused || court.view().record.state == RecordState::Faulty);
-    assert!(!court.hearing.recording.is_empty() || !court.hearing.grace.is_empty() || court.view().record.state == RecordState::Faulty);
+    assert!(
+        !court.hearing.recording.is_empty()
+            || !court.hearing.grace.is_empty()
+            || court.view().record.state == RecordState::Faulty
+    );
 }
 
 /// A session only ever begins with a recorder that runs for everything that is required.

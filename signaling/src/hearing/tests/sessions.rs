@@ -133,7 +133,9 @@ fn hearing_that_was_never_opened_closes_without_a_record() {
 #[test]
 fn actions_out_of_their_phase_are_refused_with_it() {
     let mut court = Court::assembled();
-    for (action, what) in [(Action::Recess { reason: PauseReason::Recess }, "recess"), (Action::Resume, "resume"), (Action::Sign, "sign")] {
+    for (action, what) in
+        [(Action::Recess { reason: PauseReason::Recess }, "recess"), (Action::Resume, "resume"), (Action::Sign, "sign")]
+    {
         assert_eq!(court.operate(action).unwrap_err(), Refusal::WrongPhase { what, phase: "waiting".into() });
     }
 }

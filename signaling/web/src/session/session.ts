@@ -168,9 +168,8 @@ export class Session {
     }
   }
 
-  // The server forgets a session when it is started anew without its journal; the same device may simply join again.
   private ended(problem: Problem): void {
-    if (problem.code === 'unknown_session' && this.state.view !== null) {
+    if (REJOIN_CODES.has(problem.code) && this.state.view !== null) {
       this.state.view = null
       this.media?.close()
       this.media = null
@@ -235,8 +234,10 @@ export class Session {
       this.ended(refusal.problem)
       return
     }
-    this.state.mediaProblem = refusal.problem
-    setTimeout(() => { this.considerMedia() }, REFUSED_AGAIN_MS)
+    // A node learns of an admission a moment after the page.
+    const early = refusal.problem.code === 'not_admitted'
+    this.state.mediaProblem = early ? null : refusal.problem
+    setTimeout(() => { this.considerMedia() }, early ? EARLY_AGAIN_MS : REFUSED_AGAIN_MS)
   }
 
   private endMedia(): void {
@@ -259,8 +260,11 @@ export class Session {
 
 const OVER: ReadonlySet<PhaseName> = new Set<PhaseName>(['closed', 'sealed'])
 /** Codes by which the server says that the hearing itself is over. */
-const OVER_CODES = new Set(['closed', 'wrong_phase'])
+const OVER_CODES = new Set(['hearing_closed', 'wrong_phase'])
+/** Codes after which the same device may simply join again. */
+const REJOIN_CODES = new Set(['unknown_session', 'too_fast'])
 const SETTLE_MS = 50
+const EARLY_AGAIN_MS = 300
 const REFUSED_AGAIN_MS = 5_000
 const AUTO_DEVICES_MS = 3_000
 

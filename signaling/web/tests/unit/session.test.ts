@@ -14,6 +14,8 @@ class Court {
   readonly offers: Offer[] = []
   /** What the server answers to a join. */
   join: () => Response = () => Response.json({ session: 'session', seat: seat(1, 'witness', WITNESS), case: 'case', template: 'criminal' })
+  /** What the server answers to an offer. */
+  media: () => Response = () => Response.json({ sdp: 'answer' })
   readonly session: Session
 
   constructor() {
@@ -63,7 +65,7 @@ class Court {
     this.calls.push(call)
     if (call === 'POST join') return Promise.resolve(this.join())
     if (call === 'POST media') this.offers.push(JSON.parse(init?.body as string) as Offer)
-    return Promise.resolve(Response.json({ sdp: 'answer' }))
+    return Promise.resolve(this.media())
   }
 }
 
@@ -121,6 +123,17 @@ describe('a stay on a seat', () => {
     await settle()
     expect(court.offers).toHaveLength(2)
     expect(court.socket.of('hello')).toEqual([{ type: 'hello', session: 'session', after: 5 }])
+  })
+
+  it('tries again at once when its node has not heard of the admission yet', async () => {
+    const court = new Court()
+    court.media = () => Response.json({ code: 'not_admitted', message: '', message_zh: '' }, { status: 409 })
+    await court.enter({ role: 'witness', presence: 'admitted' })
+    expect(court.session.state).toMatchObject({ media: 'off', mediaProblem: null })
+    court.media = () => Response.json({ sdp: 'answer' })
+    await vi.advanceTimersByTimeAsync(400)
+    expect(court.session.state.media).toBe('connecting')
+    expect(court.offers).toHaveLength(2)
   })
 
   it('ends its media when it has to wait again', async () => {

@@ -185,6 +185,7 @@ impl Slot {
         if !sending.anew && self.switch.current() == Some(packet.layer) && self.rewrite.breaks(packet, rate) {
             self.switch.restart();
             self.sending = Some(Sending { anew: true, ..sending });
+            self.chase();
         }
         let anew = self.sending?.anew;
         match self.switch.judge(packet) {
@@ -198,6 +199,8 @@ impl Slot {
         }
         if packet.key {
             self.keys.came();
+            // It may have been the old layer's, while the new one's is still awaited.
+            self.chase();
         }
         let placed = self.rewrite.place(now, packet)?;
         let marker = packet.frame_end && packet_is_picture(sending.codec);

@@ -73,7 +73,7 @@ impl LayerSwitch {
             Size::Small => layers.next(),
             Size::Large => {
                 let lowest = layers.clone().next();
-                layers.filter(|layer| layer.0 <= self.most).last().or(lowest)
+                layers.rfind(|layer| layer.0 <= self.most).or(lowest)
             }
         }
     }

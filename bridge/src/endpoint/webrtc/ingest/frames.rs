@@ -58,7 +58,8 @@ impl Frames {
     fn h264(&mut self, sequence: i64, time: i64, frame_end: bool, payload: Bytes) -> Option<Piece> {
         let glance = h264::glance(&payload)?;
         if glance.key {
-            self.learn(time, glance.parameters.then_some(&payload[..payload.len().min(64)]));
+            // Of the parameter sets the sequence's alone: encoders give pictures new numbers at every key frame.
+            self.learn(time, glance.parameters.map(|range| &payload[range]));
         }
         let frame_start = match self.time_of(sequence - 1) {
             Some(before) => before != time,
@@ -114,7 +115,10 @@ mod tests {
     fn another_picture_size_is_another_generation() {
         let mut frames = Frames::new(Codec::Vp8);
         let mut generation = |time, width| {
-            frames.look(1, time, true, vp8_packet(true, &[0, 0, 0, 0x9d, 1, 0x2a, width, 1, 180, 0])).unwrap().generation
+            frames
+                .look(1, time, true, vp8_packet(true, &[0, 0, 0, 0x9d, 1, 0x2a, width, 1, 180, 0]))
+                .unwrap()
+                .generation
         };
         assert_eq!([generation(0, 64), generation(1, 64), generation(2, 32)], [0, 0, 1]);
     }
@@ -133,6 +137,16 @@ mod tests {
             frames.look(5, 360, true, delta).unwrap().frame_start,
         ];
         assert_eq!(starts, [true, false, true, true]);
+    }
+
+    #[test]
+    fn another_sequence_parameter_set_is_another_generation_and_another_picture_set_is_not() {
+        let mut frames = Frames::new(Codec::H264);
+        let mut generation = |time, sequence, picture| {
+            let payload = Bytes::copy_from_slice(&[0x78, 0, 2, 0x67, sequence, 0, 2, 0x68, picture]);
+            frames.look(time, time, false, payload).unwrap().generation
+        };
+        assert_eq!([generation(1, 1, 1), generation(2, 1, 2), generation(3, 2, 3)], [0, 0, 1]);
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub(super) struct Ingest {
     clock: Clock,
     origin: Zone,
     tracks: Vec<Track>,
-    /// By payload type: the extension ids of its m-line. Browsers use one id for one extension throughout.
+    /// On one transport an id means one extension (RFC 8843 section 10), so they are those of all m-lines together.
     extensions: Extensions,
     routes: HashMap<u32, Route>,
     hints: Hints,
@@ -326,13 +326,7 @@ impl Ingest {
 }
 
 fn arrived(header: &Header, payload: Bytes) -> Arrived {
-    Arrived {
-        sequence: header.sequence,
-        timestamp: header.timestamp,
-        marker: header.marker,
-        payload,
-        repair: false,
-    }
+    Arrived { sequence: header.sequence, timestamp: header.timestamp, marker: header.marker, payload, repair: false }
 }
 
 /// The packet inside an RTX packet (RFC 4588 section 4); `None` for probes, which repeat nothing.

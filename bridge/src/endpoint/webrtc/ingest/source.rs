@@ -102,8 +102,8 @@ impl Source {
         packet: Arrived,
     ) -> Result<Option<Placed>, &'static str> {
         let sequence = self.sequence.peek(u32::from(packet.sequence), 16);
-        if sequence < self.reception.first || sequence < self.highest - LATE || packet.payload.len() > PAYLOAD_LIMIT {
-            return Err(if packet.payload.len() > PAYLOAD_LIMIT { "rtp_oversize" } else { "rtp_late" });
+        if sequence < self.reception.first || sequence < self.highest - LATE {
+            return Err("rtp_late");
         }
         if !self.seen.insert(sequence) {
             return Err("rtp_duplicate");
@@ -124,6 +124,9 @@ impl Source {
             time
         };
         let piece = self.frames.look(sequence, time, packet.marker, packet.payload).ok_or("rtp_payload")?;
+        if piece.payload.len() > PAYLOAD_LIMIT {
+            return Err("rtp_oversize");
+        }
         let before = self.padding.iter().filter(|padding| **padding < sequence).count() as i64;
         let index = (sequence + self.base - before).max(0) as u64;
         let captured = self.clock.captured(time, sender);
@@ -201,8 +204,8 @@ impl Reception {
 
 /// Packets that come later than this many others are of no use to anybody.
 const LATE: i64 = 2_000;
-/// The largest payload that a router's packet carries (its payload descriptor not counted off yet).
-const PAYLOAD_LIMIT: usize = 1_206;
+/// The largest payload that a router's packet carries.
+const PAYLOAD_LIMIT: usize = 1_200;
 /// Padding packets that are remembered one by one.
 const PADDING: usize = 64;
 

@@ -38,7 +38,8 @@ impl Arrivals {
         arrivals.sort_unstable();
         arrivals.dedup_by_key(|(sequence, _)| *sequence);
         let (last, first) = (arrivals.last()?.0, arrivals.first()?.0);
-        let base = self.next.map_or(first, |next| if last - next < SPAN { next.min(first).max(last - SPAN) } else { first });
+        let base =
+            self.next.map_or(first, |next| if last - next < SPAN { next.min(first).max(last - SPAN) } else { first });
         arrivals.retain(|(sequence, _)| *sequence >= base);
         self.next = Some(self.next.map_or(last + 1, |next| next.max(last + 1)));
         self.count = self.count.wrapping_add(1);

@@ -1,0 +1,118 @@
+//! `hearing show`: one hearing as it is now.
+
+use std::process::ExitCode;
+
+use hearing_config::HearingId;
+use hearing_signaling::hearing::{HearingView, LiveSeat};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::client::Client;
+use super::reach::Reach;
+use super::{print, words};
+
+/// 显示庭审 Shows one hearing as it is now
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+例 Examples:
+  hearing show 0193d6a8-5c1e-7f00-8000-000000000000
+  hearing show ID --json | jq .view.phase
+
+退出码 Exit codes: 0 正常 ok; 1 没有此庭审 there is no such hearing; 2 用法错误 usage; 3 节点无应答 the node is not reachable")]
+pub(super) struct Args {
+    /// 庭审编号 The hearing
+    #[arg(value_name = "ID")]
+    id: HearingId,
+    #[command(flatten)]
+    pub(super) reach: Reach,
+}
+
+/// A hearing as the operator sees it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub(super) struct Board {
+    pub(super) view: HearingView,
+    pub(super) live: Vec<LiveSeat>,
+}
+
+pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let answer = fetch(&args.reach.client()?, args.id).await?;
+    if args.reach.json {
+        print::json(&answer)?;
+    } else {
+        print::lines(&serde_json::from_value::<Board>(answer)?.lines())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The board of a hearing, as the node sends it.
+pub(super) async fn fetch(client: &Client, id: HearingId) -> Result<Value, super::client::Error> {
+    client.get(&format!("/admin/hearings/{id}")).await
+}
+
+impl Board {
+    /// The state of the hearing and of its record.
+    pub(super) fn heading(&self) -> Vec<String> {
+        let (view, record) = (&self.view, &self.view.record);
+        let opened = view.opened_at.map_or(String::new(), |at| format!("  开庭 opened {at}"));
+        let fault = record.fault.as_ref().map_or(String::new(), |fault| format!("  {fault}"));
+        vec![
+            format!("{}  {}  ({})", view.case, view.template, view.id),
+            format!("状态 state: {}{opened}", words::phase(view.phase)),
+            format!("录音录像 record: {}, {} 路 tracks{fault}", words::record(record.state), record.tracks.len()),
+        ]
+    }
+
+    /// One row for each seat, as [`COLUMNS`] names them.
+    pub(super) fn rows(&self) -> Vec<Vec<String>> {
+        self.view.seats.iter().map(|seat| self.row(seat)).collect()
+    }
+
+    /// The whole board as plain text.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let mut lines = self.heading();
+        lines.push(String::new());
+        lines.extend(print::table(&COLUMNS, &self.rows()));
+        lines
+    }
+
+    fn row(&self, seat: &hearing_signaling::hearing::SeatView) -> Vec<String> {
+        let live = self.live.iter().find(|live| live.seat == seat.id);
+        let mut presence = words::presence(seat.presence).to_owned();
+        if seat.apart {
+            presence.push_str(" (候传 apart)");
+        }
+        let speaking = match live {
+            _ if seat.muted => "已静音 muted",
+            Some(live) if live.speaking => "发言 speaking",
+            _ => "",
+        };
+        let kinds = |list: &[hearing_config::Kind]| list.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join("+");
+        let quality = |show: &dyn Fn(&hearing_signaling::hearing::SeatQuality) -> String| {
+            live.map_or(String::new(), |live| show(&live.quality))
+        };
+        vec![
+            seat.name.clone(),
+            seat.title.clone(),
+            seat.zone.to_string(),
+            presence,
+            speaking.to_owned(),
+            quality(&|q| format!("{}/{}", q.up_kbps, q.down_kbps)),
+            quality(&|q| format!("{:.1}/{:.1}", q.loss_up * 100.0, q.loss_down * 100.0)),
+            quality(&|q| if q.rtt_ms == 0 { String::new() } else { q.rtt_ms.to_string() }),
+            live.map_or(String::new(), |live| kinds(&live.recorded)),
+        ]
+    }
+}
+
+/// The columns of a board; two figures are from the seat and to it.
+pub(super) const COLUMNS: [&str; 9] = [
+    "席位 seat",
+    "名称 title",
+    "网络 zone",
+    "在席 presence",
+    "发言 voice",
+    "码率 kbit/s",
+    "丢包 loss %",
+    "往返 ms",
+    "录制 recorded",
+];

@@ -1,0 +1,340 @@
+//! Whole sessions against a client's end made of the same parts, over simulated datagrams in virtual time.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use hearing_config::{Codec, Kind, SeatId, Timestamp, TrackId};
+use hearing_signaling::http::{Offer, Send, Slot};
+use proptest::prelude::*;
+use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile;
+
+use super::dtls::tests::Client;
+use super::ice::tests::{check, path};
+use super::rtcp::{self, Report};
+use super::rtp::{Header, Write};
+use super::srtp::{PROFILES, Srtp};
+use super::*;
+use crate::router::{Control, Layer, LayerSet, Leg, Output, Packet, Path, TrackInfo};
+
+const WALL: Timestamp = Timestamp(1_800_000_000_000_000);
+const OTHER: TrackId = TrackId { seat: SeatId(2), kind: Kind::Audio };
+
+/// A client with one m-line that sends sound and one that receives it.
+struct Peer {
+    start: Instant,
+    now: Instant,
+    session: Session,
+    client: Client,
+    username: String,
+    pwd: String,
+    srtp: Option<Srtp>,
+    seen: Vec<Output>,
+    ssrcs: HashMap<String, u32>,
+}
+
+impl Peer {
+    fn new() -> Self {
+        let client = Client::new(&PROFILES);
+        let fingerprint = client.fingerprint.clone();
+        Self::with_fingerprint(client, &fingerprint)
+    }
+
+    fn with_fingerprint(client: Client, fingerprint: &str) -> Self {
+        let line = |mid: &str, direction: &str| {
+            format!(
+                "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=ice-ufrag:them\r\na=ice-pwd:0123456789012345678901\r\n\
+                 a=fingerprint:sha-256 {fingerprint}\r\na=setup:actpass\r\na=mid:{mid}\r\na={direction}\r\na=rtcp-mux\r\n\
+                 a=rtpmap:111 opus/48000/2\r\na=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid\r\n"
+            )
+        };
+        let sdp = format!(
+            "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\n{}{}",
+            line("0", "sendonly"),
+            line("1", "recvonly")
+        );
+        let offer = Offer {
+            sdp,
+            sends: vec![Send { mid: "0".to_owned(), kind: Kind::Audio }],
+            slots: vec![Slot { mid: "1".to_owned(), seat: SeatId(2), kind: Kind::Audio }],
+        };
+        let settings = Settings {
+            addresses: vec!["192.0.2.9:7000".parse().unwrap()],
+            certificate: Certificate::generate().unwrap(),
+        };
+        let now = Instant::now();
+        let zone = "internet".parse().unwrap();
+        let (session, answer) = Session::answer(&settings, &offer, SeatId(1), zone, now, WALL).unwrap();
+        let value = |key: &str| {
+            let at = answer.sdp.find(key).unwrap() + key.len();
+            answer.sdp[at..].split(['\r', ' ']).next().unwrap().to_owned()
+        };
+        assert_eq!(value("a=ice-ufrag:"), answer.ufrag);
+        let (username, pwd) = (format!("{}:them", answer.ufrag), value("a=ice-pwd:"));
+        let ssrcs = HashMap::from([("slot".to_owned(), value("a=ssrc:").parse().unwrap())]);
+        Self { start: now, now, session, client, username, pwd, srtp: None, seen: Vec::new(), ssrcs }
+    }
+
+    fn connected() -> Self {
+        let mut peer = Self::new();
+        peer.check(path(1), true);
+        peer.client.begin(peer.now);
+        peer.shake(path(1));
+        assert!(peer.seen.contains(&Output::Connected));
+        peer
+    }
+
+    fn check(&mut self, from: Path, nominate: bool) {
+        let datagram = check(&self.username, &self.pwd, nominate);
+        self.session.handle_datagram(self.now, from, &datagram);
+    }
+
+    /// Lets time pass in steps at which the session wants it.
+    fn pass(&mut self, span: Duration) {
+        let end = self.now + span;
+        while let Some(at) = self.session.poll_timeout().filter(|at| *at <= end) {
+            self.now = self.now.max(at);
+            self.session.handle_timeout(self.now);
+            self.drain();
+        }
+        self.now = end;
+    }
+
+    fn drain(&mut self) -> Vec<(Path, Bytes)> {
+        let mut sent = Vec::new();
+        while let Some(output) = self.session.poll_output() {
+            match output {
+                Output::Transmit { path, datagrams, segment } => {
+                    let size = segment.map_or(datagrams.len(), usize::from);
+                    sent.extend(datagrams.chunks(size).map(|datagram| (path, Bytes::copy_from_slice(datagram))));
+                }
+                other => self.seen.push(other),
+            }
+        }
+        sent
+    }
+
+    fn shake(&mut self, from: Path) {
+        for _ in 0..20 {
+            while let Some(datagram) = self.client.poll() {
+                self.session.handle_datagram(self.now, from, &datagram);
+            }
+            for (_, datagram) in self.drain() {
+                if matches!(datagram[0], 20..=63) {
+                    self.client.read(self.now, &datagram);
+                }
+            }
+        }
+        if let Some((profile, material)) = self.client.keys() {
+            let profile = SrtpProtectionProfile::from(profile);
+            // The client's keys are the server's in the other order: key, key, salt, salt.
+            let swapped = [&material[16..32], &material[..16], &material[44..56], &material[32..44]].concat();
+            let provider = rtc_srtp::crypto::default_provider().unwrap();
+            self.srtp = Srtp::new(profile, &provider, |_| Some(swapped));
+        }
+    }
+
+    fn speak(&mut self, from: Path, sequence: u16) {
+        let mut plain = Vec::new();
+        let write = Write {
+            marker: false,
+            payload_type: 111,
+            sequence,
+            timestamp: u32::from(sequence) * 960,
+            ssrc: 55,
+            transport: None,
+        };
+        write.append(&mut plain);
+        plain.extend_from_slice(b"sound");
+        let sealed = self.srtp.as_mut().unwrap().seal(&plain, 55, sequence, write.len()).unwrap();
+        self.session.handle_datagram(self.now, from, &sealed);
+    }
+
+    fn heard(&mut self) -> Vec<u64> {
+        self.drain();
+        let packets = self.seen.drain(..).filter_map(|output| match output {
+            Output::Packet(_, packet) => Some(packet.index),
+            _ => None,
+        });
+        packets.collect()
+    }
+
+    fn closed(&self) -> Option<&str> {
+        self.seen.iter().find_map(|output| match output {
+            Output::Closed(reason) => Some(reason.as_str()),
+            _ => None,
+        })
+    }
+}
+
+fn sound(index: u64, at: i64) -> Packet {
+    Packet {
+        index,
+        layer: Layer(0),
+        media_time: at * 48,
+        captured: WALL.plus(at * 1000),
+        frame_start: true,
+        frame_end: true,
+        key: true,
+        generation: 0,
+        level: None,
+        payload: Bytes::from_static(b"sound"),
+    }
+}
+
+#[test]
+fn a_client_connects_and_sound_goes_both_ways() {
+    let mut peer = Peer::connected();
+    assert!(peer.seen.contains(&Output::Bind(path(1))));
+    peer.speak(path(1), 7);
+    peer.speak(path(1), 8);
+    assert_eq!(peer.heard().len(), 2);
+    let info = TrackInfo { id: OTHER, codec: Codec::Opus, origin: "gov".parse().unwrap(), layers: LayerSet(1) };
+    peer.session.handle_track(peer.now, &info);
+    peer.session.handle_packet(peer.now, OTHER, &sound(1, 0));
+    let (to, datagram) = peer.drain().pop().unwrap();
+    let header = Header::read(&datagram).unwrap();
+    let plain = peer.srtp.as_mut().unwrap().open(&datagram, &header).unwrap();
+    assert_eq!((to, header.ssrc, &plain[header.len..]), (path(1), peer.ssrcs["slot"], &b"sound"[..]));
+}
+
+#[test]
+fn media_follows_the_client_to_a_new_address_without_a_new_handshake() {
+    let mut peer = Peer::connected();
+    peer.check(path(2), true);
+    peer.drain();
+    assert!(peer.seen.contains(&Output::Bind(path(2))));
+    peer.speak(path(2), 7);
+    assert_eq!(peer.heard().len(), 1);
+    let info = TrackInfo { id: OTHER, codec: Codec::Opus, origin: "gov".parse().unwrap(), layers: LayerSet(1) };
+    peer.session.handle_track(peer.now, &info);
+    peer.session.handle_packet(peer.now, OTHER, &sound(1, 0));
+    assert_eq!(peer.drain().pop().unwrap().0, path(2));
+}
+
+#[test]
+fn dtls_and_media_from_an_unchecked_path_are_not_heard() {
+    let mut peer = Peer::connected();
+    peer.speak(path(66), 7);
+    assert!(peer.heard().is_empty());
+    peer.speak(path(1), 8);
+    assert_eq!(peer.heard().len(), 1);
+}
+
+#[test]
+fn a_client_hello_before_the_first_check_is_made_good_by_its_repeat() {
+    let mut peer = Peer::new();
+    peer.client.begin(peer.now);
+    let early = peer.client.poll().unwrap();
+    peer.session.handle_datagram(peer.now, path(1), &early);
+    assert!(peer.drain().is_empty());
+    peer.check(path(1), false);
+    peer.session.handle_datagram(peer.now, path(1), &early);
+    peer.shake(path(1));
+    assert!(peer.seen.contains(&Output::Connected));
+}
+
+#[test]
+fn silence_shows_in_the_quality_after_5_s_and_ends_the_session_after_15_s() {
+    let mut peer = Peer::connected();
+    peer.pass(Duration::from_secs(4));
+    let worst = |peer: &Peer| {
+        let loss = peer.seen.iter().filter_map(|output| match output {
+            Output::Quality(quality) => Some(quality.loss_down),
+            _ => None,
+        });
+        loss.fold(0.0, f32::max)
+    };
+    assert_eq!(worst(&peer), 0.0);
+    peer.pass(Duration::from_secs(3));
+    assert_eq!(worst(&peer), 1.0);
+    peer.pass(Duration::from_millis(7_900));
+    assert_eq!(peer.closed(), None);
+    peer.pass(Duration::from_millis(200));
+    assert!(peer.closed().unwrap().contains("silent"));
+    assert_eq!(peer.session.poll_timeout(), None);
+}
+
+#[test]
+fn checks_keep_a_session_for_hours() {
+    let mut peer = Peer::connected();
+    for _ in 0..1_000 {
+        peer.pass(Duration::from_secs(10));
+        peer.check(path(1), true);
+    }
+    assert_eq!(peer.closed(), None);
+    assert!(peer.now > peer.start + Duration::from_secs(9_000));
+}
+
+#[test]
+fn a_client_that_says_goodbye_is_gone_at_once() {
+    let mut peer = Peer::connected();
+    let now = peer.now;
+    peer.client.close(now);
+    peer.shake(path(1));
+    assert!(peer.closed().is_some());
+}
+
+#[test]
+fn a_foreign_certificate_closes_the_session() {
+    let other = Client::new(&PROFILES).fingerprint;
+    let mut peer = Peer::with_fingerprint(Client::new(&PROFILES), &other);
+    peer.check(path(1), true);
+    peer.client.begin(peer.now);
+    peer.shake(path(1));
+    assert!(peer.closed().unwrap().contains("certificate"));
+    assert!(!peer.seen.contains(&Output::Connected));
+}
+
+#[test]
+fn forged_packets_do_not_disturb_the_session() {
+    let mut peer = Peer::connected();
+    for n in 0..90_u8 {
+        let mut forged = vec![0x80, 111, 0, n, 0, 0, 0, 0, 0, 0, 0, 55];
+        forged.extend_from_slice(&[n; 40]);
+        peer.session.handle_datagram(peer.now, path(1), &forged);
+        peer.session.handle_datagram(peer.now, path(9), &[0x80, 200, 0, 6, n, n, n, n]);
+    }
+    peer.speak(path(1), 500);
+    assert_eq!(peer.heard().len(), 1);
+}
+
+#[test]
+fn a_flood_from_a_foreign_address_is_cut_off_and_the_client_is_heard() {
+    let mut peer = Peer::connected();
+    (0..10_000).for_each(|_| peer.session.handle_datagram(peer.now, path(666), &[255; 50]));
+    peer.speak(path(1), 9);
+    assert_eq!(peer.heard().len(), 1);
+}
+
+#[test]
+fn a_client_is_asked_for_a_key_frame_only_of_pictures() {
+    let mut peer = Peer::connected();
+    peer.speak(path(1), 9);
+    let own = TrackId { seat: SeatId(1), kind: Kind::Audio };
+    peer.session.handle_control(peer.now, Control::KeyFrame(own, Layer(0)));
+    peer.drain();
+    peer.session.handle_timeout(peer.now);
+    let sent = peer.drain();
+    let mut asked = 0;
+    for (_, datagram) in sent {
+        if let Ok(plain) = peer.srtp.as_mut().unwrap().open_rtcp(&datagram) {
+            rtcp::read(&plain, |report| asked += usize::from(matches!(report, Report::KeyFrame { .. })));
+        }
+    }
+    assert_eq!(asked, 0);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn whatever_comes_is_handled_without_panic(datagrams in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..100), 0..40)) {
+        let mut peer = Peer::connected();
+        for datagram in datagrams {
+            peer.session.handle_datagram(peer.now, path(1), &datagram);
+        }
+        peer.drain();
+        peer.pass(Duration::from_secs(1));
+    }
+}

@@ -119,7 +119,7 @@ impl Peer {
         }
     }
 
-    /// Asks the sender of a received track for a key frame.
+    /// Ends the connection.
     pub(super) async fn close(self) {
         // What can't be closed is dropped with the process.
         let _ = self.connection.close().await;
@@ -323,7 +323,7 @@ impl Interceptor for KeyFrameRequests {
 }
 
 /// Where in the chain of interceptors: after those that act on reports.
-const BEFORE_THE_LAST: u16 = 14_000;
+const BEFORE_THE_LAST: usize = 14_000;
 /// The most payload of one packet.
 const PAYLOAD: usize = 1_180;
 

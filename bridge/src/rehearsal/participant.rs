@@ -1,0 +1,263 @@
+//! One headless participant: joins by its link, waits to be let in, sends a test card and its tone, and reads everybody
+//! else's from decoded pixels and decoded sound until the hearing is over.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use hearing_config::{Kind, SeatId};
+use hearing_proto::child::{self, Codec, FromChild, Generate, Job, PICTURE, PictureShape, Stream};
+use hearing_proto::testcard::Mark;
+use hearing_proto::wire::{RehearsePair, RehearsedSeat};
+use hearing_signaling::hearing::{Change, Presence};
+use tokio::sync::mpsc;
+use tokio::time::{sleep_until, timeout};
+
+use super::assembly::{Assembly, Piece};
+use super::client::{self, Client, Follower, Joined, Link, Said};
+use super::peer::{self, Peer};
+use super::tally::Tally;
+use crate::pipeline::{self, Events, Feed, Life, Program};
+
+/// What one participant found.
+pub(super) struct Attended {
+    pub(super) seat: RehearsedSeat,
+    pub(super) pairs: Vec<RehearsePair>,
+}
+
+/// Takes a seat until the hearing ends, at most for `limit`.
+pub(super) async fn attend(seat: u8, link: Link, program: &Program, limit: Duration) -> Attended {
+    let mut attendance = Attendance::begin(seat);
+    let fault = match attendance.run(link, program, limit).await {
+        Ok(()) => attendance.tally.mistaken(),
+        Err(error) => Some(error.to_string()),
+    };
+    attendance.report(fault)
+}
+
+/// Why a participant could not do its part.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error(transparent)]
+    Client(#[from] client::Error),
+    #[error(transparent)]
+    Child(#[from] pipeline::Error),
+    #[error("WebRTC: {0}")]
+    Peer(#[from] peer::Error),
+    #[error("the link belongs to seat {0}")]
+    OtherSeat(SeatId),
+    #[error("the hearing ended before the seat was let in: {0}")]
+    NotAdmitted(String),
+    #[error("the media connection failed")]
+    Disconnected,
+    #[error("the media child failed: {0}")]
+    Failed(String),
+}
+
+struct Attendance {
+    seat: u8,
+    began: Instant,
+    joined: Option<Instant>,
+    first_frame: Option<Instant>,
+    tally: Tally,
+}
+
+/// Everything that runs while media flows.
+struct Media {
+    peer: Peer,
+    packets: mpsc::Receiver<peer::Event>,
+    streams: HashMap<u32, Assembly>,
+    generator: (Feed, Events),
+    observer: (Feed, Events),
+    connected: bool,
+}
+
+impl Attendance {
+    fn begin(seat: u8) -> Self {
+        Self { seat, began: Instant::now(), joined: None, first_frame: None, tally: Tally::default() }
+    }
+
+    async fn run(&mut self, link: Link, program: &Program, limit: Duration) -> Result<(), Error> {
+        let until = tokio::time::Instant::now() + limit;
+        let address = link.local_address()?;
+        let client = Client::new(link)?;
+        let joined = client.join().await?;
+        if joined.seat.id.0 != self.seat {
+            return Err(Error::OtherSeat(joined.seat.id));
+        }
+        self.joined = Some(Instant::now());
+        let generator = program.spawn(generate(self.seat), Life::Once)?;
+        let mut follower = client.follow(&joined).await?;
+        let others = admitted(&mut follower, &joined).await?;
+        self.tally = Tally::of(others.iter().map(|seat| seat.0));
+        let (events, packets) = mpsc::channel(PACKETS);
+        let (peer, offer) = Peer::offer(address, &others, events).await?;
+        let answer = client.offer(&joined, &offer).await?;
+        let streams = peer::sources(&answer, &offer.slots).into_iter().map(|(ssrc, (seat, kind))| {
+            let stream = stream(seat, kind);
+            (ssrc, Assembly::new(stream.id, stream.codec))
+        });
+        let streams = streams.collect();
+        let observer = program.spawn(observe(&others), Life::Once)?;
+        peer.answer(answer).await?;
+        let mut media = Media { peer, packets, streams, generator, observer, connected: false };
+        let end = self.exchange(&mut media, &mut follower, until).await;
+        self.finish(media).await;
+        end
+    }
+
+    /// Until the hearing is over for this seat, or the time is up.
+    async fn exchange(&mut self, media: &mut Media, follower: &mut Follower, until: tokio::time::Instant) -> Result<(), Error> {
+        loop {
+            tokio::select! {
+                said = follower.next() => match said? {
+                    Some(Said::Ended { .. }) | None => return Ok(()),
+                    Some(Said::Entry { entry }) if over(&entry.change) => return Ok(()),
+                    Some(Said::Entry { .. } | Said::View { .. } | Said::Other) => {}
+                },
+                Some(event) = media.packets.recv() => media.arrived(event)?,
+                Some(event) = media.generator.1.next() => media.made(event).await?,
+                Some(event) = media.observer.1.next() => self.observed(event)?,
+                () = sleep_until(until) => return Ok(()),
+            }
+        }
+    }
+
+    /// Lets the observer decode what it has.
+    async fn finish(&mut self, media: Media) {
+        let Media { peer, observer: (feed, mut events), .. } = media;
+        peer.close().await;
+        let drain = async {
+            if feed.stop().await.is_ok() {
+                while let Some(event) = events.next().await {
+                    // What comes now was received before the end.
+                    let _ = self.observed(event);
+                }
+            }
+        };
+        // A child that does not finish is ended with its feed.
+        let _ = timeout(DRAIN, drain).await;
+    }
+
+    fn observed(&mut self, event: pipeline::Event) -> Result<(), Error> {
+        match event {
+            pipeline::Event::Said(FromChild::Seen { stream, counter, seat, .. }) => {
+                self.first_frame.get_or_insert_with(Instant::now);
+                self.tally.seen(sender(stream), Mark { counter, seat }, wall_clock(), FPS);
+            }
+            pipeline::Event::Said(FromChild::Heard { stream, seats, .. }) => self.tally.heard(sender(stream), &seats),
+            other => healthy(other)?,
+        }
+        Ok(())
+    }
+
+    fn report(&self, fault: Option<String>) -> Attended {
+        let millis = |from: Instant, to: Instant| u32::try_from((to - from).as_millis()).unwrap_or(u32::MAX);
+        let seat = RehearsedSeat {
+            seat: self.seat,
+            joined_ms: self.joined.map(|joined| millis(self.began, joined)),
+            first_frame_ms: self.joined.zip(self.first_frame).map(|(joined, frame)| millis(joined, frame)),
+            fault,
+        };
+        Attended { seat, pairs: self.tally.pairs(self.seat) }
+    }
+}
+
+impl Media {
+    fn arrived(&mut self, event: peer::Event) -> Result<(), Error> {
+        match event {
+            peer::Event::Connected => {
+                self.connected = true;
+                self.generator.0.key_frame(PICTURE);
+            }
+            peer::Event::KeyFrame => self.generator.0.key_frame(PICTURE),
+            peer::Event::Failed => return Err(Error::Disconnected),
+            peer::Event::Packet(packet) => {
+                let (header, payload) = (&packet.header, &packet.payload[..]);
+                let (sequence, timestamp, marker) = (header.sequence_number, header.timestamp, header.marker);
+                let piece = Piece { sequence, timestamp, marker, payload };
+                if let Some(frame) = self.streams.get_mut(&header.ssrc).and_then(|stream| stream.push(&piece)) {
+                    self.observer.0.offer(frame);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn made(&mut self, event: pipeline::Event) -> Result<(), Error> {
+        match event {
+            pipeline::Event::Said(FromChild::Frame(frame)) if self.connected => Ok(self.peer.send(&frame).await?),
+            other => healthy(other),
+        }
+    }
+}
+
+/// Waits until the seat is let in; gives the seats of everybody else.
+async fn admitted(follower: &mut Follower, joined: &Joined) -> Result<Vec<SeatId>, Error> {
+    let own = joined.seat.id;
+    let mut others = Vec::new();
+    loop {
+        let presence = match follower.next().await? {
+            Some(Said::View { you, view }) => {
+                others = view.seats.iter().map(|seat| seat.id).filter(|id| *id != you).collect();
+                view.seats.iter().find(|seat| seat.id == you).map(|seat| seat.presence)
+            }
+            Some(Said::Entry { entry }) => match entry.change {
+                Change::Seat(seat) if seat.id == own => Some(seat.presence),
+                change if over(&change) => return Err(Error::NotAdmitted("it was closed".to_owned())),
+                Change::Seat(_) | Change::Phase(_) | Change::Record(_) | Change::Floor(_) => None,
+            },
+            Some(Said::Ended { code, message }) => return Err(Error::NotAdmitted(format!("{message} ({code})"))),
+            Some(Said::Other) => None,
+            None => return Err(Error::NotAdmitted("the socket was closed".to_owned())),
+        };
+        if matches!(presence, Some(Presence::Admitted | Presence::Connected)) {
+            return Ok(others);
+        }
+    }
+}
+
+fn over(change: &Change) -> bool {
+    matches!(change, Change::Phase(phase) if phase.is_over())
+}
+
+/// Events of a child that are no news, and its end.
+fn healthy(event: pipeline::Event) -> Result<(), Error> {
+    match event {
+        pipeline::Event::Down { reason, .. } if reason != pipeline::FINISHED => Err(Error::Failed(reason)),
+        pipeline::Event::Said(FromChild::Failed { reason, .. }) => Err(Error::Failed(reason)),
+        pipeline::Event::Up | pipeline::Event::Said(_) | pipeline::Event::Down { .. } => Ok(()),
+    }
+}
+
+fn generate(seat: u8) -> Job {
+    let picture = Some(PictureShape { codec: Codec::Vp8, width: 640, height: 360, fps: FPS, kbps: KBPS });
+    Job::Generate(Generate { seat, picture, sound: true })
+}
+
+fn observe(others: &[SeatId]) -> Job {
+    let both = |seat: &SeatId| [stream(*seat, Kind::Video), stream(*seat, Kind::Audio)];
+    Job::Observe(others.iter().flat_map(both).collect())
+}
+
+/// The observer's stream for a slot.
+fn stream(seat: SeatId, kind: Kind) -> Stream {
+    let id = u16::from(seat.0) * 2;
+    if kind.is_picture() { Stream { id, codec: Codec::Vp8 } } else { Stream { id: id + 1, codec: child::Codec::Opus } }
+}
+
+fn sender(stream: u16) -> u8 {
+    u8::try_from(stream / 2).unwrap_or(u8::MAX)
+}
+
+fn wall_clock() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// Frames a second of a headless participant's picture.
+pub(super) const FPS: u8 = 15;
+const KBPS: u32 = 300;
+/// RTP packets that may wait: about a second of eight seats.
+const PACKETS: usize = 1024;
+/// How long an observer may take to decode what it has at the end.
+const DRAIN: Duration = Duration::from_secs(3);

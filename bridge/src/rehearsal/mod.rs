@@ -2,9 +2,16 @@
 
 mod assembly;
 mod client;
+mod http;
 mod participant;
 mod party;
 mod peer;
+mod report;
+mod reread;
+mod run;
 mod tally;
 
-pub use party::{Error, Guest, Party, Station};
+pub use http::routes;
+pub use party::{Error as PartyError, Guest, Party, Station};
+pub use report::{Pair, RecordCheck, Report, Seat, Way};
+pub use run::{Error, Rehearsals};

@@ -2,7 +2,7 @@
 //! else's from decoded pixels and decoded sound until the hearing is over.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use hearing_config::{Kind, SeatId};
 use hearing_proto::child::{self, Codec, FromChild, Generate, Job, PICTURE, PictureShape, Stream};
@@ -142,7 +142,7 @@ impl Attendance {
         match event {
             pipeline::Event::Said(FromChild::Seen { stream, counter, seat, .. }) => {
                 self.first_frame.get_or_insert_with(Instant::now);
-                self.tally.seen(sender(stream), Mark { counter, seat }, wall_clock(), FPS);
+                self.tally.seen(sender(stream), Mark { counter, seat }, super::now().0, FPS);
             }
             pipeline::Event::Said(FromChild::Heard { stream, seats, .. }) => self.tally.heard(sender(stream), &seats),
             other => healthy(other)?,
@@ -247,11 +247,6 @@ fn stream(seat: SeatId, kind: Kind) -> Stream {
 
 fn sender(stream: u16) -> u8 {
     u8::try_from(stream / 2).unwrap_or(u8::MAX)
-}
-
-fn wall_clock() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// Frames a second of a headless participant's picture.

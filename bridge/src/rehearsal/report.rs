@@ -134,7 +134,7 @@ impl Findings<'_> {
                 name: link.name.clone(),
                 role: link.role,
                 zone: link.zone.clone(),
-                endpoint: link.endpoint.clone(),
+                endpoint: link.endpoint.to_string(),
                 joined_ms: found.and_then(|seat| seat.joined_ms),
                 first_frame_ms: found.and_then(|seat| seat.first_frame_ms),
             }
@@ -260,6 +260,7 @@ const fn word(tone: Tone) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use hearing_config::Endpoint;
     use hearing_proto::wire::RehearsedSeat;
     use hearing_signaling::hearing::{PlannedSeat, RecordOrder, Row, SeatSet};
 
@@ -271,7 +272,7 @@ mod tests {
 
     fn link(id: u8, name: &str, role: Role, at: &str) -> SeatLink {
         let (name, at) = (name.to_owned(), zone(at));
-        let (title, title_en, endpoint, link) = (name.clone(), name.clone(), "browser".to_owned(), String::new());
+        let (title, title_en, endpoint, link) = (name.clone(), name.clone(), Endpoint::Browser, String::new());
         SeatLink { id: SeatId(id), name, title, title_en, role, zone: at, endpoint, link }
     }
 

@@ -154,7 +154,7 @@ impl Course<'_> {
         let mut opened = None;
         match self.open().await {
             Ok(()) => {
-                opened = Some(Timestamp::now());
+                opened = Some(super::now());
                 called = self.call().await;
                 sleep(Duration::from_secs(seconds.into())).await;
             }
@@ -203,7 +203,7 @@ impl Course<'_> {
         let seats = self.handle.show().await.map(|board| board.view.seats).unwrap_or_default();
         for seat in seats.into_iter().filter(|seat| seat.apart) {
             match self.handle.operate(Action::Call { seat: seat.name.clone() }).await {
-                Ok(_) => drop(called.insert(seat.id.0, Timestamp::now())),
+                Ok(_) => drop(called.insert(seat.id.0, super::now())),
                 Err(refusal) => self.faults.push(format!("{} could not be called: {refusal}", seat.name)),
             }
         }

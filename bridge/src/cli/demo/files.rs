@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use crate::net::pki::{Authority, Host, Wish};
+use crate::net::pki::{Host, Pki, Wish};
 use crate::net::tls::Identity;
 
 /// One node of the demo.
@@ -80,13 +80,13 @@ fn files_of(directory: &Path, spec: &Spec) -> NodeFiles {
 fn write_all(directory: &Path, nodes: &[NodeFiles]) -> anyhow::Result<()> {
     let now = jiff::Timestamp::now();
     let keys = directory.join("pki");
-    let authority = Authority::init(&keys, "hearing demo", now).context("cannot make development certificates")?;
+    let authority = Pki::init_at(&keys, "hearing demo", now).context("cannot make development certificates")?;
     let ports = NODES.iter().map(free_ports).collect::<anyhow::Result<Vec<_>>>()?;
     for (n, spec) in NODES.iter().enumerate() {
         fs::create_dir_all(directory.join(spec.name))?;
         let identity = Identity { zone: spec.zone.parse()?, node: spec.name.parse()? };
         let wish = Wish { identity, hosts: vec![Host::Ip(IpAddr::V4(spec.address))], days: 30 };
-        authority.issue(&wish, &keys, now)?;
+        authority.issue_at(&wish, &keys, now)?;
         fs::write(&nodes[n].config, configuration(directory, n, &ports)?)?;
     }
     Ok(())

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use hearing_bridge::net::pki::{Authority, Host, Wish};
-use hearing_bridge::net::tls::Identity;
+use hearing_bridge::net::tls::Pki;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -23,20 +22,18 @@ pub struct Court {
 impl Court {
     /// Starts all three nodes with the demo's crossings and templates.
     pub fn open() -> Self {
-        Self::with_policy(POLICY)
+        Self::with_crossings(CROSSINGS)
     }
 
-    /// Starts all three nodes with other crossings or templates.
-    pub fn with_policy(policy: &str) -> Self {
+    /// Starts all three nodes with other crossings.
+    pub fn with_crossings(crossings: &str) -> Self {
         let directory = tempfile::Builder::new().prefix("hearing-e2e-").tempdir().expect("a temporary directory");
         let mut court = Self { zones: Zones::up(), directory, nodes: Vec::new() };
-        let (now, keys) = (jiff::Timestamp::now(), court.path("pki"));
-        let authority = Authority::init(&keys, "test", now).expect("development certificates");
+        let pki = Pki::init(&court.path("pki"), "test").expect("development certificates");
         for zone in ALL {
-            let host = Host::Ip(zone.address.parse().expect("an address"));
-            let identity = Identity { zone: zone.name.parse().expect("a zone"), node: zone.node.parse().expect("an id") };
-            authority.issue(&Wish { identity, hosts: vec![host], days: 1 }, &keys, now).expect("a certificate");
-            fs::write(court.config(zone), court.configuration(zone, policy)).expect("the configuration is written");
+            let (name, node) = (zone.name.parse().expect("a zone"), zone.node.parse().expect("a node id"));
+            pki.issue(&name, &node, &[zone.address.parse().expect("an address")], &[]).expect("a certificate");
+            fs::write(court.config(zone), court.configuration(zone, crossings)).expect("the configuration is written");
             court.start(zone);
         }
         court.wait_for_trunks(2);
@@ -178,7 +175,7 @@ impl Court {
         ALL.map(tail).concat()
     }
 
-    fn configuration(&self, zone: Zone, policy: &str) -> String {
+    fn configuration(&self, zone: Zone, crossings: &str) -> String {
         let root = self.directory.path().display();
         let (node, address) = (zone.node, zone.address);
         let own = format!(
@@ -188,11 +185,12 @@ impl Court {
              [media]\nbind = \"{address}:3478\"\nadvertise = [\"{address}\"]\nworkers = 1\n\
              [admin]\nsocket = \"{root}/{node}/admin.sock\"\nlisten = \"127.0.0.1:9090\"\n\
              [pki]\nroot = \"{root}/pki/root.pem\"\ncertificate = \"{root}/pki/{node}.pem\"\n\
-             key = \"{root}/pki/{node}.key\"\nrevoked = \"{root}/pki/revoked.pem\"\n\
+             key = \"{root}/pki/{node}.key\"\nrevoked = \"{root}/pki/revoked.crl\"\n\
              [record]\ndirectory = \"{root}/{node}/records\"\n",
             zone.name
         );
-        own + &trunks(zone) + policy
+        let templates = if zone.link.is_none() { TEMPLATES } else { "" };
+        own + &trunks(zone) + crossings + "\n" + templates
     }
 }
 
@@ -273,4 +271,6 @@ pub fn ffprobe(file: &Path) -> Value {
 pub const HEARING: &str = env!("CARGO_BIN_EXE_hearing");
 /// The trunk's UDP port at home.
 pub const TRUNK_PORT: u16 = 7443;
-const POLICY: &str = include_str!("../../bridge/src/cli/demo/policy.toml");
+/// The demo's crossings.
+pub const CROSSINGS: &str = include_str!("../../bridge/src/cli/demo/crossings.toml");
+const TEMPLATES: &str = include_str!("../../bridge/src/cli/demo/templates.toml");

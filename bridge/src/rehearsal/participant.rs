@@ -2,13 +2,14 @@
 //! else's from decoded pixels and decoded sound until the hearing is over.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use hearing_config::{Kind, SeatId};
 use hearing_proto::child::{self, Codec, FromChild, Generate, Job, PICTURE, PictureShape, Stream};
 use hearing_proto::testcard::Mark;
 use hearing_proto::wire::{RehearsePair, RehearsedSeat};
-use hearing_signaling::hearing::{Change, Presence};
+use hearing_signaling::hearing::{Change, HearingView};
 use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout};
 
@@ -66,9 +67,14 @@ struct Media {
     peer: Peer,
     packets: mpsc::Receiver<peer::Event>,
     streams: HashMap<u32, Assembly>,
-    generator: (Feed, Events),
     observer: (Feed, Events),
     connected: bool,
+}
+
+/// Why media no longer flows as it did.
+enum Next {
+    Over,
+    Others(Vec<SeatId>),
 }
 
 impl Attendance {
@@ -85,39 +91,69 @@ impl Attendance {
             return Err(Error::OtherSeat(joined.seat.id));
         }
         self.joined = Some(Instant::now());
-        let generator = program.spawn(generate(self.seat), Life::Once)?;
+        let (feed, mut made) = program.spawn(generate(self.seat), Life::Once)?;
         let mut follower = client.follow(&joined).await?;
-        let others = admitted(&mut follower, &joined).await?;
-        self.tally = Tally::of(others.iter().map(|seat| seat.0));
+        let mut others = admitted(&mut follower, &joined).await?;
+        loop {
+            let mut media = self.connect(&client, &joined, &others, address, program).await?;
+            let next = self.exchange(&mut media, (&feed, &mut made), &mut follower, &others, until).await;
+            self.finish(media).await;
+            match next? {
+                Next::Over => return Ok(()),
+                Next::Others(seen) => others = seen,
+            }
+        }
+    }
+
+    /// Offers to send and to receive from `others`, and starts what reads them.
+    async fn connect(
+        &mut self,
+        client: &Client,
+        joined: &Joined,
+        others: &[SeatId],
+        address: IpAddr,
+        program: &Program,
+    ) -> Result<Media, Error> {
+        self.tally.expect(others.iter().map(|seat| seat.0));
+        let observer = program.spawn(observe(others), Life::Once)?;
         let (events, packets) = mpsc::channel(PACKETS);
-        let (peer, offer) = Peer::offer(address, &others, events).await?;
-        let answer = client.offer(&joined, &offer).await?;
+        let (peer, offer) = Peer::offer(address, others, events).await?;
+        let answer = client.offer(joined, &offer).await?;
         let streams = peer::sources(&answer, &offer.slots).into_iter().map(|(ssrc, (seat, kind))| {
             let stream = stream(seat, kind);
             (ssrc, Assembly::new(stream.id, stream.codec))
         });
         let streams = streams.collect();
-        let observer = program.spawn(observe(&others), Life::Once)?;
         peer.answer(answer).await?;
-        let mut media = Media { peer, packets, streams, generator, observer, connected: false };
-        let end = self.exchange(&mut media, &mut follower, until).await;
-        self.finish(media).await;
-        end
+        Ok(Media { peer, packets, streams, observer, connected: false })
     }
 
-    /// Until the hearing is over for this seat, or the time is up.
-    async fn exchange(&mut self, media: &mut Media, follower: &mut Follower, until: tokio::time::Instant) -> Result<(), Error> {
+    /// Until the hearing is over for this seat, the time is up, or other seats are to be seen than before.
+    async fn exchange(
+        &mut self,
+        media: &mut Media,
+        (generator, made): (&Feed, &mut Events),
+        follower: &mut Follower,
+        others: &[SeatId],
+        until: tokio::time::Instant,
+    ) -> Result<Next, Error> {
         loop {
             tokio::select! {
                 said = follower.next() => match said? {
-                    Some(Said::Ended { .. }) | None => return Ok(()),
-                    Some(Said::Entry { entry }) if over(&entry.change) => return Ok(()),
-                    Some(Said::Entry { .. } | Said::View { .. } | Said::Other) => {}
+                    Some(Said::Ended { .. }) | None => return Ok(Next::Over),
+                    Some(Said::Entry { entry }) if over(&entry.change) => return Ok(Next::Over),
+                    Some(Said::View { you, view }) => {
+                        let seen = besides(you, &view);
+                        if seen != others {
+                            return Ok(Next::Others(seen));
+                        }
+                    }
+                    Some(Said::Entry { .. } | Said::Other) => {}
                 },
-                Some(event) = media.packets.recv() => media.arrived(event)?,
-                Some(event) = media.generator.1.next() => media.made(event).await?,
+                Some(event) = media.packets.recv() => media.arrived(event, generator)?,
+                Some(event) = made.next() => media.made(event).await?,
                 Some(event) = media.observer.1.next() => self.observed(event)?,
-                () = sleep_until(until) => return Ok(()),
+                () = sleep_until(until) => return Ok(Next::Over),
             }
         }
     }
@@ -163,13 +199,13 @@ impl Attendance {
 }
 
 impl Media {
-    fn arrived(&mut self, event: peer::Event) -> Result<(), Error> {
+    fn arrived(&mut self, event: peer::Event, generator: &Feed) -> Result<(), Error> {
         match event {
             peer::Event::Connected => {
                 self.connected = true;
-                self.generator.0.key_frame(PICTURE);
+                generator.key_frame(PICTURE);
             }
-            peer::Event::KeyFrame => self.generator.0.key_frame(PICTURE),
+            peer::Event::KeyFrame => generator.key_frame(PICTURE),
             peer::Event::Failed => return Err(Error::Disconnected),
             peer::Event::Packet(packet) => {
                 let (header, payload) = (&packet.header, &packet.payload[..]);
@@ -191,29 +227,31 @@ impl Media {
     }
 }
 
-/// Waits until the seat is let in; gives the seats of everybody else.
+/// Waits until the seat is let in; gives the seats of everybody else, as far as it may know them: whoever waits apart knows
+/// nobody until called, and then gets a view of all.
 async fn admitted(follower: &mut Follower, joined: &Joined) -> Result<Vec<SeatId>, Error> {
     let own = joined.seat.id;
-    let mut others = Vec::new();
     loop {
-        let presence = match follower.next().await? {
+        match follower.next().await? {
             Some(Said::View { you, view }) => {
-                others = view.seats.iter().map(|seat| seat.id).filter(|id| *id != you).collect();
-                view.seats.iter().find(|seat| seat.id == you).map(|seat| seat.presence)
+                if view.seats.iter().any(|seat| seat.id == you && seat.presence.is_admitted()) {
+                    return Ok(besides(you, &view));
+                }
             }
             Some(Said::Entry { entry }) => match entry.change {
-                Change::Seat(seat) if seat.id == own => Some(seat.presence),
+                Change::Seat(seat) if seat.id == own && seat.presence.is_admitted() && seat.apart => return Ok(Vec::new()),
                 change if over(&change) => return Err(Error::NotAdmitted("it was closed".to_owned())),
-                Change::Seat(_) | Change::Phase(_) | Change::Record(_) | Change::Floor(_) => None,
+                Change::Seat(_) | Change::Phase(_) | Change::Record(_) | Change::Floor(_) => {}
             },
             Some(Said::Ended { code, message }) => return Err(Error::NotAdmitted(format!("{message} ({code})"))),
-            Some(Said::Other) => None,
+            Some(Said::Other) => {}
             None => return Err(Error::NotAdmitted("the socket was closed".to_owned())),
-        };
-        if matches!(presence, Some(Presence::Admitted | Presence::Connected)) {
-            return Ok(others);
         }
     }
+}
+
+fn besides(own: SeatId, view: &HearingView) -> Vec<SeatId> {
+    view.seats.iter().map(|seat| seat.id).filter(|id| *id != own).collect()
 }
 
 fn over(change: &Change) -> bool {

@@ -90,7 +90,7 @@ impl Reading {
         }
         let streams = expected.tracks.iter().map(Track::stream).collect();
         let (feed, events) = program.spawn(Job::Observe(streams), Life::Once).map_err(|error| error.to_string())?;
-        let (fed, told) = tokio::join!(give(feed, frames), reading.listen(events));
+        let (fed, told) = tokio::join!(give(&feed, frames), reading.listen(events));
         fed.and(told)?;
         Ok(reading)
     }
@@ -195,7 +195,7 @@ fn end(sheet: &Sheet) -> Timestamp {
     ended.or(sheet.closed).unwrap_or_default()
 }
 
-async fn give(feed: Feed, frames: Vec<Coded>) -> Result<(), String> {
+async fn give(feed: &Feed, frames: Vec<Coded>) -> Result<(), String> {
     for frame in frames {
         feed.give(frame).await.map_err(|error| error.to_string())?;
     }

@@ -22,9 +22,11 @@ struct Sender {
 }
 
 impl Tally {
-    /// A receiver that has slots for these senders.
-    pub(super) fn of(senders: impl Iterator<Item = u8>) -> Self {
-        Self { senders: senders.map(|seat| (seat, Sender::default())).collect() }
+    /// The receiver has slots for these senders from now on.
+    pub(super) fn expect(&mut self, senders: impl Iterator<Item = u8>) {
+        for seat in senders {
+            self.senders.entry(seat).or_default();
+        }
     }
 
     /// A picture in the slot of `sender` showed `mark` at `wall_us`.
@@ -92,13 +94,15 @@ impl Sender {
     }
 
     fn latency(&self, quantile: f64) -> Option<u64> {
-        let mut histogram = Histogram::<u64>::new(3).ok()?;
+        let mut histogram = Histogram::<u64>::new_with_max(HOUR_US, 3).ok()?;
         self.latencies.iter().for_each(|us| histogram.saturating_record(*us));
         (!histogram.is_empty()).then(|| histogram.value_at_quantile(quantile))
     }
 }
 
 const STRAY_WINDOWS: u32 = 2;
+/// Longer than any latency; what is longer still counts as this.
+const HOUR_US: u64 = 3_600_000_000;
 
 #[cfg(test)]
 mod tests {
@@ -106,8 +110,14 @@ mod tests {
 
     const START: i64 = 1_795_429_864_000_000;
 
+    fn of(seat: u8) -> Tally {
+        let mut tally = Tally::default();
+        tally.expect([seat].into_iter());
+        tally
+    }
+
     fn tally(frames: impl Iterator<Item = u64>) -> RehearsePair {
-        let (mut tally, first) = (Tally::of([3].into_iter()), testcard::frame_at(START, 15).unwrap());
+        let (mut tally, first) = (of(3), testcard::frame_at(START, 15).unwrap());
         for frame in frames {
             let mark = Mark { counter: testcard::counter_of(first + frame), seat: 3 };
             tally.seen(3, mark, testcard::time_of(first + frame, 15) + 40_000, 15);
@@ -135,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_foreign_tone_is_wrong_even_beside_the_right_one() {
-        let mut tally = Tally::of([3].into_iter());
+        let mut tally = of(3);
         (0..50).for_each(|_| tally.heard(3, &[3]));
         assert_eq!(tally.pairs(1)[0].tone, Tone::Heard);
         (0..3).for_each(|_| tally.heard(3, &[3, 5]));
@@ -144,7 +154,7 @@ mod tests {
 
     #[test]
     fn a_face_under_a_wrong_name_is_noticed() {
-        let mut tally = Tally::of([3].into_iter());
+        let mut tally = of(3);
         tally.seen(3, Mark { counter: 1, seat: 4 }, START, 15);
         assert_eq!(tally.pairs(1)[0].frames, 0);
         assert!(tally.mistaken().unwrap().contains("seat 3 showed seats {4}"));

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use hearing_config::{Kind, SeatId};
+use hearing_config::{Kind, SeatId, Timestamp};
 use hearing_proto::child::{self, Codec, FromChild, Generate, Job, PICTURE, PictureShape, Stream};
 use hearing_proto::testcard::Mark;
 use hearing_proto::wire::{RehearsePair, RehearsedSeat};
@@ -59,6 +59,8 @@ struct Attendance {
     began: Instant,
     joined: Option<Instant>,
     first_frame: Option<Instant>,
+    /// When place 0 of its picture was drawn.
+    drawing: Timestamp,
     tally: Tally,
 }
 
@@ -79,7 +81,7 @@ enum Next {
 
 impl Attendance {
     fn begin(seat: u8) -> Self {
-        Self { seat, began: Instant::now(), joined: None, first_frame: None, tally: Tally::default() }
+        Self { seat, began: Instant::now(), joined: None, first_frame: None, drawing: Timestamp::default(), tally: Tally::default() }
     }
 
     async fn run(&mut self, link: Link, program: &Program, limit: Duration) -> Result<(), Error> {
@@ -151,7 +153,7 @@ impl Attendance {
                     Some(Said::Entry { .. } | Said::Other) => {}
                 },
                 Some(event) = media.packets.recv() => media.arrived(event, generator)?,
-                Some(event) = made.next() => media.made(event).await?,
+                Some(event) = made.next() => self.made(event, media).await?,
                 Some(event) = media.observer.1.next() => self.observed(event)?,
                 () = sleep_until(until) => return Ok(Next::Over),
             }
@@ -172,6 +174,16 @@ impl Attendance {
         };
         // A child that does not finish is ended with its feed.
         let _ = timeout(DRAIN, drain).await;
+    }
+
+    /// What the generator makes is sent while there is a connection.
+    async fn made(&mut self, event: pipeline::Event, media: &mut Media) -> Result<(), Error> {
+        match event {
+            pipeline::Event::Said(FromChild::Started { at }) => self.drawing = Timestamp(at),
+            pipeline::Event::Said(FromChild::Frame(frame)) if media.connected => media.peer.send(&frame, self.drawing).await?,
+            other => healthy(other)?,
+        }
+        Ok(())
     }
 
     fn observed(&mut self, event: pipeline::Event) -> Result<(), Error> {
@@ -217,13 +229,6 @@ impl Media {
             }
         }
         Ok(())
-    }
-
-    async fn made(&mut self, event: pipeline::Event) -> Result<(), Error> {
-        match event {
-            pipeline::Event::Said(FromChild::Frame(frame)) if self.connected => Ok(self.peer.send(&frame).await?),
-            other => healthy(other),
-        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use hearing_config::{Kind, SeatId};
+use hearing_config::{Kind, SeatId, Timestamp};
 use hearing_proto::child::{Coded, PICTURE};
 use hearing_signaling::http::{Offer, Send, Slot};
 use rtc::interceptor::{Attribute, Interceptor, Packet as Passing, Slot as Place, StreamInfo, TaggedPacket};
@@ -18,6 +18,7 @@ use rtc::rtp_transceiver::rtp_sender::{
 use rtc::sansio::Protocol;
 use rtc_rtcp::payload_feedbacks::full_intra_request::FullIntraRequest;
 use rtc_rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
+use rtc_rtcp::sender_report::SenderReport;
 use rtc_rtp::codec::vp8::Vp8Payloader;
 use rtc_rtp::packetizer::Payloader as _;
 use rtc_rtp::{Header, Packet};
@@ -28,7 +29,7 @@ use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 use webrtc::peer_connection::{
     MediaEngine, PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCIceGatheringState,
-    RTCPeerConnectionState, RTCSessionDescription, Registry, register_default_interceptors,
+    RTCPeerConnectionState, RTCSessionDescription, Registry, configure_nack,
 };
 use webrtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit, RtpTransceiver};
 
@@ -60,6 +61,9 @@ struct Sender {
     payload_type: u8,
     clock: i64,
     sequence: u16,
+    packets: u32,
+    octets: u32,
+    reported: Option<i64>,
 }
 
 pub(super) type Error = webrtc::error::Error;
@@ -109,14 +113,15 @@ impl Peer {
         Ok(())
     }
 
-    /// Sends a frame of the generator.
-    pub(super) async fn send(&mut self, frame: &Coded) -> Result<(), Error> {
-        if frame.stream == PICTURE {
-            let pieces = Vp8Payloader::default().payload(PAYLOAD, &frame.bytes)?;
-            self.picture.send(frame.pts, pieces).await
+    /// Sends a frame of the generator, whose place 0 was at `began`.
+    pub(super) async fn send(&mut self, frame: &Coded, began: Timestamp) -> Result<(), Error> {
+        let (sender, pieces) = if frame.stream == PICTURE {
+            (&mut self.picture, Vp8Payloader::default().payload(PAYLOAD, &frame.bytes)?)
         } else {
-            self.sound.send(frame.pts, vec![frame.bytes.clone()]).await
-        }
+            (&mut self.sound, vec![frame.bytes.clone()])
+        };
+        sender.send(frame.pts, pieces).await?;
+        sender.report(frame.pts, began).await
     }
 
     /// Ends the connection.
@@ -140,12 +145,11 @@ impl Sender {
         let track = Arc::new(TrackLocalStaticRTP::new(track));
         connection.add_track(track.clone() as Arc<dyn TrackLocal>).await?;
         let clock = i64::from(codec.rtp_codec.clock_rate);
-        Ok(Self { track, ssrc, payload_type: codec.payload_type, clock, sequence: rand::random() })
+        Ok(Self { track, ssrc, payload_type: codec.payload_type, clock, sequence: rand::random(), packets: 0, octets: 0, reported: None })
     }
 
     async fn send(&mut self, pts: i64, pieces: Vec<Bytes>) -> Result<(), Error> {
-        // Truncated on purpose: an RTP timestamp wraps.
-        let timestamp = (pts * self.clock / 1_000_000) as u32;
+        let timestamp = self.timestamp(pts);
         let last = pieces.len().saturating_sub(1);
         for (place, payload) in pieces.into_iter().enumerate() {
             let header = Header {
@@ -158,10 +162,45 @@ impl Sender {
                 ..Header::default()
             };
             self.sequence = self.sequence.wrapping_add(1);
+            self.packets = self.packets.wrapping_add(1);
+            // Truncated on purpose: the counter wraps.
+            self.octets = self.octets.wrapping_add(payload.len() as u32);
             self.track.write_rtp(Packet { header, payload }).await?;
         }
         Ok(())
     }
+}
+
+impl Sender {
+    /// Tells twice a second when what was sent was drawn and played (RFC 3550, section 6.4.1). The crate's own reports tell
+    /// when it was handed over, which on a busy machine is another time for sound than for the picture.
+    async fn report(&mut self, pts: i64, began: Timestamp) -> Result<(), Error> {
+        if self.reported.is_some_and(|reported| pts - reported < REPORT_US) {
+            return Ok(());
+        }
+        self.reported = Some(pts);
+        let report = SenderReport {
+            ssrc: self.ssrc,
+            ntp_time: ntp(began.plus(pts)),
+            rtp_time: self.timestamp(pts),
+            packet_count: self.packets,
+            octet_count: self.octets,
+            ..SenderReport::default()
+        };
+        self.track.write_rtcp(vec![Box::new(report)]).await
+    }
+
+    /// Truncated on purpose: an RTP timestamp wraps.
+    const fn timestamp(&self, pts: i64) -> u32 {
+        (pts * self.clock / 1_000_000) as u32
+    }
+}
+
+/// As an NTP timestamp (RFC 5905): seconds since 1900, and 2^-32 parts of one.
+fn ntp(at: Timestamp) -> u64 {
+    let micros = u64::try_from(at.0).unwrap_or(0);
+    let (seconds, rest) = (micros / 1_000_000 + NTP_1970, micros % 1_000_000);
+    seconds << 32 | (rest << 32) / 1_000_000
 }
 
 /// The sources of an answer's m-lines, by slot.
@@ -185,7 +224,7 @@ async fn connect(
     for kind in [RtpCodecKind::Audio, RtpCodecKind::Video] {
         engine.register_codec(codec(kind), kind)?;
     }
-    let registry = register_default_interceptors(Registry::new(), &mut engine)?;
+    let registry = configure_nack(Registry::new(), &mut engine);
     let registry = registry.with(Place::from(BEFORE_THE_LAST), KeyFrameRequests::default());
     let connection = PeerConnectionBuilder::new()
         .with_media_engine(engine)
@@ -324,6 +363,9 @@ impl Interceptor for KeyFrameRequests {
 
 /// Where in the chain of interceptors: after those that act on reports.
 const BEFORE_THE_LAST: usize = 14_000;
+const REPORT_US: i64 = 500_000;
+/// From 1900 to 1970, in seconds.
+const NTP_1970: u64 = 2_208_988_800;
 /// The most payload of one packet.
 const PAYLOAD: usize = 1_180;
 

@@ -166,7 +166,7 @@ impl Reading {
     fn lipsync(&self) -> Option<f64> {
         let of_seat = |(stream, frames): (&u16, &BTreeMap<u64, i64>)| {
             let seconds: Vec<i64> = frames.iter().filter(|(n, _)| **n % u64::from(FPS) == 0).map(|(_, pts)| *pts).collect();
-            let nearest = |gap: &i64| seconds.iter().map(|second| gap - OPUS_DELAY_US - second).min_by_key(|off| off.abs());
+            let nearest = |gap: &i64| seconds.iter().map(|second| gap - second).min_by_key(|off| off.abs());
             let mut offs: Vec<i64> = self.gaps.get(&(stream + 1))?.iter().filter_map(nearest).collect();
             offs.sort_unstable();
             offs.get(offs.len() / 2).copied()
@@ -241,8 +241,6 @@ const LOOK: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Frames this near to an order may fall on either side of it: capture times come from the sender's reports.
 const MARGIN_US: i64 = 200_000;
-/// The delay of an Opus encoder's look-ahead.
-const OPUS_DELAY_US: i64 = 6_500;
 /// More than this between sound and picture is seen (ITU-R BT.1359).
 const LIPS_MS: f64 = 45.0;
 /// One damaged window is no voice.

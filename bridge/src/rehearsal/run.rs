@@ -156,6 +156,10 @@ impl Course<'_> {
             Ok(()) => {
                 opened = Some(super::now());
                 called = self.call().await;
+                if !called.is_empty() {
+                    // Whoever was called sees everybody only now, and connects anew.
+                    sleep(RELINKED).await;
+                }
                 sleep(Duration::from_secs(seconds.into())).await;
             }
             Err(refusal) => {
@@ -247,8 +251,8 @@ fn recorded<'a>(
 ) -> Vec<Track<'a>> {
     let both = seats.iter().flat_map(|seat| [(seat, Kind::Audio), (seat, Kind::Video)]);
     let needed = both.filter(|(seat, kind)| plan.recorded(TrackId { seat: seat.id, kind: *kind }));
-    // The recorder begins with a key frame, which is asked for when the track is taken.
-    let from = |seat: &SeatLink| called.get(&seat.id.0).map_or(opened, |called| called.plus(KEY_FRAME_US));
+    let settled = i64::try_from(RELINKED.as_micros()).unwrap_or(i64::MAX);
+    let from = |seat: &SeatLink| called.get(&seat.id.0).map_or(opened, |called| called.plus(settled));
     needed.map(|(seat, kind)| Track { seat, kind, from: from(seat) }).collect()
 }
 
@@ -265,4 +269,5 @@ const ANNOUNCED: Duration = Duration::from_secs(3);
 const GATHERED: Duration = Duration::from_secs(20);
 /// How long every required track may take to arrive once everybody is connected.
 const ARRIVED: Duration = Duration::from_secs(8);
-const KEY_FRAME_US: i64 = 1_000_000;
+/// How long a seat that was called may take until its media flows again.
+const RELINKED: Duration = Duration::from_secs(3);

@@ -46,7 +46,7 @@ fn write_video(path: &Path, seat: u8) -> std::io::Result<()> {
 
 fn write_audio(path: &Path, seat: u8) -> std::io::Result<()> {
     let mut samples = vec![0; SAMPLE_RATE as usize * 4];
-    Tone::new(seat).fill(&mut samples);
+    Tone::starting(seat, 0).fill(&mut samples);
     let bytes: Vec<u8> = samples.iter().flat_map(|sample: &i16| sample.to_le_bytes()).collect();
     let length = u32::try_from(bytes.len()).expect("four seconds fit");
     let mut file = BufWriter::new(File::create(path)?);

@@ -85,7 +85,7 @@ impl Hearing {
         let replaced = |slot: &&Slot| same_seat(slot) || slot.id == attach.id;
         let replaced: Vec<LegId> = self.legs.iter().filter(replaced).map(|slot| slot.id).collect();
         for id in replaced {
-            self.remove(now, id, "replaced by a new connection");
+            self.close(now, id, "replaced by a new connection");
         }
         let at = self.legs.partition_point(|slot| slot.id < attach.id);
         self.legs.insert(at, Slot::new(attach.id, attach.place, attach.leg));
@@ -93,9 +93,13 @@ impl Hearing {
         self.refresh_all(now);
     }
 
-    /// Takes a leg off.
+    /// Takes a leg off. Whoever had a trunk's or the recorder's taken off knows.
     pub(super) fn detach(&mut self, now: Instant, leg: LegId) {
-        self.remove(now, leg, "taken off");
+        match self.position(leg).map(|at| &self.legs[at].place) {
+            Some(Place::Seat(_)) => self.close(now, leg, "taken off"),
+            Some(Place::Trunk(_) | Place::Record) => drop(self.remove(now, leg)),
+            None => {}
+        }
     }
 
     /// A page tells how large it shows a track.
@@ -142,7 +146,7 @@ impl Hearing {
             } else if !self.inbox.is_empty() {
                 self.forward(now);
             } else if let Some((id, why)) = self.closing.pop() {
-                self.remove(now, id, &why);
+                self.close(now, id, &why);
             } else {
                 break;
             }
@@ -261,21 +265,26 @@ impl Hearing {
         }
     }
 
-    fn remove(&mut self, now: Instant, id: LegId, why: &str) {
-        let Some(at) = self.position(id) else { return };
-        let slot = self.legs.remove(at);
-        debug!(hearing = %self.id, leg = id.0, place = ?slot.place, why, "leg gone");
+    /// A leg is over; its end is reported.
+    fn close(&mut self, now: Instant, id: LegId, why: &str) {
+        let Some(slot) = self.remove(now, id) else { return };
+        debug!(hearing = %self.id, leg = id.0, place = ?slot.place, why, "leg closed");
+        match slot.place {
+            Place::Seat(seat) if slot.connected => self.report(Event::Disconnected(seat, why.to_owned())),
+            Place::Seat(_) => {}
+            Place::Trunk(_) | Place::Record => self.report(Event::LegClosed(id, why.to_owned())),
+        }
+    }
+
+    fn remove(&mut self, now: Instant, id: LegId) -> Option<Slot> {
+        let slot = self.legs.remove(self.position(id)?);
         self.effects.push_back(Effect::Gone(id));
         let published = self.streams.values().filter(|stream| stream.publisher == id).map(|stream| stream.info.id);
         for track in published.collect::<Vec<_>>() {
             self.end_stream(now, track);
         }
         self.refresh_all(now);
-        match slot.place {
-            Place::Seat(seat) if slot.connected => self.report(Event::Disconnected(seat, why.to_owned())),
-            Place::Seat(_) => {}
-            Place::Trunk(_) | Place::Record => self.report(Event::LegClosed(id, why.to_owned())),
-        }
+        Some(slot)
     }
 }
 

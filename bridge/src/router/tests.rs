@@ -412,6 +412,16 @@ fn a_leg_that_closes_itself_is_reported_and_its_tracks_end() {
 }
 
 #[test]
+fn a_trunk_s_leg_that_is_taken_off_ends_its_tracks_without_a_report_of_its_own() {
+    let mut court = Court::open(64);
+    let (hearing, trunk) = (court.hearing, court.attach(8, Place::Trunk(zone("internet"))));
+    court.tell(Command::Announce { hearing, leg: trunk, info: info(3, Kind::Audio, "internet") });
+    court.events();
+    court.tell(Command::Detach { hearing, leg: trunk });
+    assert_eq!(court.events(), [Event::TrackDown(track(3, Kind::Audio))]);
+}
+
+#[test]
 fn the_page_s_wish_reaches_the_leg_of_its_seat() {
     let (mut court, judge) = court_with_judge();
     let picture = track(CLERK, Kind::Video);

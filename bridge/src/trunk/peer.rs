@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use hearing_config::{HearingId, NodeId, TrackId, Verdict, Zone};
@@ -75,7 +74,6 @@ pub(super) struct Shared {
     pub(super) registry: Registry,
     pub(super) tls: TrunkTls,
     pub(super) rehearsals: mpsc::Sender<Rehearsal>,
-    pub(super) legs: AtomicU64,
 }
 
 /// See above.
@@ -283,7 +281,7 @@ impl Peer {
         if carried.joint.is_some() || !carried.belongs(&self.settings.identity, present) {
             return;
         }
-        let leg = LegId(TRUNK_LEGS | self.shared.legs.fetch_add(1, Ordering::Relaxed));
+        let leg = LegId::fresh();
         let needs = Needs {
             hearing,
             zone: self.settings.identity.zone.clone(),
@@ -395,5 +393,3 @@ async fn detach(carry: &Carry, leg: LegId) {
 const TICK: Duration = Duration::from_millis(300);
 const DETACH_TRIES: usize = 100;
 const DETACH_PAUSE: Duration = Duration::from_millis(10);
-/// Trunks number their legs in the upper half, so that they never meet those of endpoints and recorders.
-const TRUNK_LEGS: u64 = 1 << 63;

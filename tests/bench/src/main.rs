@@ -7,6 +7,7 @@ mod janus;
 mod load;
 mod node;
 mod process;
+mod start;
 mod table;
 
 use std::path::PathBuf;
@@ -21,7 +22,7 @@ use crate::table::{Row, Table};
 #[derive(Debug, Parser)]
 #[command(name = "hearing-bench", after_help = "example: hearing-bench bare forward --rounds 3 --json")]
 struct Args {
-    /// The rows: bare, janus, forward (which measures Janus and the bare minimum as well).
+    /// The rows: forward (which measures Janus and the bare minimum as well), start, bare, janus.
     rows: Vec<String>,
     /// Prints JSON instead of a table.
     #[arg(long)]
@@ -48,13 +49,14 @@ fn main() -> Result<()> {
     // The client of HTTP wants one even where nothing is encrypted. It is refused only where there is one already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let mut table = Table::default();
-    let all = ["forward".to_owned()];
+    let all = ["forward", "start"].map(str::to_owned);
     for row in if args.rows.is_empty() { &all[..] } else { &args.rows } {
         match row.as_str() {
             "bare" => table.extend(bare_rows(&args)?),
             "janus" => table.extend(forward::measure(&plan(&args, Who { ours: false, peer: true })?)?),
             "forward" => table.extend(forward::measure(&plan(&args, Who { ours: true, peer: !args.no_peer })?)?),
-            other => bail!("no row is named {other:?}; known: bare, janus, forward"),
+            "start" => table.extend(start::measure(&hearing(&args)?, args.rounds)?),
+            other => bail!("no row is named {other:?}; known: forward, start, bare, janus"),
         }
     }
     table.print(args.json)?;
@@ -69,12 +71,13 @@ fn bare_rows(args: &Args) -> Result<Vec<Row>> {
 }
 
 fn plan(args: &Args, who: Who) -> Result<Plan> {
-    let beside = || Ok::<_, anyhow::Error>(std::env::current_exe()?.with_file_name("hearing"));
-    Ok(Plan {
-        hearing: args.hearing.clone().map_or_else(beside, Ok)?,
-        subscribers: args.subscribers,
-        seconds: args.seconds,
-        rounds: args.rounds,
-        who,
-    })
+    let (subscribers, seconds, rounds) = (args.subscribers, args.seconds, args.rounds);
+    Ok(Plan { hearing: hearing(args)?, subscribers, seconds, rounds, who })
+}
+
+fn hearing(args: &Args) -> Result<PathBuf> {
+    match &args.hearing {
+        Some(path) => Ok(path.clone()),
+        None => Ok(std::env::current_exe()?.with_file_name("hearing")),
+    }
 }

@@ -6,8 +6,6 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
-use hearing_bridge::net::pki::{Authority, Wish};
-use hearing_bridge::net::tls::Identity;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -33,7 +31,7 @@ impl Node {
         let directory = TempDir::new()?;
         let (web, admin_port) = (free_tcp_port()?, free_tcp_port()?);
         let socket = directory.path().join("admin.sock");
-        make_certificate(directory.path())?;
+        make_certificate(binary, directory.path())?;
         let config = directory.path().join("node.toml");
         fs::write(&config, configuration(directory.path(), [web, admin_port, free_udp_port()?], subscribers)?)?;
         let mut command = Command::new(binary);
@@ -104,13 +102,17 @@ fn text(value: &Value, key: &str) -> Result<String> {
     value[key].as_str().map(str::to_owned).with_context(|| format!("no {key} in {value}"))
 }
 
-/// A certificate authority and the node's certificate, as `hearing pki` makes them.
-fn make_certificate(directory: &Path) -> Result<()> {
-    let (keys, now) = (directory.join("pki"), jiff::Timestamp::now());
-    let authority = Authority::init(&keys, "hearing bench", now)?;
-    let identity = Identity { zone: "gov".parse()?, node: "bench".parse()? };
-    authority.issue(&Wish { identity, hosts: Vec::new(), days: 1 }, &keys, now)?;
-    Ok(())
+/// A certificate authority and the node's certificate.
+fn make_certificate(binary: &Path, directory: &Path) -> Result<()> {
+    let keys = directory.join("pki");
+    let pki = |args: &[&str]| -> Result<()> {
+        let output = Command::new(binary).arg("pki").args(args).arg("--dir").arg(&keys).output()?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        ensure!(output.status.success(), "hearing pki {}: {said}", args.join(" "));
+        Ok(())
+    };
+    pki(&["init"])?;
+    pki(&["issue", "--zone", "gov", "--node", "bench"])
 }
 
 fn configuration(directory: &Path, [web, admin, media]: [u16; 3], subscribers: u8) -> Result<String> {
@@ -135,7 +137,7 @@ listen = "127.0.0.1:{admin}"
 root = "{at}/pki/root.pem"
 certificate = "{at}/pki/bench.pem"
 key = "{at}/pki/bench.key"
-revoked = "{at}/pki/revoked.pem"
+revoked = "{at}/pki/revoked.crl"
 [record]
 directory = "{at}/records"
 [[template]]

@@ -1,0 +1,3 @@
+//! A hearing across three zones, with real browsers in networks that are joined only by the trunks' links.
+
+mod three_zones;

@@ -92,7 +92,13 @@ mod tests {
 
     const START: u8 = 0x10;
 
-    fn push(assembly: &mut Assembly, sequence: u16, timestamp: u32, marker: bool, payload: &[u8]) -> Option<(i64, Vec<u8>)> {
+    fn push(
+        assembly: &mut Assembly,
+        sequence: u16,
+        timestamp: u32,
+        marker: bool,
+        payload: &[u8],
+    ) -> Option<(i64, Vec<u8>)> {
         let frame = assembly.push(&Piece { sequence, timestamp, marker, payload });
         frame.map(|frame| (frame.pts, frame.bytes.to_vec()))
     }

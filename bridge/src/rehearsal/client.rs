@@ -104,7 +104,8 @@ impl Link {
         let (scheme, host) = self.web.split_once("://").ok_or(Error::Link)?;
         let host = host.split('/').next().unwrap_or(host);
         let named_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-        let target = if named_port { host.to_owned() } else { format!("{host}:{}", if scheme == "https" { 443 } else { 80 }) };
+        let target =
+            if named_port { host.to_owned() } else { format!("{host}:{}", if scheme == "https" { 443 } else { 80 }) };
         let reach = || -> std::io::Result<IpAddr> {
             let v6 = target.starts_with('[');
             let socket = UdpSocket::bind(if v6 { "[::]:0" } else { "0.0.0.0:0" })?;

@@ -81,7 +81,14 @@ enum Next {
 
 impl Attendance {
     fn begin(seat: u8) -> Self {
-        Self { seat, began: Instant::now(), joined: None, first_frame: None, drawing: Timestamp::default(), tally: Tally::default() }
+        Self {
+            seat,
+            began: Instant::now(),
+            joined: None,
+            first_frame: None,
+            drawing: Timestamp::default(),
+            tally: Tally::default(),
+        }
     }
 
     async fn run(&mut self, link: Link, program: &Program, limit: Duration) -> Result<(), Error> {
@@ -180,7 +187,9 @@ impl Attendance {
     async fn made(&mut self, event: pipeline::Event, media: &mut Media) -> Result<(), Error> {
         match event {
             pipeline::Event::Said(FromChild::Started { at }) => self.drawing = Timestamp(at),
-            pipeline::Event::Said(FromChild::Frame(frame)) if media.connected => media.peer.send(&frame, self.drawing).await?,
+            pipeline::Event::Said(FromChild::Frame(frame)) if media.connected => {
+                media.peer.send(&frame, self.drawing).await?
+            }
             other => healthy(other)?,
         }
         Ok(())
@@ -244,7 +253,9 @@ async fn admitted(follower: &mut Follower, joined: &Joined) -> Result<Vec<SeatId
                 }
             }
             Some(Said::Entry { entry }) => match entry.change {
-                Change::Seat(seat) if seat.id == own && seat.presence.is_admitted() && seat.apart => return Ok(Vec::new()),
+                Change::Seat(seat) if seat.id == own && seat.presence.is_admitted() && seat.apart => {
+                    return Ok(Vec::new());
+                }
                 change if over(&change) => return Err(Error::NotAdmitted("it was closed".to_owned())),
                 Change::Seat(_) | Change::Phase(_) | Change::Record(_) | Change::Floor(_) => {}
             },

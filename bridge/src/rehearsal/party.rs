@@ -140,8 +140,12 @@ impl Station {
     pub async fn serve(self, mut rehearsals: mpsc::Receiver<Rehearsal>) {
         while let Some(rehearsal) = rehearsals.recv().await {
             let hearing = rehearsal.hearing();
-            let guest = |seat: &hearing_proto::wire::RehearseSeat| Guest { seat: seat.seat, link: self.link(hearing, &seat.link) };
-            let party = Party { seconds: rehearsal.ask.seconds, guests: rehearsal.ask.seats.iter().map(guest).collect() };
+            let guest = |seat: &hearing_proto::wire::RehearseSeat| Guest {
+                seat: seat.seat,
+                link: self.link(hearing, &seat.link),
+            };
+            let party =
+                Party { seconds: rehearsal.ask.seconds, guests: rehearsal.ask.seats.iter().map(guest).collect() };
             info!(hearing = %hearing, seats = party.guests.len(), "rehearsing for another zone's home");
             match self.host(&party).await {
                 // The home may have given up meanwhile.

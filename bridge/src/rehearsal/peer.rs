@@ -145,7 +145,16 @@ impl Sender {
         let track = Arc::new(TrackLocalStaticRTP::new(track));
         connection.add_track(track.clone() as Arc<dyn TrackLocal>).await?;
         let clock = i64::from(codec.rtp_codec.clock_rate);
-        Ok(Self { track, ssrc, payload_type: codec.payload_type, clock, sequence: rand::random(), packets: 0, octets: 0, reported: None })
+        Ok(Self {
+            track,
+            ssrc,
+            payload_type: codec.payload_type,
+            clock,
+            sequence: rand::random(),
+            packets: 0,
+            octets: 0,
+            reported: None,
+        })
     }
 
     async fn send(&mut self, pts: i64, pieces: Vec<Bytes>) -> Result<(), Error> {
@@ -258,7 +267,8 @@ fn slots_of(mids: &[(String, RTCRtpTransceiverDirection)], seats: &[SeatId]) -> 
 }
 
 fn codec(kind: RtpCodecKind) -> RTCRtpCodecParameters {
-    let feedback = |(typ, parameter): (&str, &str)| RTCPFeedback { typ: typ.to_owned(), parameter: parameter.to_owned() };
+    let feedback =
+        |(typ, parameter): (&str, &str)| RTCPFeedback { typ: typ.to_owned(), parameter: parameter.to_owned() };
     let (mime, clock_rate, channels, fmtp, payload_type) = match kind {
         RtpCodecKind::Video => ("video/VP8", 90_000, 0, "", 96),
         _ => ("audio/opus", 48_000, 2, "minptime=10;useinbandfec=1", 111),

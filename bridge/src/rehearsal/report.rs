@@ -203,7 +203,8 @@ impl Findings<'_> {
             return Some(Verdict::Deny(DenyReason::NoCrossing));
         }
         let track = TrackId { seat: from.id, kind };
-        let said = |verdict: &&CrossingVerdict| verdict.hearing == self.hearing && verdict.track == track && verdict.to == *to;
+        let said =
+            |verdict: &&CrossingVerdict| verdict.hearing == self.hearing && verdict.track == track && verdict.to == *to;
         self.verdicts.iter().rfind(said).map(|verdict| verdict.verdict.clone())
     }
 
@@ -298,7 +299,15 @@ mod tests {
 
     fn pair(from: u8, to: u8) -> RehearsePair {
         let latency = Some(31_250);
-        RehearsePair { from, to, frames: 90, lost: 0, tone: Tone::Heard, latency_p50_us: latency, latency_p99_us: latency }
+        RehearsePair {
+            from,
+            to,
+            frames: 90,
+            lost: 0,
+            tone: Tone::Heard,
+            latency_p50_us: latency,
+            latency_p99_us: latency,
+        }
     }
 
     fn found(pairs: Vec<RehearsePair>) -> RehearseReport {
@@ -309,7 +318,18 @@ mod tests {
     fn judge(found: &RehearseReport, policy: &[Crossing]) -> Report {
         let (links, plan) = (links(), plan());
         let (hearing, faults) = (HearingId::random(), Vec::new());
-        Findings { hearing, start_ms: 3, links: &links, plan: &plan, found, policy, verdicts: &[], record: None, faults }.judge()
+        Findings {
+            hearing,
+            start_ms: 3,
+            links: &links,
+            plan: &plan,
+            found,
+            policy,
+            verdicts: &[],
+            record: None,
+            faults,
+        }
+        .judge()
     }
 
     fn policy() -> Vec<Crossing> {
@@ -340,7 +360,11 @@ mod tests {
     #[test]
     fn a_witness_who_hears_before_being_called_fails_it() {
         let report = judge(&found(vec![pair(0, 1), pair(1, 0), pair(0, 2)]), &policy());
-        assert!(report.faults.iter().any(|fault| fault.contains("must not have it (judge -> witness)")), "{:?}", report.faults);
+        assert!(
+            report.faults.iter().any(|fault| fault.contains("must not have it (judge -> witness)")),
+            "{:?}",
+            report.faults
+        );
     }
 
     #[test]

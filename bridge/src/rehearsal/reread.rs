@@ -114,7 +114,9 @@ impl Reading {
                     self.pictures.entry(stream).or_default().insert(frame, pts);
                 }
             }
-            FromChild::Seen { stream, seat, .. } => self.faults.push(format!("record: stream {stream} shows seat {seat}")),
+            FromChild::Seen { stream, seat, .. } => {
+                self.faults.push(format!("record: stream {stream} shows seat {seat}"))
+            }
             FromChild::Heard { stream, seats, .. } => {
                 let (right, wrong) = self.tones.entry(stream).or_default();
                 *right += u32::from(seats.iter().any(|seat| u16::from(*seat) == stream / 2));
@@ -165,7 +167,8 @@ impl Reading {
     /// the full second, both by file time.
     fn lipsync(&self) -> Option<f64> {
         let of_seat = |(stream, frames): (&u16, &BTreeMap<u64, i64>)| {
-            let seconds: Vec<i64> = frames.iter().filter(|(n, _)| **n % u64::from(FPS) == 0).map(|(_, pts)| *pts).collect();
+            let seconds: Vec<i64> =
+                frames.iter().filter(|(n, _)| **n % u64::from(FPS) == 0).map(|(_, pts)| *pts).collect();
             let nearest = |gap: &i64| seconds.iter().map(|second| gap - second).min_by_key(|off| off.abs());
             let mut offs: Vec<i64> = self.gaps.get(&(stream + 1))?.iter().filter_map(nearest).collect();
             offs.sort_unstable();
@@ -185,7 +188,11 @@ impl Track<'_> {
 
     fn stream(&self) -> Stream {
         let id = u16::from(self.seat.id.0) * 2;
-        if self.kind.is_picture() { Stream { id, codec: Codec::Vp8 } } else { Stream { id: id + 1, codec: Codec::Opus } }
+        if self.kind.is_picture() {
+            Stream { id, codec: Codec::Vp8 }
+        } else {
+            Stream { id: id + 1, codec: Codec::Opus }
+        }
     }
 }
 
@@ -221,7 +228,9 @@ fn frames(folder: &Path, stream: Stream) -> Result<Vec<Coded>, String> {
         let mut reader = Reader::new(BufReader::new(file), 0);
         while let Some(item) = reader.next_item().map_err(|error| error.to_string())? {
             match item {
-                Item::Track(coding) if !same(&coding, stream.codec) => return Err(format!("it is coded as {coding:?}")),
+                Item::Track(coding) if !same(&coding, stream.codec) => {
+                    return Err(format!("it is coded as {coding:?}"));
+                }
                 Item::Track(_) => {}
                 Item::Block(block) => {
                     let pts = i64::try_from(block.ms).unwrap_or(i64::MAX / 1_000) * 1_000;
@@ -234,7 +243,10 @@ fn frames(folder: &Path, stream: Stream) -> Result<Vec<Coded>, String> {
 }
 
 fn same(coding: &Coding, codec: Codec) -> bool {
-    matches!((coding, codec), (Coding::Opus, Codec::Opus) | (Coding::Vp8 { .. }, Codec::Vp8) | (Coding::H264 { .. }, Codec::H264))
+    matches!(
+        (coding, codec),
+        (Coding::Opus, Codec::Opus) | (Coding::Vp8 { .. }, Codec::Vp8) | (Coding::H264 { .. }, Codec::H264)
+    )
 }
 
 const LOOK: Duration = Duration::from_millis(100);

@@ -14,8 +14,8 @@ use tokio::time::{sleep, timeout};
 use tracing::info;
 
 use super::party::{Guest, Party, Station};
-use super::reread::{self, Expected, Track};
 use super::report::{Findings, Report};
+use super::reread::{self, Expected, Track};
 use crate::pipeline::{self, Program};
 use crate::trunk::{self, RehearseError, Trunks};
 
@@ -101,7 +101,8 @@ impl Rehearsals {
             let (all, hearing) = (self.clone(), started.id);
             parties.spawn(async move {
                 let result = if zone == all.zone {
-                    let guest = |seat: &SeatLink| Guest { seat: seat.id.0, link: all.station.link(hearing, token(seat)) };
+                    let guest =
+                        |seat: &SeatLink| Guest { seat: seat.id.0, link: all.station.link(hearing, token(seat)) };
                     let party = Party { seconds, guests: seats.iter().map(guest).collect() };
                     all.station.host(&party).await.map_err(|error| error.to_string())
                 } else {
@@ -148,7 +149,11 @@ impl Course<'_> {
     /// From the first participant to the close, which always comes.
     async fn lead(mut self, seconds: u16) -> Result<Led, Error> {
         if timeout(GATHERED, self.admit()).await.is_err() {
-            self.faults.push(format!("not connected within {} s: {}", GATHERED.as_secs(), self.absent().await.join(", ")));
+            self.faults.push(format!(
+                "not connected within {} s: {}",
+                GATHERED.as_secs(),
+                self.absent().await.join(", ")
+            ));
         }
         let mut called = BTreeMap::new();
         let mut opened = None;

@@ -2,5 +2,7 @@
 
 pub mod browser;
 pub mod court;
+pub mod disk;
 pub mod media;
+pub mod node;
 pub mod zones;

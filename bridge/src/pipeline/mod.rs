@@ -53,7 +53,9 @@ pub enum Event {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The program isn't there.
-    #[error("{0} is missing: it is installed beside the program hearing, or named by the environment variable {VARIABLE}")]
+    #[error(
+        "{0} is missing: it is installed beside the program hearing, or named by the environment variable {VARIABLE}"
+    )]
     Missing(PathBuf),
     /// The operating system gives no thread.
     #[error("a thread for the media child: {0}")]

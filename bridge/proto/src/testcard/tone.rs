@@ -207,7 +207,9 @@ mod tests {
             let mut samples = [0; 960];
             tone.fill(&mut samples);
             let heard = ear.hear(7_000_000 + packet * 20_000, &samples);
-            gaps.extend(heard.into_iter().filter_map(|heard| if let Heard::Gap { pts } = heard { Some(pts) } else { None }));
+            gaps.extend(
+                heard.into_iter().filter_map(|heard| if let Heard::Gap { pts } = heard { Some(pts) } else { None }),
+            );
         }
         assert_eq!(gaps, [8_000_000, 9_000_000, 10_000_000]);
     }

@@ -60,7 +60,7 @@ impl Node {
         let recorder = Recorder::start(record_settings(config))?;
         let registry = Registry::open(registry_settings(config)).await?;
         let workers = Workers::spawn(config.media.bind, config.media.workers)?;
-        let (trunks, rehearsals) = Trunks::start(trunk_settings(config, tls.own()), tls, registry.clone())?;
+        let (trunks, rehearsals) = Trunks::start(trunk_settings(config), tls, registry.clone())?;
         let parts = Parts {
             zone: config.node.zone.clone(),
             workers: workers.clone(),
@@ -186,7 +186,7 @@ fn record_settings(config: &Config) -> record::Settings {
     }
 }
 
-fn trunk_settings(config: &Config, own: Identity) -> trunk::Settings {
+fn trunk_settings(config: &Config) -> trunk::Settings {
     let peer = |trunk: &hearing_config::Trunk| trunk::PeerSettings {
         identity: Identity { zone: trunk.zone.clone(), node: trunk.peer.clone() },
         dial: trunk.dial,
@@ -194,7 +194,7 @@ fn trunk_settings(config: &Config, own: Identity) -> trunk::Settings {
         kbps: trunk.kbps,
     };
     trunk::Settings {
-        own,
+        own: Identity { zone: config.node.zone.clone(), node: config.node.id.clone() },
         listen: config.trunks.listen,
         revoked: config.pki.revoked.clone(),
         policy: config.crossings.clone(),

@@ -4,4 +4,6 @@
 mod demo;
 mod links;
 mod operator;
+mod restart;
 mod three_zones;
+mod witness;

@@ -96,7 +96,7 @@ fn code(file: &Path) -> Vec<(usize, String)> {
     lines.filter(|(_, line)| !line.starts_with("//")).collect()
 }
 
-fn sources(folders: &[&str]) -> Vec<PathBuf> {
+pub(crate) fn sources(folders: &[&str]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for folder in folders {
         collect(&root().join(folder), &mut found);

@@ -96,7 +96,7 @@ async fn health(State(admin): State<Arc<Admin>>) -> Response {
 async fn metrics(State(admin): State<Arc<Admin>>) -> String {
     gauge!("hearing_hearings").set(admin.registry.list().len() as f64);
     for trunk in admin.trunks.status() {
-        gauge!("hearing_trunk_up", "peer" => trunk.peer.to_string()).set(if trunk.up { 1.0 } else { 0.0 });
+        gauge!("hearing_trunk_up", "peer" => trunk.peer.to_string()).set(f64::from(u8::from(trunk.up)));
     }
     for worker in admin.workers.iter() {
         for track in report(worker).await.unwrap_or_default() {

@@ -57,7 +57,7 @@ impl Workers {
 /// A worker that could not start.
 #[derive(Debug, thiserror::Error)]
 #[error("media.bind: cannot use UDP {at}: {source}; choose another port or end what uses it")]
-pub(crate) struct Error {
+pub struct Error {
     at: SocketAddr,
     source: io::Error,
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::harness::browser::Browser;
 use crate::harness::court::{CROSSINGS, HEARING, without_crossing};
-use crate::harness::media::{Card, is_tone_of};
+use crate::harness::media::Card;
 
 #[test]
 fn firefox_and_chromium_open_two_links_of_the_demo_and_see_and_hear_each_other() {

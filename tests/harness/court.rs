@@ -200,6 +200,7 @@ impl Court {
 }
 
 impl Drop for Court {
+    #[expect(clippy::print_stderr, reason = "a test that failed shows what its nodes said")]
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("{}", self.logs());
@@ -276,7 +277,7 @@ pub(crate) fn ffprobe(file: &Path) -> Value {
 }
 
 /// A configuration's text without the crossing from `from` to `to`.
-pub fn without_crossing(crossings: &str, from: &str, to: &str) -> String {
+pub(crate) fn without_crossing(crossings: &str, from: &str, to: &str) -> String {
     let named = format!("from = \"{from}\"\nto = \"{to}\"");
     let kept: Vec<_> = crossings.split("[[crossing]]").filter(|part| !part.contains(&named)).collect();
     assert!(kept.len() + 1 == crossings.split("[[crossing]]").count(), "no crossing from {from} to {to}");

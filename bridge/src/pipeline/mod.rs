@@ -149,6 +149,8 @@ fn lost() {
     metrics::counter!("hearing_media_child_frames_lost_total").increment(1);
 }
 
+/// The reason of an end that is no fault.
+pub const FINISHED: &str = "finished";
 const NAME: &str = "hearing-media";
 const VARIABLE: &str = "HEARING_MEDIA";
 /// About 4 s of picture and sound of one seat.

@@ -1,3 +1,5 @@
+//! The node's end of real children: they start, die, come back, and never make anybody wait.
+
 use super::*;
 use hearing_proto::child::{Codec, Generate, PICTURE, PictureShape, Stream};
 use rustix::process::{Pid, Signal, kill_process};

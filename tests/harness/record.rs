@@ -53,12 +53,16 @@ impl Record {
 
     /// When the last frame of a file was captured, microseconds since 1970, by its own timestamps and the record's epoch.
     pub(crate) fn last_captured(&self, file: &Path) -> i64 {
-        let packets = ffprobe(file)["packets"].as_array().cloned().unwrap_or_default();
-        let seconds = |packet: &Value| packet["pts_time"].as_str().and_then(|text| text.parse::<f64>().ok());
-        let last = packets.iter().filter_map(seconds).fold(f64::MIN, f64::max);
-        assert!(last >= 0.0, "{} holds no packet", file.display());
-        self.sheet()["epoch"].as_i64().expect("the record has begun") + (last * 1e6) as i64
+        let last = times(file).into_iter().max().unwrap_or_else(|| panic!("{} holds no packet", file.display()));
+        self.sheet()["epoch"].as_i64().expect("the record has begun") + last
     }
+}
+
+/// The file times of all packets, in order, microseconds.
+pub(crate) fn times(file: &Path) -> Vec<i64> {
+    let packets = ffprobe(file)["packets"].as_array().cloned().unwrap_or_default();
+    let seconds = |packet: &Value| packet["pts_time"].as_str().and_then(|text| text.parse::<f64>().ok());
+    packets.iter().map(|packet| (seconds(packet).expect("every packet has a time") * 1e6).round() as i64).collect()
 }
 
 /// The marks of a file's pictures, in order, decoded by ffmpeg without dropping or repeating any.

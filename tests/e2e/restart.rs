@@ -30,7 +30,10 @@ fn a_home_killed_in_session_comes_back_into_session_and_hardly_anything_is_lost(
     for track in TRACKS {
         let reasons: Vec<_> = record.lines(track, "segment").iter().map(|line| line["reason"].clone()).collect();
         assert!(reasons.contains(&"restart".into()), "{track} was not continued after the restart: {reasons:?}");
-        assert!(record.lines(track, "gap").iter().any(|gap| gap["reason"] == "restart"), "{track}: the gap is not named");
+        assert!(
+            record.lines(track, "gap").iter().any(|gap| gap["reason"] == "restart"),
+            "{track}: the gap is not named"
+        );
         for file in record.files(track) {
             let something = if track.ends_with("video") { marks(&file).len() } else { samples(&file).len() };
             assert!(something > 0, "{} holds nothing", file.display());

@@ -107,7 +107,8 @@ impl Site {
     /// Starts the node, which must end by itself; gives its exit code and what it said.
     pub(crate) fn refusal(&self) -> (i32, String) {
         let mut node = Node { site: self.clone(), child: self.spawn(&self.config()) };
-        let status = until("the node refuses to run", || node.child.try_wait().expect("the node is a child of the test"));
+        let status =
+            until("the node refuses to run", || node.child.try_wait().expect("the node is a child of the test"));
         (status.code().expect("no signal ended it"), self.log_text())
     }
 

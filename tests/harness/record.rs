@@ -68,7 +68,8 @@ pub(crate) fn times(file: &Path) -> Vec<i64> {
 /// The marks of a file's pictures, in order, decoded by ffmpeg without dropping or repeating any.
 pub(crate) fn marks(file: &Path) -> Vec<Option<Mark>> {
     let stream = &ffprobe(file)["streams"][0];
-    let side = |key: &str| stream[key].as_u64().and_then(|side| usize::try_from(side).ok()).expect("a picture has sides");
+    let side =
+        |key: &str| stream[key].as_u64().and_then(|side| usize::try_from(side).ok()).expect("a picture has sides");
     let (width, height) = (side("width"), side("height"));
     let pictures = ffmpeg(file, &["-fps_mode", "passthrough", "-pix_fmt", "gray", "-f", "rawvideo"]);
     let mark = |pixels: &[u8]| testcard::read(Luma { pixels, stride: width, width, height });
@@ -84,6 +85,11 @@ pub(crate) fn samples(file: &Path) -> Vec<i16> {
 fn ffmpeg(file: &Path, output: &[&str]) -> Vec<u8> {
     let run = Command::new("ffmpeg").args(["-v", "error", "-i"]).arg(file).args(output).arg("-").output();
     let run = run.expect("ffmpeg is installed by scripts/setup");
-    assert!(run.status.success() && run.stderr.is_empty(), "{}: {}", file.display(), String::from_utf8_lossy(&run.stderr));
+    assert!(
+        run.status.success() && run.stderr.is_empty(),
+        "{}: {}",
+        file.display(),
+        String::from_utf8_lossy(&run.stderr)
+    );
     run.stdout
 }

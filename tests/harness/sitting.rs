@@ -53,8 +53,11 @@ impl Sitting {
     /// Has all of them look and listen at the same time; the answer is by viewer.
     pub(crate) fn observe(&mut self, seconds: u32) -> HashMap<&'static str, HashMap<String, Seen>> {
         std::thread::scope(|scope| {
-            let watchers: Vec<_> =
-                self.browsers.iter_mut().map(|(seat, browser)| scope.spawn(|| (*seat, browser.observe(seconds)))).collect();
+            let watchers: Vec<_> = self
+                .browsers
+                .iter_mut()
+                .map(|(seat, browser)| scope.spawn(|| (*seat, browser.observe(seconds))))
+                .collect();
             watchers.into_iter().map(|watcher| watcher.join().expect("the page can be observed")).collect()
         })
     }

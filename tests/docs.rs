@@ -62,7 +62,10 @@ fn help(verb: &[&str]) -> String {
 fn words_below(text: &str, heading: &str) -> Vec<String> {
     let lines = text.lines().skip_while(|line| !line.contains(heading)).skip(1);
     let lines = lines.take_while(|line| line.starts_with("  "));
-    lines.filter(|line| !line.starts_with("   ")).filter_map(|l| l.split_whitespace().next().map(str::to_owned)).collect()
+    lines
+        .filter(|line| !line.starts_with("   "))
+        .filter_map(|l| l.split_whitespace().next().map(str::to_owned))
+        .collect()
 }
 
 fn flags(text: &str) -> Vec<String> {

@@ -86,8 +86,14 @@ impl Node {
         let admin = Admin::new(config, registry.clone(), trunks, workers, recorder.clone(), metrics);
 
         let mut tasks = JoinSet::new();
-        tasks.spawn(async move { Ok(sessions.run(requests).await) });
-        tasks.spawn(async move { Ok(station.serve(rehearsals).await) });
+        tasks.spawn(async move {
+            sessions.run(requests).await;
+            Ok(())
+        });
+        tasks.spawn(async move {
+            station.serve(rehearsals).await;
+            Ok(())
+        });
         tasks.spawn(follow(registry, sittings));
         tasks.spawn(show_trunks(lines, shown));
         doors.open(&mut tasks, app, admin, rehearsal::routes(rehearse));

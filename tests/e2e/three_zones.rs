@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::harness::browser::{Browser, Seen};
-use crate::harness::court::{CROSSINGS, Capture, Court, TRUNK_PORT};
+use crate::harness::court::{CROSSINGS, Capture, Court, TRUNK_PORT, without_crossing};
 use crate::harness::media::{Card, is_tone_of};
 use crate::harness::zones::{GOV, INTERNET, TRIPARTITE, Zone};
 
@@ -72,7 +72,7 @@ fn observe_all(browsers: &mut [&mut Browser]) -> Vec<HashMap<String, Seen>> {
 fn assert_sees_and_hears(viewer: &str, seen: &HashMap<String, Seen>, name: &str, number: u8) {
     let picture = &seen[&format!("{name}/video")];
     let sound = &seen[&format!("{name}/audio")];
-    assert!(picture.frames >= SECONDS * 5, "{viewer} saw {} frames of {name}", picture.frames);
+    assert!(picture.frames >= SECONDS * 5, "{viewer} saw of {name}: {picture:?}");
     assert_eq!(picture.seat, i32::from(number), "{viewer} saw a wrong face on the seat of {name}");
     assert!(is_tone_of(number, sound.tone), "{viewer} heard {} Hz from {name}", sound.tone);
 }
@@ -83,15 +83,8 @@ fn is_trunk(packet: &str) -> bool {
     let ends = format!("IP {home}.{TRUNK_PORT} > {edge}.");
     let back = format!("IP {edge}.");
     packet.contains("UDP")
-        && (packet.starts_with(&ends) || packet.starts_with(&back) && packet.contains(&format!("> {home}.{TRUNK_PORT}:")))
-}
-
-/// The crossings without the one from `from` to `to`.
-fn without_crossing(crossings: &str, from: &str, to: &str) -> String {
-    let named = format!("from = \"{from}\"\nto = \"{to}\"");
-    let kept: Vec<_> = crossings.split("[[crossing]]").filter(|part| !part.contains(&named)).collect();
-    assert!(kept.len() + 1 == crossings.split("[[crossing]]").count(), "no crossing from {from} to {to}");
-    kept.join("[[crossing]]")
+        && (packet.starts_with(&ends)
+            || packet.starts_with(&back) && packet.contains(&format!("> {home}.{TRUNK_PORT}:")))
 }
 
 const SECONDS: u32 = 5;

@@ -35,8 +35,8 @@ impl Kid {
     }
 
     fn send(&mut self, message: &ToChild) {
-        let bytes = encode(message).expect("the message fits");
-        self.socket.write_all(&bytes).expect("the child listens");
+        let bytes = encode(message).expect("a message within the limit");
+        self.socket.write_all(&bytes).expect("the child takes messages");
     }
 
     fn frame(&mut self, stream: u16, frame: &Coded) {
@@ -46,7 +46,7 @@ impl Kid {
     fn next(&mut self) -> Option<FromChild> {
         let mut buffer = [0; 4096];
         loop {
-            if let Some(message) = self.decoder.message().expect("the child speaks the wire") {
+            if let Some(message) = self.decoder.poll().expect("a message of the protocol") {
                 return Some(message);
             }
             match self.socket.read(&mut buffer).unwrap_or(0) {
@@ -79,7 +79,7 @@ fn generated(codec: Codec, seat: u8, pictures: usize) -> Vec<Coded> {
     let mut kid = Kid::start(Job::Generate(Generate { seat, picture, sound: true }));
     let (mut frames, mut seen) = (Vec::new(), 0);
     while seen < pictures {
-        if let FromChild::Frame(frame) = kid.next().expect("the child lives") {
+        if let FromChild::Frame(frame) = kid.next().expect("frames until it is stopped") {
             seen += usize::from(frame.stream == PICTURE);
             frames.push(frame);
         }
@@ -88,7 +88,7 @@ fn generated(codec: Codec, seat: u8, pictures: usize) -> Vec<Coded> {
 }
 
 fn ended(mut command: Command) -> ExitStatus {
-    command.stdin(Stdio::null()).stdout(Stdio::null()).status().expect("the child runs")
+    command.stdin(Stdio::null()).stdout(Stdio::null()).status().expect("the child starts")
 }
 
 fn refused(status: ExitStatus) -> bool {

@@ -68,7 +68,7 @@ impl Keeper {
             let began = Instant::now();
             let end = self.one().unwrap_or_else(|error| End::Died(error.to_string()));
             let reason = match end {
-                End::Finished => super::FINISHED.to_owned(),
+                End::Finished => "finished".to_owned(),
                 End::Died(reason) => {
                     warn!(reason, "media child died");
                     metrics::counter!("hearing_media_child_deaths_total").increment(1);
@@ -112,7 +112,7 @@ impl Keeper {
         let mut socket = socket;
         loop {
             loop {
-                match decoder.message::<FromChild>() {
+                match decoder.poll::<FromChild>() {
                     Ok(Some(message)) => end = self.pass(message)?.or(end),
                     Ok(None) => break,
                     Err(error) => return Some(End::Died(format!("it sent {error}"))),

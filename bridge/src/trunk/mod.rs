@@ -30,9 +30,9 @@ mod transport;
 mod tests;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use hearing_config::{HearingId, NodeId, Role, SeatId, Timestamp, TrackId, Zone};
+use hearing_config::{HearingId, NodeId, Role, SeatId, TrackId, Zone};
 use hearing_proto::wire;
 use hearing_signaling::registry::{HearingHandle, Refusal};
 use quinn::Endpoint;
@@ -190,12 +190,6 @@ impl Trunks {
             drop(trunk.events.send(event()).await);
         }
     }
-}
-
-/// By the wall clock, as everything that goes over the wire.
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 
 const REHEARSE_SLACK: Duration = Duration::from_secs(60);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hearing_config::{HearingId, NodeId, TrackId, Verdict, Zone};
+use hearing_config::{HearingId, NodeId, Timestamp, TrackId, Verdict, Zone};
 use hearing_proto::wire::{self, Message};
 use hearing_signaling::hearing::MediaPlan;
 use hearing_signaling::registry::{HearingHandle, Registry, Request};
@@ -24,7 +24,7 @@ use super::leg::{Needs, TrunkLeg};
 use super::link::Link;
 use super::outbox::Name;
 use super::status::{Count, Gauges};
-use super::{PeerSettings, Rehearsal, RehearseError, now};
+use super::{PeerSettings, Rehearsal, RehearseError};
 use crate::net::tls::{Identity, TrunkTls};
 use crate::router::{Attach, Command, LegId, Place, TrackInfo, WorkerHandle};
 
@@ -192,9 +192,9 @@ impl Peer {
 
     fn take(&mut self, message: Message) -> Result<(), Cause> {
         match message {
-            Message::Ping(ping) => self.say(wire::Pong { ping: ping.at, at: now().0 }),
+            Message::Ping(ping) => self.say(wire::Pong { ping: ping.at, at: Timestamp::now().0 }),
             Message::Pong(pong) => {
-                if let Some((rtt, offset)) = pong.measure(now().0) {
+                if let Some((rtt, offset)) = pong.measure(Timestamp::now().0) {
                     self.gauges.set_rtt(rtt, offset);
                 }
             }
@@ -291,7 +291,10 @@ impl Peer {
             frames: link.frames.clone(),
             gauges: self.gauges.clone(),
         };
-        let place = Place::Trunk(self.settings.identity.zone.clone());
+        let place = match &carried.carry.home {
+            Some(_) => Place::Home,
+            None => Place::Edge(self.settings.identity.zone.clone()),
+        };
         let attach = Attach { hearing, id: leg, place, ufrag: None, leg: Box::new(TrunkLeg::new(needs)) };
         carried.joint = Some(Joint { leg, outgoing: BTreeMap::new(), incoming: BTreeMap::new() });
         let worker = carried.carry.worker.clone();
@@ -319,7 +322,7 @@ impl Peer {
     pub(super) fn note(&self, (hearing, track): Name, from: Zone, to: Zone, verdict: Verdict, gate: GateSide) {
         let plan = self.carried.get(&hearing).map(|carried| carried.plan());
         let role = plan.and_then(|plan| plan.seat(track.seat).map(|seat| seat.role));
-        self.shared.gate.note(CrossingVerdict { hearing, track, role, from, to, verdict, gate, at: now() });
+        self.shared.gate.note(CrossingVerdict { hearing, track, role, from, to, verdict, gate, at: Timestamp::now() });
     }
 
     fn check_revocation(&self) {
@@ -333,7 +336,7 @@ impl Peer {
     }
 
     fn tick(&mut self) {
-        self.say(wire::Ping { at: now().0 });
+        self.say(wire::Ping { at: Timestamp::now().0 });
         if let Some(link) = &mut self.link {
             while link.tasks.try_join_next().is_some() {}
             link.follows.retain(|_, task| !task.is_finished());

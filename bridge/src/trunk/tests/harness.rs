@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hearing_config::{
-    Codec, Crossing, HearingId, Kind, NodeId, Pki, Role, SeatId, Template, TemplateSeat, TrackId, Zone,
+    Codec, Crossing, HearingId, Kind, NodeId, Pki, Role, SeatId, Template, TemplateSeat, Timestamp, TrackId, Zone,
 };
 use hearing_signaling::access::JoinToken;
 use hearing_signaling::hearing::{Action, Identity as Checked, MediaReport};
@@ -22,7 +22,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::super::{PeerSettings, Rehearsal, Settings, TrunkStatus, Trunks, now};
+use super::super::{PeerSettings, Rehearsal, Settings, TrunkStatus, Trunks};
 use crate::net::tls::{Identity, TrunkTls};
 use crate::router::{
     Attach, Command, Control, Delivery, Event, Frame, Layer, LayerSet, Leg, LegId, Output, Packet, Path, Place,
@@ -432,7 +432,7 @@ impl Endpoint {
             index: self.index * pieces + piece,
             layer: Layer(0),
             media_time: self.index as i64 * 960,
-            captured: now(),
+            captured: Timestamp::now(),
             frame_start: piece == 0,
             frame_end: piece + 1 == pieces,
             key: self.key_due || pieces == 1,
@@ -454,7 +454,7 @@ impl Leg for Endpoint {
     fn handle_track_end(&mut self, _: Instant, _: TrackId) {}
 
     fn handle_packet(&mut self, _: Instant, track: TrackId, packet: &Packet) {
-        let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros() as i64;
+        let at = Timestamp::now().0;
         self.heard.packets.lock().unwrap().push((track, packet.clone(), at));
     }
 

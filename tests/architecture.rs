@@ -25,7 +25,10 @@ fn crates_import_only_along_the_arrows() {
 #[test]
 fn router_and_net_import_nothing_above_them() {
     for below in ["router", "net"] {
-        forbid(&format!("bridge/src/{below}"), &above(&["endpoint", "trunk", "pipeline", "record", "rehearsal", "node", "cli"]));
+        forbid(
+            &format!("bridge/src/{below}"),
+            &above(&["endpoint", "trunk", "pipeline", "record", "rehearsal", "node", "cli"]),
+        );
     }
 }
 
@@ -63,7 +66,8 @@ fn foreign_types_stay_home() {
 
 #[test]
 fn every_source_file_opens_with_what_it_owns() {
-    for file in sources(&["config/src", "signaling/src", "bridge/src", "bridge/proto/src", "bridge/media/src", "tests"]) {
+    for file in sources(&["config/src", "signaling/src", "bridge/src", "bridge/proto/src", "bridge/media/src", "tests"])
+    {
         let text = fs::read_to_string(&file).expect("a source file");
         assert!(text.starts_with("//!"), "{} does not open with what it owns", file.display());
     }
@@ -92,7 +96,7 @@ fn code(file: &Path) -> Vec<(usize, String)> {
     lines.filter(|(_, line)| !line.starts_with("//")).collect()
 }
 
-fn sources(folders: &[&str]) -> Vec<PathBuf> {
+pub(crate) fn sources(folders: &[&str]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for folder in folders {
         collect(&root().join(folder), &mut found);

@@ -23,7 +23,7 @@ use crate::workers::Workers;
 
 /// What the routes here read. Cheap to clone.
 #[derive(Clone)]
-pub struct Admin {
+pub(crate) struct Admin {
     records: PathBuf,
     registry: Registry,
     trunks: Trunks,
@@ -35,7 +35,7 @@ pub struct Admin {
 impl Admin {
     /// Over the parts of a node.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         config: &Config,
         registry: Registry,
         trunks: Trunks,
@@ -47,15 +47,13 @@ impl Admin {
     }
 
     /// The operator's socket: `hearings` are the routes that signaling answers.
-    #[must_use]
-    pub fn operator(&self, hearings: Router) -> Router {
+    pub(crate) fn operator(&self, hearings: Router) -> Router {
         let room = middleware::from_fn_with_state(Arc::new(self.recorder.clone()), refuse_without_room);
         hearings.layer(room).merge(record::http::routes(self.records.clone()))
     }
 
     /// The metrics address.
-    #[must_use]
-    pub fn observer(&self) -> Router {
+    pub(crate) fn observer(&self) -> Router {
         let state = Arc::new(self.clone());
         Router::new().route("/healthz", get(health)).route("/metrics", get(metrics)).with_state(state)
     }
@@ -65,7 +63,7 @@ impl Admin {
 ///
 /// # Errors
 /// Something else in the process counts already.
-pub fn install_metrics() -> Result<PrometheusHandle, BuildError> {
+pub(crate) fn install_metrics() -> Result<PrometheusHandle, BuildError> {
     PrometheusBuilder::new().install_recorder()
 }
 
@@ -75,7 +73,8 @@ async fn refuse_without_room(State(recorder): State<Arc<Recorder>>, request: Req
     match recorder.room() {
         Err(fault) if starts => {
             let message = fault.to_string();
-            let body = json!({ "code": "no_room", "message": message, "message_zh": format!("录像磁盘空间不足：{message}") });
+            let body =
+                json!({ "code": "no_room", "message": message, "message_zh": format!("录像磁盘空间不足：{message}") });
             (StatusCode::INSUFFICIENT_STORAGE, Json(body)).into_response()
         }
         _ => next.run(request).await,
@@ -97,7 +96,7 @@ async fn health(State(admin): State<Arc<Admin>>) -> Response {
 async fn metrics(State(admin): State<Arc<Admin>>) -> String {
     gauge!("hearing_hearings").set(admin.registry.list().len() as f64);
     for trunk in admin.trunks.status() {
-        gauge!("hearing_trunk_up", "peer" => trunk.peer.to_string()).set(if trunk.up { 1.0 } else { 0.0 });
+        gauge!("hearing_trunk_up", "peer" => trunk.peer.to_string()).set(f64::from(u8::from(trunk.up)));
     }
     for worker in admin.workers.iter() {
         for track in report(worker).await.unwrap_or_default() {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use hearing_config::{Config, Zone};
 use hearing_signaling::http::{self, App, TrunkView};
 use hearing_signaling::registry::{self, Registry, RegistryChange};
@@ -22,6 +23,7 @@ use crate::endpoint::webrtc::Certificate;
 use crate::net::http::{Listener, bind_unix};
 use crate::net::tls::{self, Identity, TrunkTls};
 use crate::record::{self, Recorder};
+use crate::rehearsal::{self, Rehearsals, Station};
 use crate::sessions::Sessions;
 use crate::sitting::{Parts, Sittings};
 use crate::trunk::{self, TrunkStatus, Trunks};
@@ -58,7 +60,7 @@ impl Node {
         let recorder = Recorder::start(record_settings(config))?;
         let registry = Registry::open(registry_settings(config)).await?;
         let workers = Workers::spawn(config.media.bind, config.media.workers)?;
-        let (trunks, rehearsals) = Trunks::start(trunk_settings(config, tls.own()), tls, registry.clone())?;
+        let (trunks, rehearsals) = Trunks::start(trunk_settings(config), tls, registry.clone())?;
         let parts = Parts {
             zone: config.node.zone.clone(),
             workers: workers.clone(),
@@ -79,13 +81,22 @@ impl Node {
             trunks: lines,
         };
         let lines = trunks.clone();
+        let station = Station::of(config).map_err(Error::Program)?;
+        let rehearse = Rehearsals::new(config, registry.clone(), trunks.clone(), station.clone());
         let admin = Admin::new(config, registry.clone(), trunks, workers, recorder.clone(), metrics);
 
         let mut tasks = JoinSet::new();
-        tasks.spawn(async move { Ok(sessions.run(requests).await) });
+        tasks.spawn(async move {
+            sessions.run(requests).await;
+            Ok(())
+        });
+        tasks.spawn(async move {
+            station.serve(rehearsals).await;
+            Ok(())
+        });
         tasks.spawn(follow(registry, sittings));
         tasks.spawn(show_trunks(lines, shown));
-        doors.open(&mut tasks, app, admin);
+        doors.open(&mut tasks, app, admin, rehearsal::routes(rehearse));
         Ok(Self { recorder, tasks })
     }
 
@@ -125,9 +136,9 @@ impl Doors {
         })
     }
 
-    fn open(self, tasks: &mut JoinSet<Result<(), Error>>, app: App, admin: Admin) {
+    fn open(self, tasks: &mut JoinSet<Result<(), Error>>, app: App, admin: Admin, rehearse: Router) {
         let public = http::public(app.clone());
-        let operator = admin.operator(http::admin(app));
+        let operator = admin.operator(http::admin(app)).merge(rehearse);
         tasks.spawn(async move { self.web.serve(public).await.map_err(Error::Server) });
         tasks.spawn(async move { self.metrics.serve(admin.observer()).await.map_err(Error::Server) });
         tasks.spawn(async move { axum::serve(self.operator, operator).await.map_err(Error::Server) });
@@ -175,7 +186,7 @@ fn record_settings(config: &Config) -> record::Settings {
     }
 }
 
-fn trunk_settings(config: &Config, own: Identity) -> trunk::Settings {
+fn trunk_settings(config: &Config) -> trunk::Settings {
     let peer = |trunk: &hearing_config::Trunk| trunk::PeerSettings {
         identity: Identity { zone: trunk.zone.clone(), node: trunk.peer.clone() },
         dial: trunk.dial,
@@ -183,7 +194,7 @@ fn trunk_settings(config: &Config, own: Identity) -> trunk::Settings {
         kbps: trunk.kbps,
     };
     trunk::Settings {
-        own,
+        own: Identity { zone: config.node.zone.clone(), node: config.node.id.clone() },
         listen: config.trunks.listen,
         revoked: config.pki.revoked.clone(),
         policy: config.crossings.clone(),
@@ -272,6 +283,9 @@ pub enum Error {
     /// A second node in one process.
     #[error("this process runs a node already")]
     Twice,
+    /// The path of this program, by which it starts participants, is unknown.
+    #[error("cannot find this program's own file: {0}")]
+    Program(io::Error),
     /// Signals can't be handled.
     #[error("cannot listen for signals: {0}")]
     Signals(io::Error),

@@ -15,7 +15,7 @@ use crate::router::{Attach, Command, LegId, Place, WorkerHandle};
 use crate::sitting::Sittings;
 
 /// Owns every media session of this node's endpoints.
-pub struct Sessions {
+pub(crate) struct Sessions {
     certificate: Certificate,
     advertise: Vec<IpAddr>,
     zone: Zone,
@@ -26,12 +26,12 @@ pub struct Sessions {
 impl Sessions {
     /// None yet; browsers are told the addresses in `advertise` (never empty) and know the node by `certificate`.
     #[must_use]
-    pub fn new(certificate: Certificate, advertise: Vec<IpAddr>, zone: Zone, sittings: Sittings) -> Self {
+    pub(crate) fn new(certificate: Certificate, advertise: Vec<IpAddr>, zone: Zone, sittings: Sittings) -> Self {
         Self { certificate, advertise, zone, sittings, legs: HashMap::new() }
     }
 
     /// Serves requests until the last sender is gone.
-    pub async fn run(mut self, mut requests: mpsc::Receiver<MediaRequest>) {
+    pub(crate) async fn run(mut self, mut requests: mpsc::Receiver<MediaRequest>) {
         while let Some(request) = requests.recv().await {
             match request {
                 MediaRequest::Offer(grant, offer, reply) => {
@@ -73,7 +73,7 @@ impl Sessions {
         let port = worker.local_addr().port();
         let addresses = self.advertise.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
         let settings = Settings { addresses, certificate: self.certificate.clone() };
-        let wall = Timestamp(jiff::Timestamp::now().as_microsecond());
+        let wall = Timestamp::now();
         Session::answer(&settings, offer, seat, self.zone.clone(), Instant::now(), wall)
     }
 

@@ -17,42 +17,42 @@ use crate::workers::Workers;
 
 /// Every hearing that sits at this node. Cheap to clone.
 #[derive(Clone)]
-pub struct Sittings {
+pub(crate) struct Sittings {
     parts: Arc<Parts>,
     seated: Arc<Mutex<HashMap<HearingId, Seated>>>,
 }
 
 /// What a sitting needs of its node.
-pub struct Parts {
+pub(crate) struct Parts {
     /// The node's zone.
-    pub zone: Zone,
+    pub(crate) zone: Zone,
     /// Its workers.
-    pub workers: Workers,
+    pub(crate) workers: Workers,
     /// Its trunks.
-    pub trunks: Trunks,
+    pub(crate) trunks: Trunks,
     /// Its recorder.
-    pub recorder: Recorder,
+    pub(crate) recorder: Recorder,
 }
 
 /// A hearing that sits here, as others need to know it.
 #[derive(Debug, Clone)]
-pub struct Seated {
+pub(crate) struct Seated {
     /// The worker that owns it.
-    pub worker: WorkerHandle,
+    pub(crate) worker: WorkerHandle,
     /// Its plan.
-    pub plans: watch::Receiver<Arc<MediaPlan>>,
+    pub(crate) plans: watch::Receiver<Arc<MediaPlan>>,
 }
 
 impl Sittings {
     /// None yet.
     #[must_use]
-    pub fn new(parts: Parts) -> Self {
+    pub(crate) fn new(parts: Parts) -> Self {
         Self { parts: Arc::new(parts), seated: Arc::default() }
     }
 
     /// The hearing with this id, if it sits here.
     #[must_use]
-    pub fn find(&self, hearing: HearingId) -> Option<Seated> {
+    pub(crate) fn find(&self, hearing: HearingId) -> Option<Seated> {
         self.seated.lock().unwrap_or_else(PoisonError::into_inner).get(&hearing).cloned()
     }
 
@@ -60,7 +60,12 @@ impl Sittings {
     ///
     /// # Errors
     /// The hearing's refusal when it is gone already.
-    pub async fn begin(&self, hearing: HearingId, handle: HearingHandle, home: Option<NodeId>) -> Result<(), Refusal> {
+    pub(crate) async fn begin(
+        &self,
+        hearing: HearingId,
+        handle: HearingHandle,
+        home: Option<NodeId>,
+    ) -> Result<(), Refusal> {
         let plans = handle.plans().await?;
         let (events, reports) = mpsc::channel(EVENTS);
         let worker = self.parts.workers.of(hearing);
@@ -69,7 +74,16 @@ impl Sittings {
         self.seated.lock().unwrap_or_else(PoisonError::into_inner).insert(hearing, seated);
         let record = if home.is_none() { self.record(hearing, &handle, &worker).await? } else { None };
         self.parts.trunks.carry(hearing, handle.clone(), home, worker.clone()).await?;
-        let sitting = Sitting { hearing, handle, worker, plans, reports, record, trunks: self.parts.trunks.clone(), began: false };
+        let sitting = Sitting {
+            hearing,
+            handle,
+            worker,
+            plans,
+            reports,
+            record,
+            trunks: self.parts.trunks.clone(),
+            began: false,
+        };
         let all = self.clone();
         tokio::spawn(async move {
             sitting.run().await;
@@ -151,7 +165,7 @@ impl Sitting {
         let order = plan.record;
         tell(&self.worker, Command::Plan { hearing: self.hearing, plan });
         let Some(Record { record: Some(record), .. }) = &self.record else { return };
-        if let Err(fault) = record.order(order, now()) {
+        if let Err(fault) = record.order(order, Timestamp::now()) {
             error!(hearing = %self.hearing, %fault, "the recorder takes no orders");
         }
         self.began |= order == RecordOrder::Run;
@@ -212,10 +226,6 @@ fn tell(worker: &WorkerHandle, command: Command) {
     if let Err(full) = worker.send(command) {
         warn!(%full, "command lost");
     }
-}
-
-fn now() -> Timestamp {
-    Timestamp(jiff::Timestamp::now().as_microsecond())
 }
 
 async fn next(record: &mut Option<Record>) -> Option<RecordEvent> {

@@ -11,7 +11,7 @@ use crate::router::{Worker, WorkerHandle};
 
 /// All workers of a node. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Workers {
+pub(crate) struct Workers {
     handles: Arc<[WorkerHandle]>,
     placed: Arc<Mutex<HashMap<HearingId, usize>>>,
 }
@@ -21,7 +21,7 @@ impl Workers {
     ///
     /// # Errors
     /// The address that cannot be bound, with the system's reason.
-    pub fn spawn(bind: SocketAddr, count: u16) -> Result<Self, Error> {
+    pub(crate) fn spawn(bind: SocketAddr, count: u16) -> Result<Self, Error> {
         let spawn = |n: u16| {
             let at = SocketAddr::new(bind.ip(), bind.port().saturating_add(n));
             Worker::spawn(at, usize::from(n)).map_err(|source| Error { at, source })
@@ -32,7 +32,7 @@ impl Workers {
 
     /// The worker that owns `hearing`; the least loaded one takes a hearing that is new.
     #[must_use]
-    pub fn of(&self, hearing: HearingId) -> WorkerHandle {
+    pub(crate) fn of(&self, hearing: HearingId) -> WorkerHandle {
         let mut placed = self.placed.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(n) = placed.get(&hearing) {
             return self.handles[*n].clone();
@@ -44,12 +44,12 @@ impl Workers {
     }
 
     /// Forgets where `hearing` was.
-    pub fn release(&self, hearing: HearingId) {
+    pub(crate) fn release(&self, hearing: HearingId) {
         self.placed.lock().unwrap_or_else(PoisonError::into_inner).remove(&hearing);
     }
 
     /// Every worker.
-    pub fn iter(&self) -> impl Iterator<Item = &WorkerHandle> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &WorkerHandle> {
         self.handles.iter()
     }
 }

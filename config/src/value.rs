@@ -80,6 +80,12 @@ impl fmt::Display for NodeId {
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
+    /// The time by this machine's clock. For those who do input and output; everybody else is told the time.
+    #[must_use]
+    pub fn now() -> Self {
+        Self(jiff::Timestamp::now().as_microsecond())
+    }
+
     /// This time moved by `micros` microseconds, which may be negative.
     #[must_use]
     pub const fn plus(self, micros: i64) -> Self {

@@ -90,7 +90,7 @@ async function firefox() {
       'media.navigator.streams.fake': true, 'media.navigator.permission.disabled': true,
       'permissions.default.camera': 1, 'permissions.default.microphone': 1,
       'media.peerconnection.ice.loopback': true, 'media.peerconnection.ice.obfuscate_host_addresses': false,
-      'media.autoplay.default': 0, 'media.gmp-manager.updateEnabled': false, 'app.update.disabledForTesting': true,
+      'media.autoplay.default': 0, 'media.autoplay.blocking_policy': 0, 'media.autoplay.block-webaudio': false, 'media.gmp-manager.updateEnabled': false, 'app.update.disabledForTesting': true,
     },
   });
   const page = await instance.newPage();

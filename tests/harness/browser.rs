@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::media::Card;
 
 /// One participant in a real browser; the browser ends when it is dropped.
-pub struct Browser {
+pub(crate) struct Browser {
     child: Child,
     commands: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
@@ -20,68 +20,68 @@ pub struct Browser {
 /// What a browser decoded in one of its slots.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// Pictures with another counter than the one before.
-    pub frames: u32,
+    pub(crate) frames: u32,
     /// Pictures whose check bits were wrong.
-    pub bad: u32,
+    pub(crate) bad: u32,
     /// The first counter.
-    pub first: u32,
+    pub(crate) first: u32,
     /// The last counter.
-    pub last: u32,
+    pub(crate) last: u32,
     /// The seat drawn into the pictures; -1 when none was read.
-    pub seat: i32,
+    pub(crate) seat: i32,
     /// The loudest frequency, Hz; 0 when silent.
-    pub tone: f32,
+    pub(crate) tone: f32,
     /// Every counter, in the order of sight.
-    pub counters: Vec<u16>,
+    pub(crate) counters: Vec<u16>,
 }
 
 impl Browser {
     /// Chromium in `namespace`, whose camera and microphone play `card`.
-    pub fn chromium(namespace: &str, card: &Card) -> Self {
+    pub(crate) fn chromium(namespace: &str, card: &Card) -> Self {
         Self::start("chromium", namespace, Some(card))
     }
 
     /// Firefox with its own fake camera and microphone, outside any namespace.
-    pub fn firefox() -> Self {
+    pub(crate) fn firefox() -> Self {
         Self::start("firefox", "-", None)
     }
 
     /// Opens the page of a link and joins without a click.
-    pub fn join(&mut self, link: &str) {
+    pub(crate) fn join(&mut self, link: &str) {
         let url = link.replacen("#", "?auto=1#", 1);
         self.tell(&json!({ "command": "open", "url": url }));
     }
 
     /// Opens an address.
-    pub fn open(&mut self, url: &str) {
+    pub(crate) fn open(&mut self, url: &str) {
         self.tell(&json!({ "command": "open", "url": url }));
     }
 
     /// Waits until a JavaScript expression is true, at most 30 s, and gives its value.
-    pub fn wait(&mut self, expression: &str) -> Value {
+    pub(crate) fn wait(&mut self, expression: &str) -> Value {
         self.tell(&json!({ "command": "wait", "expression": expression }))["value"].clone()
     }
 
     /// Looks and listens for a while; the answer is by `seat name/kind`.
-    pub fn observe(&mut self, seconds: u32) -> HashMap<String, Seen> {
+    pub(crate) fn observe(&mut self, seconds: u32) -> HashMap<String, Seen> {
         let answer = self.tell(&json!({ "command": "observe", "seconds": seconds }));
         serde_json::from_value(answer["slots"].clone()).expect("the page reports its slots")
     }
 
     /// The page's text.
-    pub fn text(&mut self) -> String {
+    pub(crate) fn text(&mut self) -> String {
         self.tell(&json!({ "command": "text" }))["text"].as_str().unwrap_or_default().to_owned()
     }
 
     /// Clicks.
-    pub fn click(&mut self, selector: &str) {
+    pub(crate) fn click(&mut self, selector: &str) {
         self.tell(&json!({ "command": "click", "selector": selector }));
     }
 
     /// Takes a picture of the page.
-    pub fn screenshot(&mut self, file: &Path) {
+    pub(crate) fn screenshot(&mut self, file: &Path) {
         self.tell(&json!({ "command": "screenshot", "path": file }));
     }
 

@@ -5,38 +5,35 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use hearing_bridge::net::pki::{Authority, Host, Wish};
-use hearing_bridge::net::tls::Identity;
+use hearing_bridge::net::tls::Pki;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use super::zones::{ALL, GOV, INTERNET, TRIPARTITE, TRUNK, Zone, Zones};
 
 /// A court with its edges; everything ends when it is dropped.
-pub struct Court {
+pub(crate) struct Court {
     /// The networks.
-    pub zones: Zones,
+    pub(crate) zones: Zones,
     directory: TempDir,
     nodes: Vec<(Zone, Child)>,
 }
 
 impl Court {
     /// Starts all three nodes with the demo's crossings and templates.
-    pub fn open() -> Self {
-        Self::with_policy(POLICY)
+    pub(crate) fn open() -> Self {
+        Self::with_crossings(CROSSINGS)
     }
 
-    /// Starts all three nodes with other crossings or templates.
-    pub fn with_policy(policy: &str) -> Self {
+    /// Starts all three nodes with other crossings.
+    pub(crate) fn with_crossings(crossings: &str) -> Self {
         let directory = tempfile::Builder::new().prefix("hearing-e2e-").tempdir().expect("a temporary directory");
         let mut court = Self { zones: Zones::up(), directory, nodes: Vec::new() };
-        let (now, keys) = (jiff::Timestamp::now(), court.path("pki"));
-        let authority = Authority::init(&keys, "test", now).expect("development certificates");
+        let pki = Pki::init(&court.path("pki"), "test").expect("development certificates");
         for zone in ALL {
-            let host = Host::Ip(zone.address.parse().expect("an address"));
-            let identity = Identity { zone: zone.name.parse().expect("a zone"), node: zone.node.parse().expect("an id") };
-            authority.issue(&Wish { identity, hosts: vec![host], days: 1 }, &keys, now).expect("a certificate");
-            fs::write(court.config(zone), court.configuration(zone, policy)).expect("the configuration is written");
+            let (name, node) = (zone.name.parse().expect("a zone"), zone.node.parse().expect("a node id"));
+            pki.issue(&name, &node, &[zone.address.parse().expect("an address")], &[]).expect("a certificate");
+            fs::write(court.config(zone), court.configuration(zone, crossings)).expect("the configuration is written");
             court.start(zone);
         }
         court.wait_for_trunks(2);
@@ -44,17 +41,17 @@ impl Court {
     }
 
     /// A path in the court's directory.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
     /// Where the home keeps its records.
-    pub fn records(&self) -> PathBuf {
+    pub(crate) fn records(&self) -> PathBuf {
         self.path(TRIPARTITE.node).join("records")
     }
 
     /// Starts the node of `zone`.
-    pub fn start(&mut self, zone: Zone) {
+    pub(crate) fn start(&mut self, zone: Zone) {
         let log = File::options().create(true).append(true).open(self.log(zone)).expect("a log");
         let child = Zones::command(&self.zones.node(zone), HEARING)
             .args(["run", "--config"])
@@ -68,7 +65,7 @@ impl Court {
     }
 
     /// Kills the node of `zone` as a power cut would: no signal that it could handle.
-    pub fn kill(&mut self, zone: Zone) {
+    pub(crate) fn kill(&mut self, zone: Zone) {
         let at = self.nodes.iter().position(|(of, _)| of.name == zone.name).expect("the node runs");
         let (_, mut child) = self.nodes.remove(at);
         child.kill().expect("the node is killed");
@@ -76,7 +73,7 @@ impl Court {
     }
 
     /// Waits until the home has `count` trunks up.
-    pub fn wait_for_trunks(&self, count: usize) {
+    pub(crate) fn wait_for_trunks(&self, count: usize) {
         self.until("the trunks are up", || {
             let node = self.admin_get("/admin/node")?;
             let up = node["trunks"].as_array()?.iter().filter(|trunk| trunk["up"] == true).count();
@@ -85,7 +82,7 @@ impl Court {
     }
 
     /// Runs a verb of the command line at the home and expects success; the answer is its JSON.
-    pub fn hearing(&self, arguments: &[&str]) -> Value {
+    pub(crate) fn hearing(&self, arguments: &[&str]) -> Value {
         let output = self.try_hearing(arguments);
         assert!(
             output.status.success(),
@@ -98,7 +95,7 @@ impl Court {
     }
 
     /// Runs a verb of the command line at the home, whatever comes of it.
-    pub fn try_hearing(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn try_hearing(&self, arguments: &[&str]) -> Output {
         Command::new(HEARING)
             .args(arguments)
             .arg("--json")
@@ -108,7 +105,7 @@ impl Court {
     }
 
     /// Starts a hearing and gives its id and the links by seat.
-    pub fn convene(&self, template: &str) -> (String, impl Fn(&str) -> String + use<>) {
+    pub(crate) fn convene(&self, template: &str) -> (String, impl Fn(&str) -> String + use<>) {
         let started = self.hearing(&["start", "--case", "(2022)内0291刑初123号", "--template", template]);
         let id = started["id"].as_str().expect("an id").to_owned();
         let link = move |seat: &str| {
@@ -120,21 +117,21 @@ impl Court {
     }
 
     /// The seat as the operator sees it.
-    pub fn seat(&self, hearing: &str, seat: &str) -> Value {
+    pub(crate) fn seat(&self, hearing: &str, seat: &str) -> Value {
         let shown = self.hearing(&["show", hearing]);
         let seats = shown["view"]["seats"].as_array().expect("seats");
         seats.iter().find(|s| s["name"] == seat).cloned().unwrap_or_else(|| panic!("no seat {seat}"))
     }
 
     /// Waits until `seat` is in the given presence.
-    pub fn wait_for(&self, hearing: &str, seat: &str, presence: &str) {
+    pub(crate) fn wait_for(&self, hearing: &str, seat: &str, presence: &str) {
         self.until(&format!("{seat} is {presence}"), || {
             (self.seat(hearing, seat)["presence"] == presence).then_some(())
         });
     }
 
     /// Waits for something to become true, at most 30 s.
-    pub fn until<T>(&self, what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+    pub(crate) fn until<T>(&self, what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             if let Some(value) = probe() {
@@ -146,7 +143,7 @@ impl Court {
     }
 
     /// The log of a zone's node so far.
-    pub fn log_text(&self, zone: Zone) -> String {
+    pub(crate) fn log_text(&self, zone: Zone) -> String {
         fs::read_to_string(self.log(zone)).unwrap_or_default()
     }
 
@@ -173,12 +170,12 @@ impl Court {
         let tail = |zone: Zone| {
             let text = self.log_text(zone);
             let lines: Vec<_> = text.lines().collect();
-            format!("--- {}\n{}\n", zone.node, lines[lines.len().saturating_sub(25)..].join("\n"))
+            format!("--- {}\n{}\n", zone.node, lines[lines.len().saturating_sub(40)..].join("\n"))
         };
         ALL.map(tail).concat()
     }
 
-    fn configuration(&self, zone: Zone, policy: &str) -> String {
+    fn configuration(&self, zone: Zone, crossings: &str) -> String {
         let root = self.directory.path().display();
         let (node, address) = (zone.node, zone.address);
         let own = format!(
@@ -188,16 +185,21 @@ impl Court {
              [media]\nbind = \"{address}:3478\"\nadvertise = [\"{address}\"]\nworkers = 1\n\
              [admin]\nsocket = \"{root}/{node}/admin.sock\"\nlisten = \"127.0.0.1:9090\"\n\
              [pki]\nroot = \"{root}/pki/root.pem\"\ncertificate = \"{root}/pki/{node}.pem\"\n\
-             key = \"{root}/pki/{node}.key\"\nrevoked = \"{root}/pki/revoked.pem\"\n\
+             key = \"{root}/pki/{node}.key\"\nrevoked = \"{root}/pki/revoked.crl\"\n\
              [record]\ndirectory = \"{root}/{node}/records\"\n",
             zone.name
         );
-        own + &trunks(zone) + policy
+        let templates = if zone.link.is_none() { TEMPLATES } else { "" };
+        own + &trunks(zone) + crossings + "\n" + templates
     }
 }
 
 impl Drop for Court {
+    #[expect(clippy::print_stderr, reason = "a test that failed shows what its nodes said")]
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.logs());
+        }
         for (_, child) in &mut self.nodes {
             // A node that ended already needs no killing; the test has judged that by then.
             let _ = child.kill();
@@ -229,14 +231,14 @@ fn trunks(zone: Zone) -> String {
 }
 
 /// Captures what passes on an edge's trunk link.
-pub struct Capture {
+pub(crate) struct Capture {
     child: Child,
     file: PathBuf,
 }
 
 impl Capture {
     /// Begins to capture at `zone`'s end of its trunk link.
-    pub fn begin(court: &Court, zone: Zone) -> Self {
+    pub(crate) fn begin(court: &Court, zone: Zone) -> Self {
         let file = court.path(&format!("{}.pcap", zone.node));
         let child = Zones::command(&court.zones.node(zone), "tcpdump")
             .args(["-i", TRUNK, "-n", "-U", "--immediate-mode", "-Z", "root", "-w"])
@@ -250,7 +252,7 @@ impl Capture {
     }
 
     /// Ends it and gives every IP packet as tcpdump prints it, one a line.
-    pub fn end(mut self) -> Vec<String> {
+    pub(crate) fn end(mut self) -> Vec<String> {
         self.child.kill().expect("tcpdump ends");
         self.child.wait().expect("tcpdump is gone");
         let output = Command::new("tcpdump").args(["-n", "-q", "-t", "-r"]).arg(&self.file).output().expect("tcpdump");
@@ -259,7 +261,7 @@ impl Capture {
 }
 
 /// ffprobe of a file: every packet's stream and time, as JSON.
-pub fn ffprobe(file: &Path) -> Value {
+pub(crate) fn ffprobe(file: &Path) -> Value {
     let output = Command::new("ffprobe")
         .args(["-v", "error", "-of", "json", "-show_streams", "-show_packets"])
         .arg(file)
@@ -269,8 +271,18 @@ pub fn ffprobe(file: &Path) -> Value {
     serde_json::from_slice(&output.stdout).expect("ffprobe prints JSON")
 }
 
+/// A configuration's text without the crossing from `from` to `to`.
+pub(crate) fn without_crossing(crossings: &str, from: &str, to: &str) -> String {
+    let named = format!("from = \"{from}\"\nto = \"{to}\"");
+    let kept: Vec<_> = crossings.split("[[crossing]]").filter(|part| !part.contains(&named)).collect();
+    assert!(kept.len() + 1 == crossings.split("[[crossing]]").count(), "no crossing from {from} to {to}");
+    kept.join("[[crossing]]")
+}
+
 /// The binary under test.
-pub const HEARING: &str = env!("CARGO_BIN_EXE_hearing");
+pub(crate) const HEARING: &str = env!("CARGO_BIN_EXE_hearing");
 /// The trunk's UDP port at home.
-pub const TRUNK_PORT: u16 = 7443;
-const POLICY: &str = include_str!("../../bridge/src/cli/demo/policy.toml");
+pub(crate) const TRUNK_PORT: u16 = 7443;
+/// The demo's crossings.
+pub(crate) const CROSSINGS: &str = include_str!("../../bridge/src/cli/demo/crossings.toml");
+const TEMPLATES: &str = include_str!("../../bridge/src/cli/demo/templates.toml");

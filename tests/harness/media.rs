@@ -8,20 +8,18 @@ use hearing_proto::testcard::tone::{SAMPLE_RATE, Tone, frequency};
 use hearing_proto::testcard::{self, Mark, Size};
 
 /// The files that a browser's fake camera and microphone play, in a loop.
-pub struct Card {
+pub(crate) struct Card {
     /// Uncompressed pictures, `y4m`.
-    pub video: PathBuf,
+    pub(crate) video: PathBuf,
     /// Uncompressed sound, `wav`.
-    pub audio: PathBuf,
+    pub(crate) audio: PathBuf,
 }
 
 impl Card {
     /// Draws the card of `seat` into `directory`.
-    pub fn draw(directory: &Path, seat: u8) -> Self {
-        let card = Self {
-            video: directory.join(format!("seat{seat}.y4m")),
-            audio: directory.join(format!("seat{seat}.wav")),
-        };
+    pub(crate) fn draw(directory: &Path, seat: u8) -> Self {
+        let card =
+            Self { video: directory.join(format!("seat{seat}.y4m")), audio: directory.join(format!("seat{seat}.wav")) };
         write_video(&card.video, seat).expect("the card's pictures are written");
         write_audio(&card.audio, seat).expect("the card's sound is written");
         card
@@ -29,7 +27,7 @@ impl Card {
 }
 
 /// True when `heard` (Hz) is the tone of `seat`.
-pub fn is_tone_of(seat: u8, heard: f32) -> bool {
+pub(crate) fn is_tone_of(seat: u8, heard: f32) -> bool {
     (heard - frequency(seat) as f32).abs() < 30.0
 }
 
@@ -46,7 +44,7 @@ fn write_video(path: &Path, seat: u8) -> std::io::Result<()> {
 
 fn write_audio(path: &Path, seat: u8) -> std::io::Result<()> {
     let mut samples = vec![0; SAMPLE_RATE as usize * 4];
-    Tone::new(seat).fill(&mut samples);
+    Tone::starting(seat, 0).fill(&mut samples);
     let bytes: Vec<u8> = samples.iter().flat_map(|sample: &i16| sample.to_le_bytes()).collect();
     let length = u32::try_from(bytes.len()).expect("four seconds fit");
     let mut file = BufWriter::new(File::create(path)?);

@@ -1,6 +1,8 @@
 //! What end-to-end tests are made of.
 
-pub mod browser;
-pub mod court;
-pub mod media;
-pub mod zones;
+pub(crate) mod browser;
+pub(crate) mod court;
+pub(crate) mod disk;
+pub(crate) mod media;
+pub(crate) mod node;
+pub(crate) mod zones;

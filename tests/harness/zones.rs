@@ -4,28 +4,28 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The three zones of a test, each with its own networks. Removed when dropped.
-pub struct Zones {
+pub(crate) struct Zones {
     tag: String,
 }
 
 /// One zone's addresses.
 #[derive(Debug, Clone, Copy)]
-pub struct Zone {
+pub(crate) struct Zone {
     /// The zone's name, as in the configuration.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// The node's id.
-    pub node: &'static str,
+    pub(crate) node: &'static str,
     /// The node's address towards its clients.
-    pub address: &'static str,
+    pub(crate) address: &'static str,
     /// The clients' address.
-    pub client: &'static str,
+    pub(crate) client: &'static str,
     /// The home's and this node's address on the trunk link; the home has none of its own.
-    pub link: Option<(&'static str, &'static str)>,
+    pub(crate) link: Option<(&'static str, &'static str)>,
     letter: char,
 }
 
 /// Edge in the internet.
-pub const INTERNET: Zone = Zone {
+pub(crate) const INTERNET: Zone = Zone {
     name: "internet",
     node: "internet-edge",
     address: "203.0.113.1",
@@ -34,7 +34,7 @@ pub const INTERNET: Zone = Zone {
     letter: 'i',
 };
 /// Edge in the government private network.
-pub const GOV: Zone = Zone {
+pub(crate) const GOV: Zone = Zone {
     name: "gov",
     node: "gov-edge",
     address: "10.20.0.1",
@@ -43,14 +43,14 @@ pub const GOV: Zone = Zone {
     letter: 'g',
 };
 /// The home.
-pub const TRIPARTITE: Zone =
+pub(crate) const TRIPARTITE: Zone =
     Zone { name: "tripartite", node: "court", address: "10.30.0.1", client: "10.30.0.2", link: None, letter: 't' };
 /// All zones, the home last.
-pub const ALL: [Zone; 3] = [INTERNET, GOV, TRIPARTITE];
+pub(crate) const ALL: [Zone; 3] = [INTERNET, GOV, TRIPARTITE];
 
 impl Zones {
     /// Makes the six namespaces and their links.
-    pub fn up() -> Self {
+    pub(crate) fn up() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let tag = format!("hb{}x{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let zones = Self { tag };
@@ -64,24 +64,24 @@ impl Zones {
     }
 
     /// The namespace of a zone's node.
-    pub fn node(&self, zone: Zone) -> String {
+    pub(crate) fn node(&self, zone: Zone) -> String {
         format!("{}-{}n", self.tag, zone.letter)
     }
 
     /// The namespace of a zone's clients.
-    pub fn client(&self, zone: Zone) -> String {
+    pub(crate) fn client(&self, zone: Zone) -> String {
         format!("{}-{}c", self.tag, zone.letter)
     }
 
     /// A command that runs in `namespace`.
-    pub fn command(namespace: &str, program: &str) -> Command {
+    pub(crate) fn command(namespace: &str, program: &str) -> Command {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", namespace, program]);
         command
     }
 
     /// Takes the trunk link of `zone` down or up again.
-    pub fn set_link(&self, zone: Zone, up: bool) {
+    pub(crate) fn set_link(&self, zone: Zone, up: bool) {
         ip(&["-n", &self.node(zone), "link", "set", TRUNK, if up { "up" } else { "down" }]);
     }
 
@@ -131,4 +131,4 @@ fn ip(arguments: &[&str]) {
 }
 
 /// The edge's end of its trunk link; the home's end has the zone's letter behind it.
-pub const TRUNK: &str = "trunk";
+pub(crate) const TRUNK: &str = "trunk";

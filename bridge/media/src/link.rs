@@ -51,7 +51,7 @@ impl Receiver {
     /// The socket failed or what came is no message.
     pub fn receive(&mut self) -> Result<Option<ToChild>, Error> {
         loop {
-            if let Some(message) = self.decoder.next()? {
+            if let Some(message) = self.decoder.message()? {
                 return Ok(Some(message));
             }
             match self.socket.read(&mut self.buffer) {

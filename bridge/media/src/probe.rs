@@ -88,7 +88,10 @@ fn trace_parent() -> bool {
 fn map_code() -> bool {
     let protection = libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC;
     // SAFETY: a new anonymous mapping that nothing refers to; in the sandbox the call ends this process.
-    unsafe { libc::mmap(std::ptr::null_mut(), 4096, protection, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, 0) != libc::MAP_FAILED }
+    unsafe {
+        libc::mmap(std::ptr::null_mut(), 4096, protection, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, 0)
+            != libc::MAP_FAILED
+    }
 }
 
 #[cfg(test)]

@@ -64,7 +64,10 @@ pub fn shut() -> Result<(), Broken> {
     seccomp::apply().map_err(Step::Seccomp.broken())
 }
 
-#[expect(unsafe_code, reason = "unshare is unsafe only for file descriptor tables (UnshareFlags::FILES), which stay shared")]
+#[expect(
+    unsafe_code,
+    reason = "unshare is unsafe only for file descriptor tables (UnshareFlags::FILES), which stay shared"
+)]
 fn namespaces(root: bool) -> rustix::io::Result<()> {
     let own = UnshareFlags::NEWNET | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS | UnshareFlags::NEWNS;
     // Without privileges the others come only together with a user namespace; unmapped, everybody in it is nobody.
@@ -140,7 +143,12 @@ impl fmt::Display for Step {
 
 const NOBODY: u32 = 65_534;
 /// Address space for 16 decoders with room to spare; no core dumps; few files; nothing is ever written to a file.
-const LIMITS: [(Resource, u64); 5] =
-    [(Resource::As, 4 << 30), (Resource::Core, 0), (Resource::Nofile, 256), (Resource::Fsize, 0), (Resource::Memlock, 0)];
+const LIMITS: [(Resource, u64); 5] = [
+    (Resource::As, 4 << 30),
+    (Resource::Core, 0),
+    (Resource::Nofile, 256),
+    (Resource::Fsize, 0),
+    (Resource::Memlock, 0),
+];
 const READABLE: [&str; 7] =
     ["/usr/lib", "/lib", "/lib64", "/etc/ld.so.cache", "/dev/urandom", "/sys/devices/system/cpu", "/proc/self"];

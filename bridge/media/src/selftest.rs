@@ -68,7 +68,8 @@ fn refused(probe: Probe) -> Result<(), String> {
 /// The codecs that a process of its own finds inside the sandbox.
 fn codecs_inside() -> Result<Vec<String>, String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
-    let output = Command::new(program).arg("--codecs").stdin(Stdio::null()).output().map_err(|error| error.to_string())?;
+    let output =
+        Command::new(program).arg("--codecs").stdin(Stdio::null()).output().map_err(|error| error.to_string())?;
     let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     if output.status.success() {
         Ok(said.split(' ').map(str::to_owned).collect())

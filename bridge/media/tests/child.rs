@@ -29,13 +29,14 @@ impl Kid {
     }
 
     fn spawn(mut command: Command) -> Self {
-        let (socket, theirs) = UnixStream::pair().unwrap();
-        let process = command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).spawn().unwrap();
+        let (socket, theirs) = UnixStream::pair().expect("a socket pair");
+        let process = command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).spawn().expect("the child starts");
         Self { process, socket, decoder: Decoder::new() }
     }
 
     fn send(&mut self, message: &ToChild) {
-        self.socket.write_all(&encode(message).unwrap()).unwrap();
+        let bytes = encode(message).expect("the message fits");
+        self.socket.write_all(&bytes).expect("the child listens");
     }
 
     fn frame(&mut self, stream: u16, frame: &Coded) {
@@ -45,7 +46,7 @@ impl Kid {
     fn next(&mut self) -> Option<FromChild> {
         let mut buffer = [0; 4096];
         loop {
-            if let Some(message) = self.decoder.next().unwrap() {
+            if let Some(message) = self.decoder.message().expect("the child speaks the wire") {
                 return Some(message);
             }
             match self.socket.read(&mut buffer).unwrap_or(0) {
@@ -78,7 +79,7 @@ fn generated(codec: Codec, seat: u8, pictures: usize) -> Vec<Coded> {
     let mut kid = Kid::start(Job::Generate(Generate { seat, picture, sound: true }));
     let (mut frames, mut seen) = (Vec::new(), 0);
     while seen < pictures {
-        if let FromChild::Frame(frame) = kid.next().unwrap() {
+        if let FromChild::Frame(frame) = kid.next().expect("the child lives") {
             seen += usize::from(frame.stream == PICTURE);
             frames.push(frame);
         }
@@ -87,7 +88,7 @@ fn generated(codec: Codec, seat: u8, pictures: usize) -> Vec<Coded> {
 }
 
 fn ended(mut command: Command) -> ExitStatus {
-    command.stdin(Stdio::null()).stdout(Stdio::null()).status().unwrap()
+    command.stdin(Stdio::null()).stdout(Stdio::null()).status().expect("the child runs")
 }
 
 fn refused(status: ExitStatus) -> bool {
@@ -164,15 +165,39 @@ fn counters_seats_and_tones_survive_coding_and_decoding_inside() {
             kid.frame(if frame.stream == PICTURE { 5 } else { 6 }, frame);
         }
         let all = kid.all();
-        let counters: Vec<u16> = all.iter().filter_map(|m| if let FromChild::Seen { stream: 5, counter, seat: s, .. } = m { (*s == seat).then_some(*counter) } else { None }).collect();
+        let counters: Vec<u16> = all
+            .iter()
+            .filter_map(|m| {
+                if let FromChild::Seen { stream: 5, counter, seat: s, .. } = m {
+                    (*s == seat).then_some(*counter)
+                } else {
+                    None
+                }
+            })
+            .collect();
         assert_eq!(counters.len(), 45);
         assert!(counters.windows(2).all(|two| two[1] == (two[0] + 1) % COUNTERS), "{counters:?}");
-        let tones: BTreeSet<Vec<u8>> = all.iter().filter_map(|m| if let FromChild::Heard { stream: 6, seats, .. } = m { Some(seats.clone()) } else { None }).collect();
+        let tones: BTreeSet<Vec<u8>> = all
+            .iter()
+            .filter_map(|m| if let FromChild::Heard { stream: 6, seats, .. } = m { Some(seats.clone()) } else { None })
+            .collect();
         assert_eq!(tones, BTreeSet::from([vec![seat]]));
-        let gaps: Vec<i64> = all.iter().filter_map(|m| if let FromChild::Gap { stream: 6, pts } = m { Some(*pts) } else { None }).collect();
-        let second = all.iter().find_map(|m| if let FromChild::Seen { counter, pts, .. } = m { (counter % 30 == 0 && *pts > 200_000).then_some(*pts) } else { None });
+        let gaps: Vec<i64> = all
+            .iter()
+            .filter_map(|m| if let FromChild::Gap { stream: 6, pts } = m { Some(*pts) } else { None })
+            .collect();
+        let second = all.iter().find_map(|m| {
+            if let FromChild::Seen { counter, pts, .. } = m {
+                (counter % 30 == 0 && *pts > 200_000).then_some(*pts)
+            } else {
+                None
+            }
+        });
         let second = second.expect("a full second lies in one and a half");
-        assert!(gaps.iter().any(|gap| (0..12_000).contains(&(gap - second))), "{gaps:?} {second}: Opus itself delays by 6.5 ms");
+        assert!(
+            gaps.iter().any(|gap| (0..12_000).contains(&(gap - second))),
+            "{gaps:?} {second}: Opus itself delays by 6.5 ms"
+        );
     }
 }
 
@@ -186,9 +211,15 @@ fn pictures_come_out_raw_and_as_stills() {
         decode.frame(PICTURE, frame);
         snapshot.frame(PICTURE, frame);
     }
-    let raw = decode.all().into_iter().find_map(|m| if let FromChild::Picture { width, height, i420, .. } = m { Some((width, height, i420.len())) } else { None });
+    let raw = decode.all().into_iter().find_map(|m| {
+        if let FromChild::Picture { width, height, i420, .. } = m { Some((width, height, i420.len())) } else { None }
+    });
     assert_eq!(raw, Some((640, 360, 640 * 360 * 3 / 2)));
-    let stills: Vec<_> = snapshot.all().into_iter().filter_map(|m| if let FromChild::Snapshot { jpeg, .. } = m { Some(jpeg) } else { None }).collect();
+    let stills: Vec<_> = snapshot
+        .all()
+        .into_iter()
+        .filter_map(|m| if let FromChild::Snapshot { jpeg, .. } = m { Some(jpeg) } else { None })
+        .collect();
     assert_eq!(stills.len(), 1, "only key frames become stills");
     assert_eq!(stills[0][..3], [0xff, 0xd8, 0xff]);
 }
@@ -219,7 +250,8 @@ fn a_key_frame_comes_when_asked_for() {
 fn damaged_frames_neither_end_nor_stop_the_child() {
     for codec in [Codec::Vp8, Codec::H264] {
         let frames = generated(codec, 9, 20);
-        let mut kid = Kid::start(Job::Observe(vec![Stream { id: PICTURE, codec }, Stream { id: SOUND, codec: Codec::Opus }]));
+        let mut kid =
+            Kid::start(Job::Observe(vec![Stream { id: PICTURE, codec }, Stream { id: SOUND, codec: Codec::Opus }]));
         for (index, frame) in frames.iter().enumerate() {
             let mut bytes = frame.bytes.to_vec();
             for (place, byte) in bytes.iter_mut().enumerate() {
@@ -231,7 +263,11 @@ fn damaged_frames_neither_end_nor_stop_the_child() {
         for frame in &frames {
             kid.frame(frame.stream, &later(frame));
         }
-        let good = kid.all().iter().filter(|m| matches!(m, FromChild::Seen { seat: 9, pts, .. } if *pts >= 10_000_000)).count();
+        let good = kid
+            .all()
+            .iter()
+            .filter(|m| matches!(m, FromChild::Seen { seat: 9, pts, .. } if *pts >= 10_000_000))
+            .count();
         assert_eq!(good, 20, "{codec:?}");
     }
 }

@@ -253,7 +253,7 @@ impl Decoder {
     ///
     /// # Errors
     /// The length is over the limit, or the bytes are no message.
-    pub fn next<M: DeserializeOwned>(&mut self) -> Result<Option<M>, Error> {
+    pub fn message<M: DeserializeOwned>(&mut self) -> Result<Option<M>, Error> {
         let Some((prefix, _)) = self.buffer.split_first_chunk::<PREFIX>() else { return Ok(None) };
         let length = usize::try_from(u32::from_le_bytes(*prefix)).unwrap_or(usize::MAX);
         if length > MESSAGE_LIMIT {
@@ -291,7 +291,7 @@ mod tests {
             let (mut decoder, mut received) = (Decoder::new(), Vec::new());
             for piece in bytes.chunks(cut) {
                 decoder.push(piece);
-                while let Some(message) = decoder.next::<ToChild>().unwrap() {
+                while let Some(message) = decoder.message::<ToChild>().unwrap() {
                     received.push(message);
                 }
             }
@@ -302,7 +302,7 @@ mod tests {
         fn any_bytes_are_refused_or_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let mut decoder = Decoder::new();
             decoder.push(&bytes);
-            while let Ok(Some(_)) = decoder.next::<FromChild>() {}
+            while let Ok(Some(_)) = decoder.message::<FromChild>() {}
         }
     }
 
@@ -310,7 +310,7 @@ mod tests {
     fn an_announced_length_over_the_limit_is_refused_before_it_is_buffered() {
         let mut decoder = Decoder::new();
         decoder.push(&u32::MAX.to_le_bytes());
-        assert_eq!(decoder.next::<ToChild>(), Err(Error::TooLong(u32::MAX as usize)));
+        assert_eq!(decoder.message::<ToChild>(), Err(Error::TooLong(u32::MAX as usize)));
     }
 
     #[test]
@@ -325,6 +325,6 @@ mod tests {
         bytes[0] += 1;
         let mut decoder = Decoder::new();
         decoder.push(&bytes);
-        assert!(matches!(decoder.next::<ToChild>(), Err(Error::Malformed(_))));
+        assert!(matches!(decoder.message::<ToChild>(), Err(Error::Malformed(_))));
     }
 }

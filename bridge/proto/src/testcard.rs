@@ -37,7 +37,7 @@ impl Size {
     #[must_use]
     pub fn new(width: u16, height: u16) -> Option<Self> {
         let fits = (128..=4096).contains(&width) && (72..=2304).contains(&height);
-        let even = width % 2 == 0 && height % 2 == 0;
+        let even = width.is_multiple_of(2) && height.is_multiple_of(2);
         (fits && even).then(|| Self { width: width.into(), height: height.into() })
     }
 
@@ -194,7 +194,7 @@ impl Grain {
     }
 
     fn at(&mut self, x: usize) -> u8 {
-        if x % 8 == 0 {
+        if x.is_multiple_of(8) {
             self.0 ^= self.0 << 13;
             self.0 ^= self.0 >> 17;
             self.0 ^= self.0 << 5;

@@ -139,19 +139,19 @@ mod tests {
     async fn what_the_node_refuses_is_told_in_its_own_words() {
         let no = json!({"code": "not_ready", "message": "no", "message_zh": "不行"});
         let (_directory, client) =
-            serve(Router::new().route("/x", post(|| async { (StatusCode::CONFLICT, Json(no)) }))).await;
+            serve(Router::new().route("/x", post(|| async { (StatusCode::CONFLICT, Json(no)) })));
         let Err(Error::Refused(problem)) = client.tell::<Value>("/x", &json!({})).await else { panic!("not refused") };
         assert_eq!((problem.code.as_str(), problem.message_zh.as_str()), ("not_ready", "不行"));
     }
 
     #[tokio::test]
     async fn an_answer_that_is_no_json_is_garbled() {
-        let (_directory, client) = serve(Router::new().route("/x", get(|| async { "hello" }))).await;
+        let (_directory, client) = serve(Router::new().route("/x", get(|| async { "hello" })));
         assert!(matches!(client.get::<Value>("/x").await, Err(Error::Garbled { .. })));
         assert!(matches!(client.get::<Value>("/elsewhere").await, Err(Error::Garbled { .. })));
     }
 
-    async fn serve(routes: Router) -> (tempfile::TempDir, Client) {
+    fn serve(routes: Router) -> (tempfile::TempDir, Client) {
         let directory = tempfile::tempdir().unwrap();
         let socket = directory.path().join("admin.sock");
         let listener = tokio::net::UnixListener::bind(&socket).unwrap();

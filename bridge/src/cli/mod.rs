@@ -5,6 +5,7 @@ mod check;
 mod client;
 mod demo;
 mod list;
+mod participant;
 mod pki;
 mod print;
 mod reach;
@@ -52,6 +53,8 @@ enum Verb {
     Watch(watch::Args),
     Record(record::Args),
     Rehearse(rehearse::Args),
+    #[command(hide = true)]
+    Participant(participant::Args),
     #[command(flatten)]
     Act(act::Verb),
 }
@@ -94,6 +97,7 @@ impl Verb {
             Self::Watch(args) => watch::run(args).await,
             Self::Record(args) => record::run(args).await,
             Self::Rehearse(args) => rehearse::run(args).await,
+            Self::Participant(args) => participant::run(args).await,
             Self::Act(verb) => act::run(verb).await,
         }
     }
@@ -101,6 +105,7 @@ impl Verb {
     fn json(&self) -> bool {
         match self {
             Self::Run(_) | Self::Demo(_) => false,
+            Self::Participant(_) => true,
             Self::Check(args) => args.json,
             Self::Pki(args) => args.json,
             Self::Start(args) => args.reach.json,

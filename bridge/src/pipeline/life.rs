@@ -68,7 +68,7 @@ impl Keeper {
             let began = Instant::now();
             let end = self.one().unwrap_or_else(|error| End::Died(error.to_string()));
             let reason = match end {
-                End::Finished => "finished".to_owned(),
+                End::Finished => super::FINISHED.to_owned(),
                 End::Died(reason) => {
                     warn!(reason, "media child died");
                     metrics::counter!("hearing_media_child_deaths_total").increment(1);
@@ -112,7 +112,7 @@ impl Keeper {
         let mut socket = socket;
         loop {
             loop {
-                match decoder.next::<FromChild>() {
+                match decoder.message::<FromChild>() {
                     Ok(Some(message)) => end = self.pass(message)?.or(end),
                     Ok(None) => break,
                     Err(error) => return Some(End::Died(format!("it sent {error}"))),
@@ -206,7 +206,9 @@ impl Shared {
     /// Waits for the first process, not for one that is to replace a dead one: what is live then is stale by the time it is up.
     fn write_one(&self, message: &ToChild) -> bool {
         let socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = |socket: &mut Option<UnixStream>| socket.is_none() && !self.began.load(Ordering::Relaxed) && !self.unwanted();
+        let first = |socket: &mut Option<UnixStream>| {
+            socket.is_none() && !self.began.load(Ordering::Relaxed) && !self.unwanted()
+        };
         let waited = self.arrived.wait_timeout_while(socket, HANG, first);
         let socket = waited.unwrap_or_else(PoisonError::into_inner).0;
         let Some(mut stream) = socket.as_ref() else { return false };

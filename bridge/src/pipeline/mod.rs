@@ -53,7 +53,9 @@ pub enum Event {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The program isn't there.
-    #[error("{0} is missing: it is installed beside the program hearing, or named by the environment variable {VARIABLE}")]
+    #[error(
+        "{0} is missing: it is installed beside the program hearing, or named by the environment variable {VARIABLE}"
+    )]
     Missing(PathBuf),
     /// The operating system gives no thread.
     #[error("a thread for the media child: {0}")]
@@ -147,6 +149,8 @@ fn lost() {
     metrics::counter!("hearing_media_child_frames_lost_total").increment(1);
 }
 
+/// The reason of an end that is no fault.
+pub const FINISHED: &str = "finished";
 const NAME: &str = "hearing-media";
 const VARIABLE: &str = "HEARING_MEDIA";
 /// About 4 s of picture and sound of one seat.

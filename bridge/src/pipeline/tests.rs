@@ -1,3 +1,5 @@
+//! The node's end of real children: they start, die, come back, and never make anybody wait.
+
 use super::*;
 use hearing_proto::child::{Codec, Generate, PICTURE, PictureShape, Stream};
 use rustix::process::{Pid, Signal, kill_process};
@@ -97,7 +99,8 @@ async fn what_is_fed_before_the_start_is_decoded_and_told() {
 
 #[tokio::test]
 async fn a_child_that_hangs_costs_frames_that_are_counted_and_nothing_else() {
-    let (feed, mut events) = program().spawn(Job::Observe(vec![Stream { id: PICTURE, codec: Codec::Vp8 }]), Life::Once).unwrap();
+    let (feed, mut events) =
+        program().spawn(Job::Observe(vec![Stream { id: PICTURE, codec: Codec::Vp8 }]), Life::Once).unwrap();
     up(&mut events).await;
     kill(&feed, Signal::STOP);
     let big = Coded { stream: PICTURE, pts: 0, key: true, bytes: vec![0; 64 << 10].into() };

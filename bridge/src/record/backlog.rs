@@ -1,7 +1,7 @@
 //! What stands between the leg and the writer: how much of a track is in the queue, and one clock for both.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use hearing_config::Timestamp;
 
@@ -58,8 +58,7 @@ pub(super) struct WallClock {
 
 impl WallClock {
     pub(super) fn now() -> Self {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64);
-        Self { instant: Instant::now(), wall: Timestamp(wall) }
+        Self { instant: Instant::now(), wall: Timestamp::now() }
     }
 
     pub(super) fn at(&self, now: Instant) -> Timestamp {

@@ -161,7 +161,7 @@ impl Hearing {
                     Ok(track) => entry.insert(track),
                     Err(error) => {
                         self.trouble = Some((error.to_string(), now));
-                        metrics::counter!("hearing_record_frames_lost", "reason" => "disk").increment(1);
+                        metrics::counter!("hearing_record_frames_lost_total", "reason" => "disk").increment(1);
                         return;
                     }
                 }

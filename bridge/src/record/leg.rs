@@ -97,7 +97,7 @@ impl RecordLeg {
         if admitted {
             track.backlog.release(at, bytes);
         }
-        metrics::counter!("hearing_record_frames_lost", "reason" => GapReason::Queue.as_str()).increment(1);
+        metrics::counter!("hearing_record_frames_lost_total", "reason" => GapReason::Queue.as_str()).increment(1);
         let missing = Missing { reason: GapReason::Queue, packets: 0, frames: 1 };
         track.missing = Some(Missing::and(track.missing, missing));
         track.need_key();
@@ -133,7 +133,7 @@ impl Track {
         let lost = self.expected.map_or(0, |expected| head.index.saturating_sub(expected));
         self.expected = frame.packets.last().map(|last| last.index.saturating_add(1));
         if lost > 0 {
-            metrics::counter!("hearing_record_packets_lost").increment(lost);
+            metrics::counter!("hearing_record_packets_lost_total").increment(lost);
             let missing = Missing { reason: GapReason::Network, packets: lost, frames: 0 };
             self.missing = Some(Missing::and(self.missing, missing));
             self.need_key();

@@ -1,7 +1,7 @@
 //! The record of a hearing at its home: every recorded track, untouched, in files that survive a crash at any moment.
 //!
-//! The leg ([`leg`]) runs on the media worker and only hands frames to a bounded queue. One writer thread per node
-//! ([`writer`]) owns every file; a second thread makes what was written durable. Neither ever makes media wait.
+//! The leg (`leg`) runs on the media worker and only hands frames to a bounded queue. One writer thread per node
+//! (`writer`) owns every file; a second thread makes what was written durable. Neither ever makes media wait.
 
 mod backlog;
 pub mod catalog;

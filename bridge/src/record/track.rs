@@ -264,12 +264,12 @@ impl Track {
         let Some(missing) = self.missing.take().or(silent) else { return };
         let Missing { reason, packets, frames } = missing;
         let line = Line::Gap { reason, pause: self.pause.take(), from: self.last, to: captured, packets, frames };
-        metrics::counter!("hearing_record_gaps", "reason" => reason.as_str()).increment(1);
+        metrics::counter!("hearing_record_gaps_total", "reason" => reason.as_str()).increment(1);
         self.index.push(&line.to_bytes());
     }
 
     pub(super) fn miss_frame(&mut self, reason: GapReason) {
-        metrics::counter!("hearing_record_frames_lost", "reason" => reason.as_str()).increment(1);
+        metrics::counter!("hearing_record_frames_lost_total", "reason" => reason.as_str()).increment(1);
         self.miss(Missing { reason, packets: 0, frames: 1 });
     }
 

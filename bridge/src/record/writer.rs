@@ -114,7 +114,7 @@ impl Writer {
             frame.backlog.release(frame.at, frame.frame.len());
             match self.hearings.get_mut(&frame.hearing) {
                 Some(hearing) => hearing.frame(now, frame),
-                None => metrics::counter!("hearing_record_frames_lost", "reason" => "closed").increment(1),
+                None => metrics::counter!("hearing_record_frames_lost_total", "reason" => "closed").increment(1),
             }
         }
     }

@@ -34,17 +34,19 @@ impl Audience {
         !self.seats.is_empty()
     }
 
-    /// True when whoever stands at `place` may be handed the track; for a trunk, if its peer demands it.
-    pub(super) fn contains(self, plan: Option<&MediaPlan>, place: &Place) -> bool {
+    /// True when whoever stands at `place` may be handed the track by a router in the zone `own`; for a trunk, if its peer
+    /// demands it.
+    pub(super) fn contains(self, plan: Option<&MediaPlan>, own: &Zone, place: &Place) -> bool {
         match place {
             Place::Seat(seat) => self.seats.contains(*seat),
-            // The plan does not name the home; the gate has checked that only home demands what only the record takes.
-            Place::Trunk(zone) => self.recorded || self.reaches(plan, zone),
+            // All other zones are behind the home.
+            Place::Home => self.recorded || self.reaches(plan, |zone| zone != own),
+            Place::Edge(zone) => self.reaches(plan, |of_seat| of_seat == zone),
             Place::Record => self.recorded,
         }
     }
 
-    fn reaches(self, plan: Option<&MediaPlan>, zone: &Zone) -> bool {
-        self.seats.iter().any(|seat| plan.and_then(|plan| plan.seat(seat)).is_some_and(|seat| seat.zone == *zone))
+    fn reaches(self, plan: Option<&MediaPlan>, zone: impl Fn(&Zone) -> bool) -> bool {
+        self.seats.iter().any(|seat| plan.and_then(|plan| plan.seat(seat)).is_some_and(|seat| zone(&seat.zone)))
     }
 }

@@ -132,7 +132,7 @@ impl Court {
     pub(super) fn attach(&mut self, id: u64, place: Place) -> LegId {
         let delivery = match place {
             Place::Seat(_) => Delivery::Packets,
-            Place::Trunk(_) | Place::Record => Delivery::Frames,
+            Place::Home | Place::Edge(_) | Place::Record => Delivery::Frames,
         };
         let notes = Arc::new(Mutex::new(Notes::default()));
         self.legs.insert(LegId(id), notes.clone());

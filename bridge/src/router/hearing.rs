@@ -97,7 +97,7 @@ impl Hearing {
     pub(super) fn detach(&mut self, now: Instant, leg: LegId) {
         match self.position(leg).map(|at| &self.legs[at].place) {
             Some(Place::Seat(_)) => self.close(now, leg, "taken off"),
-            Some(Place::Trunk(_) | Place::Record) => drop(self.remove(now, leg)),
+            Some(Place::Home | Place::Edge(_) | Place::Record) => drop(self.remove(now, leg)),
             None => {}
         }
     }
@@ -255,7 +255,7 @@ impl Hearing {
     fn publish(&mut self, now: Instant, at: usize, info: TrackInfo) {
         let may = match &self.legs[at].place {
             Place::Seat(seat) => *seat == info.id.seat && info.origin == self.zone,
-            Place::Trunk(_) | Place::Record => false,
+            Place::Home | Place::Edge(_) | Place::Record => false,
         };
         if may {
             self.begin_stream(now, self.legs[at].id, info);
@@ -272,7 +272,7 @@ impl Hearing {
         match slot.place {
             Place::Seat(seat) if slot.connected => self.report(Event::Disconnected(seat, why.to_owned())),
             Place::Seat(_) => {}
-            Place::Trunk(_) | Place::Record => self.report(Event::LegClosed(id, why.to_owned())),
+            Place::Home | Place::Edge(_) | Place::Record => self.report(Event::LegClosed(id, why.to_owned())),
         }
     }
 

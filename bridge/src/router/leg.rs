@@ -69,8 +69,10 @@ impl LegId {
 pub enum Place {
     /// The endpoint of a seat.
     Seat(SeatId),
-    /// A trunk to a node of another zone.
-    Trunk(Zone),
+    /// A trunk to the hearing's home, which also keeps the record and hands on to the other zones.
+    Home,
+    /// A trunk from the home to an edge in this zone.
+    Edge(Zone),
     /// The recorder.
     Record,
 }

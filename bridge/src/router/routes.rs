@@ -16,7 +16,7 @@ impl Hearing {
     /// A trunk's peer publishes a track; the gate has let it in.
     pub(super) fn announce(&mut self, now: Instant, leg: LegId, info: TrackInfo) {
         match self.position(leg).map(|at| &self.legs[at].place) {
-            Some(Place::Trunk(_)) => self.begin_stream(now, leg, info),
+            Some(Place::Home | Place::Edge(_)) => self.begin_stream(now, leg, info),
             Some(Place::Seat(_) | Place::Record) | None => self.tally.stray_commands += 1,
         }
     }
@@ -103,8 +103,8 @@ impl Hearing {
         stream.audience = Audience::of(plan, track);
         let (mut subscribers, mut told) = (Vec::new(), Vec::new());
         for (at, slot) in self.legs.iter_mut().enumerate() {
-            let may =
-                slot.id != stream.publisher && slot.asks_for(track) && stream.audience.contains(plan, &slot.place);
+            let hears = || stream.audience.contains(plan, &self.zone, &slot.place);
+            let may = slot.id != stream.publisher && slot.asks_for(track) && hears();
             if slot.grant(now, &stream.info, may) {
                 told.push(slot.id);
             }

@@ -34,7 +34,7 @@ impl Slot {
     pub(super) fn asks_for(&self, track: TrackId) -> bool {
         match self.place {
             Place::Seat(_) | Place::Record => true,
-            Place::Trunk(_) => self.demands.contains_key(&track),
+            Place::Home | Place::Edge(_) => self.demands.contains_key(&track),
         }
     }
 
@@ -42,7 +42,7 @@ impl Slot {
     pub(super) fn wanted(&self, track: TrackId) -> LayerSet {
         match self.place {
             Place::Seat(_) | Place::Record => self.leg.wanted(track),
-            Place::Trunk(_) => self.demands.get(&track).copied().unwrap_or_default(),
+            Place::Home | Place::Edge(_) => self.demands.get(&track).copied().unwrap_or_default(),
         }
     }
 

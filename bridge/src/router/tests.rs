@@ -115,7 +115,7 @@ fn a_plan_that_is_not_newer_is_ignored_and_counted() {
 #[test]
 fn a_trunk_gets_only_what_its_peer_demands_and_a_seat_of_its_zone_may_receive() {
     let (mut court, judge) = court_with_judge();
-    let trunk = court.attach(8, Place::Trunk(zone("internet")));
+    let trunk = court.attach(8, Place::Edge(zone("internet")));
     let (voice, picture) = (track(JUDGE, Kind::Audio), track(JUDGE, Kind::Video));
     let hearing = court.hearing;
     court.plan(plan(1, &[(voice, &[WITNESS], false), (picture, &[CLERK], false)]));
@@ -137,7 +137,7 @@ fn a_trunk_gets_only_what_its_peer_demands_and_a_seat_of_its_zone_may_receive() 
 #[test]
 fn a_trunk_gets_no_more_once_its_peer_demands_nothing() {
     let (mut court, judge) = court_with_judge();
-    let trunk = court.attach(8, Place::Trunk(zone("internet")));
+    let trunk = court.attach(8, Place::Edge(zone("internet")));
     let (hearing, voice) = (court.hearing, track(JUDGE, Kind::Audio));
     court.plan(plan(1, &[(voice, &[WITNESS], false)]));
     court.tell(Command::Demand { hearing, leg: trunk, track: voice, layers: LayerSet::ALL });
@@ -150,7 +150,7 @@ fn a_trunk_gets_no_more_once_its_peer_demands_nothing() {
 #[test]
 fn a_demanded_track_that_is_recorded_goes_home_though_nobody_there_hears_it() {
     let (mut court, judge) = court_with_judge();
-    let trunk = court.attach(8, Place::Trunk(zone("tripartite")));
+    let trunk = court.attach(8, Place::Home);
     let (hearing, voice) = (court.hearing, track(JUDGE, Kind::Audio));
     court.tell(Command::Demand { hearing, leg: trunk, track: voice, layers: LayerSet::ALL });
     court.plan(plan(1, &[(voice, &[CLERK], false)]));
@@ -162,9 +162,38 @@ fn a_demanded_track_that_is_recorded_goes_home_though_nobody_there_hears_it() {
 }
 
 #[test]
+fn an_unrecorded_track_goes_home_for_the_sake_of_any_zone_but_the_edges_own() {
+    let (mut court, judge) = court_with_judge();
+    let (home, edge) = (court.attach(7, Place::Home), court.attach(8, Place::Edge(zone("tripartite"))));
+    let (hearing, voice) = (court.hearing, track(JUDGE, Kind::Audio));
+    for leg in [home, edge] {
+        court.tell(Command::Demand { hearing, leg, track: voice, layers: LayerSet::ALL });
+    }
+    court.plan(plan(1, &[(voice, &[CLERK], false)]));
+    speak(&mut court, judge, voice, 0..5);
+    assert_eq!(court.frames(home), 0, "the clerk sits in the edge's own zone");
+
+    court.plan(plan(2, &[(voice, &[CLERK, WITNESS], false)]));
+    speak(&mut court, judge, voice, 5..10);
+    assert_eq!(court.frames(home), 5, "the witness is in a third zone, behind the home");
+    assert_eq!(court.frames(edge), 0, "no seat of that zone hears it");
+}
+
+#[test]
+fn what_only_the_record_takes_goes_to_no_edge() {
+    let (mut court, judge) = court_with_judge();
+    let edge = court.attach(8, Place::Edge(zone("internet")));
+    let (hearing, voice) = (court.hearing, track(JUDGE, Kind::Audio));
+    court.tell(Command::Demand { hearing, leg: edge, track: voice, layers: LayerSet::ALL });
+    court.plan(plan(1, &[(voice, &[CLERK], true)]));
+    speak(&mut court, judge, voice, 0..5);
+    assert_eq!(court.frames(edge), 0);
+}
+
+#[test]
 fn what_came_in_over_a_trunk_does_not_go_back_over_it_but_on_to_another() {
     let mut court = Court::open(64);
-    let (from, on) = (court.attach(7, Place::Trunk(zone("internet"))), court.attach(8, Place::Trunk(zone("gov"))));
+    let (from, on) = (court.attach(7, Place::Edge(zone("internet"))), court.attach(8, Place::Edge(zone("gov"))));
     let (hearing, voice) = (court.hearing, track(3, Kind::Audio));
     court.plan(plan(1, &[(voice, EVERYBODY, true)]));
     court.tell(Command::Announce { hearing, leg: from, info: info(3, Kind::Audio, "internet") });
@@ -181,7 +210,7 @@ fn what_came_in_over_a_trunk_does_not_go_back_over_it_but_on_to_another() {
 #[test]
 fn a_frame_from_a_trunk_reaches_seats_as_packets_and_the_record_as_a_frame() {
     let mut court = Court::open(64);
-    let trunk = court.attach(7, Place::Trunk(zone("internet")));
+    let trunk = court.attach(7, Place::Edge(zone("internet")));
     let (judge, record) = (court.attach(1, seat(JUDGE)), court.attach(9, Place::Record));
     let (hearing, picture) = (court.hearing, track(3, Kind::Video));
     court.plan(plan(1, &[(picture, &[JUDGE], true)]));
@@ -212,7 +241,7 @@ fn packets_of_tracks_that_a_leg_does_not_publish_are_dropped_and_counted() {
 fn a_leg_may_not_publish_for_another_seat_or_with_another_origin() {
     let mut court = Court::open(64);
     let (judge, record) = (court.attach(1, seat(JUDGE)), court.attach(9, Place::Record));
-    let trunk = court.attach(8, Place::Trunk(zone("internet")));
+    let trunk = court.attach(8, Place::Edge(zone("internet")));
     court.say(
         judge,
         [Output::Track(info(CLERK, Kind::Audio, "gov")), Output::Track(info(JUDGE, Kind::Audio, "internet"))],
@@ -394,7 +423,7 @@ fn reports_that_find_no_room_wait_and_come_in_order() {
 #[test]
 fn a_leg_that_closes_itself_is_reported_and_its_tracks_end() {
     let (mut court, judge) = court_with_judge();
-    let trunk = court.attach(8, Place::Trunk(zone("internet")));
+    let trunk = court.attach(8, Place::Edge(zone("internet")));
     court.say(judge, [Output::Connected]);
     court.events();
     court.say(judge, [Output::Closed("no consent".to_owned())]);
@@ -414,7 +443,7 @@ fn a_leg_that_closes_itself_is_reported_and_its_tracks_end() {
 #[test]
 fn a_trunk_s_leg_that_is_taken_off_ends_its_tracks_without_a_report_of_its_own() {
     let mut court = Court::open(64);
-    let (hearing, trunk) = (court.hearing, court.attach(8, Place::Trunk(zone("internet"))));
+    let (hearing, trunk) = (court.hearing, court.attach(8, Place::Edge(zone("internet"))));
     court.tell(Command::Announce { hearing, leg: trunk, info: info(3, Kind::Audio, "internet") });
     court.events();
     court.tell(Command::Detach { hearing, leg: trunk });

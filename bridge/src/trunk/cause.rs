@@ -183,7 +183,8 @@ fn fault(code: u64, reason: &str) -> Option<Fault> {
     match code.checked_sub(0x100)? {
         44 => Some(Fault::Revoked),
         45 => Some(Fault::Expired),
-        48 => Some(Fault::OtherAuthority),
+        // 51: an authority of the same name, whose key did not make this signature.
+        48 | 51 => Some(Fault::OtherAuthority),
         116 => Some(Fault::Missing),
         alert @ 0..=255 => Some(Fault::Other(format!("TLS alert {alert} {reason}"))),
         _ => None,

@@ -14,7 +14,6 @@ use crate::net::tls::Identity;
 /// A connection whose two ends have welcomed each other.
 pub(super) struct Greeted {
     pub(super) connection: Connection,
-    pub(super) peer: Identity,
     /// The serial number of the peer's certificate.
     pub(super) serial: Vec<u8>,
     pub(super) send: SendStream,
@@ -27,14 +26,14 @@ pub(super) async fn greet(
     connection: Connection,
     opens: bool,
     own: &Identity,
-    peer: Identity,
+    peer: &Identity,
 ) -> Result<Greeted, (Connection, Cause)> {
-    let result = match timeout(GREETING, exchange(&connection, opens, own, &peer)).await {
+    let result = match timeout(GREETING, exchange(&connection, opens, own, peer)).await {
         Ok(result) => result,
         Err(_) => Err(Cause::NoGreeting(GREETING)),
     };
     match result {
-        Ok((send, receive, serial)) => Ok(Greeted { connection, peer, serial, send, receive }),
+        Ok((send, receive, serial)) => Ok(Greeted { connection, serial, send, receive }),
         Err(cause) => Err((connection, cause)),
     }
 }

@@ -74,7 +74,7 @@ impl Dialler {
     }
 }
 
-async fn attempt(dialler: Dialler) -> Result<Greeted, Cause> {
+pub(super) async fn attempt(dialler: Dialler) -> Result<Greeted, Cause> {
     let Dialler { endpoint, config, address, own, peer, .. } = dialler;
     // The name is not sent and not compared: who the peer is, its certificate's URI says.
     let connecting =
@@ -87,7 +87,7 @@ async fn attempt(dialler: Dialler) -> Result<Greeted, Cause> {
         control::close(&connection, &cause);
         return Err(cause);
     }
-    greet(connection, true, &own, peer).await.map_err(|(connection, cause)| {
+    greet(connection, true, &own, &peer).await.map_err(|(connection, cause)| {
         control::close(&connection, &cause);
         cause
     })

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
-use hearing_config::{DenyReason, HearingId, Role, Timestamp, TrackId, Verdict, Zone};
-use hearing_signaling::access::crossing::{Crossing, decide};
+use hearing_config::{Crossing, DenyReason, HearingId, Role, Timestamp, TrackId, Verdict, Zone};
+use hearing_signaling::access::crossing::decide;
 use hearing_signaling::hearing::MediaPlan;
 use tracing::{info, warn};
 

@@ -45,8 +45,8 @@ impl TrunkLeg {
         Self { needs, audible, broken: BTreeSet::new(), outputs: VecDeque::new() }
     }
 
-    /// The router gives whatever the peer demands and is recorded; but only home may have what no seat of its zone receives.
-    /// Looking whether there is a new plan takes no lock.
+    /// The router has asked this of the plan that its worker has; here it is asked of the newest one, which the worker may
+    /// not have read yet. Looking whether there is a new plan takes no lock.
     fn may(&mut self, track: TrackId) -> bool {
         if self.needs.plans.has_changed().unwrap_or(false) {
             self.audible = audible(&self.needs.plans.borrow_and_update(), &self.needs.zone);

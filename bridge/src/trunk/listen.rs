@@ -61,7 +61,7 @@ async fn receive(incoming: Incoming, own: &Identity, peers: &[Awaited]) {
     }
 }
 
-async fn take(incoming: Incoming, own: &Identity, peers: &[Awaited]) -> Result<(), Cause> {
+pub(super) async fn take(incoming: Incoming, own: &Identity, peers: &[Awaited]) -> Result<(), Cause> {
     let connection = match timeout(HANDSHAKE, incoming).await {
         Ok(connected) => connected.map_err(Cause::of)?,
         Err(_) => return Err(Cause::NoGreeting(HANDSHAKE)),
@@ -74,7 +74,7 @@ async fn take(incoming: Incoming, own: &Identity, peers: &[Awaited]) -> Result<(
             return Err(cause);
         }
     };
-    match greet(connection, false, own, awaited.peer.clone()).await {
+    match greet(connection, false, own, &awaited.peer).await {
         Ok(greeted) => {
             drop(awaited.events.send(Event::Greeted(greeted)).await);
             Ok(())

@@ -30,9 +30,9 @@ mod transport;
 mod tests;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use hearing_config::{HearingId, NodeId, Timestamp, TrackId, Zone};
+use hearing_config::{HearingId, NodeId, Role, SeatId, TrackId, Zone};
 use hearing_proto::wire;
 use hearing_signaling::registry::{HearingHandle, Refusal};
 use quinn::Endpoint;
@@ -73,6 +73,24 @@ pub struct Rehearsal {
     pub ask: wire::Rehearse,
     /// Where the report goes; dropped, it says that this node can't.
     pub reply: oneshot::Sender<wire::RehearseReport>,
+}
+
+impl Rehearsal {
+    /// The hearing that it is for.
+    #[must_use]
+    pub const fn hearing(&self) -> HearingId {
+        convert::hearing_from(self.ask.hearing)
+    }
+}
+
+/// What a peer is asked for: to take these seats of its zone, each with the secret of its link.
+#[must_use]
+pub fn rehearsal(hearing: HearingId, seats: Vec<(SeatId, String, Role, String)>, seconds: u16) -> wire::Rehearse {
+    let seats = seats.into_iter().map(|(seat, name, role, link)| {
+        let role = convert::role_to(role);
+        wire::RehearseSeat { seat: seat.0, name, role, link }
+    });
+    wire::Rehearse { hearing: convert::hearing_to(hearing), seats: seats.collect(), seconds }
 }
 
 /// Why a peer did not rehearse.
@@ -172,12 +190,6 @@ impl Trunks {
             drop(trunk.events.send(event()).await);
         }
     }
-}
-
-/// By the wall clock, as everything that goes over the wire.
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 
 const REHEARSE_SLACK: Duration = Duration::from_secs(60);

@@ -3,10 +3,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use hearing_config::{HearingId, NodeId, TrackId, Verdict, Zone};
+use hearing_config::{HearingId, NodeId, Timestamp, TrackId, Verdict, Zone};
 use hearing_proto::wire::{self, Message};
 use hearing_signaling::hearing::MediaPlan;
 use hearing_signaling::registry::{HearingHandle, Registry, Request};
@@ -25,7 +24,7 @@ use super::leg::{Needs, TrunkLeg};
 use super::link::Link;
 use super::outbox::Name;
 use super::status::{Count, Gauges};
-use super::{PeerSettings, Rehearsal, RehearseError, now};
+use super::{PeerSettings, Rehearsal, RehearseError};
 use crate::net::tls::{Identity, TrunkTls};
 use crate::router::{Attach, Command, LegId, Place, TrackInfo, WorkerHandle};
 
@@ -75,7 +74,6 @@ pub(super) struct Shared {
     pub(super) registry: Registry,
     pub(super) tls: TrunkTls,
     pub(super) rehearsals: mpsc::Sender<Rehearsal>,
-    pub(super) legs: AtomicU64,
 }
 
 /// See above.
@@ -194,9 +192,9 @@ impl Peer {
 
     fn take(&mut self, message: Message) -> Result<(), Cause> {
         match message {
-            Message::Ping(ping) => self.say(wire::Pong { ping: ping.at, at: now().0 }),
+            Message::Ping(ping) => self.say(wire::Pong { ping: ping.at, at: Timestamp::now().0 }),
             Message::Pong(pong) => {
-                if let Some((rtt, offset)) = pong.measure(now().0) {
+                if let Some((rtt, offset)) = pong.measure(Timestamp::now().0) {
                     self.gauges.set_rtt(rtt, offset);
                 }
             }
@@ -283,7 +281,7 @@ impl Peer {
         if carried.joint.is_some() || !carried.belongs(&self.settings.identity, present) {
             return;
         }
-        let leg = LegId(TRUNK_LEGS | self.shared.legs.fetch_add(1, Ordering::Relaxed));
+        let leg = LegId::fresh();
         let needs = Needs {
             hearing,
             zone: self.settings.identity.zone.clone(),
@@ -293,7 +291,10 @@ impl Peer {
             frames: link.frames.clone(),
             gauges: self.gauges.clone(),
         };
-        let place = Place::Trunk(self.settings.identity.zone.clone());
+        let place = match &carried.carry.home {
+            Some(_) => Place::Home,
+            None => Place::Edge(self.settings.identity.zone.clone()),
+        };
         let attach = Attach { hearing, id: leg, place, ufrag: None, leg: Box::new(TrunkLeg::new(needs)) };
         carried.joint = Some(Joint { leg, outgoing: BTreeMap::new(), incoming: BTreeMap::new() });
         let worker = carried.carry.worker.clone();
@@ -321,7 +322,7 @@ impl Peer {
     pub(super) fn note(&self, (hearing, track): Name, from: Zone, to: Zone, verdict: Verdict, gate: GateSide) {
         let plan = self.carried.get(&hearing).map(|carried| carried.plan());
         let role = plan.and_then(|plan| plan.seat(track.seat).map(|seat| seat.role));
-        self.shared.gate.note(CrossingVerdict { hearing, track, role, from, to, verdict, gate, at: now() });
+        self.shared.gate.note(CrossingVerdict { hearing, track, role, from, to, verdict, gate, at: Timestamp::now() });
     }
 
     fn check_revocation(&self) {
@@ -335,7 +336,7 @@ impl Peer {
     }
 
     fn tick(&mut self) {
-        self.say(wire::Ping { at: now().0 });
+        self.say(wire::Ping { at: Timestamp::now().0 });
         if let Some(link) = &mut self.link {
             while link.tasks.try_join_next().is_some() {}
             link.follows.retain(|_, task| !task.is_finished());
@@ -395,5 +396,3 @@ async fn detach(carry: &Carry, leg: LegId) {
 const TICK: Duration = Duration::from_millis(300);
 const DETACH_TRIES: usize = 100;
 const DETACH_PAUSE: Duration = Duration::from_millis(10);
-/// Trunks number their legs in the upper half, so that they never meet those of endpoints and recorders.
-const TRUNK_LEGS: u64 = 1 << 63;

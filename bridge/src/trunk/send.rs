@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hearing_proto::wire::{FrameHead, encode_frame};
+use hearing_proto::wire::encode_frame;
 use quinn::{Connection, SendStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -38,7 +38,7 @@ pub(super) struct Sender {
 #[derive(Default)]
 struct Work {
     workers: Vec<(Name, WorkerHandle)>,
-    writes: JoinSet<(Name, u8, Option<(Instant, SendStream)>)>,
+    writes: JoinSet<Write>,
     /// Written, perhaps not there yet.
     sent: VecDeque<(Instant, Name, u8, SendStream)>,
 }
@@ -58,9 +58,9 @@ impl Sender {
                     Some(passage) => self.handle_passage(passage, &mut work),
                     None => return,
                 },
-                Some(written) = work.writes.join_next() => {
-                    if let Ok((name, layer, written)) = written {
-                        self.handle_written(name, layer, written, &mut work);
+                Some(write) = work.writes.join_next() => {
+                    if let Ok(write) = write {
+                        self.handle_write(write, &mut work);
                     }
                 }
                 frame = receive(&mut self.frames) => self.outbox.push(Instant::now(), frame.0, frame.1),
@@ -103,9 +103,8 @@ impl Sender {
     fn send(&mut self, due: &Due, bytes: Bytes, work: &mut Work) {
         let sound = due.class == Class::Sound;
         if !(sound && self.connection.max_datagram_size().is_some_and(|most| bytes.len() <= most)) {
-            let (connection, deadline) = (self.connection.clone(), due.deadline);
-            let (name, head, class) = (due.name, due.head, due.class);
-            work.writes.spawn(async move { write(connection, bytes, (name, head), class, deadline).await });
+            let write = Write { name: due.name, layer: due.head.layer, deadline: due.deadline, stream: None };
+            work.writes.spawn(write.run(self.connection.clone(), bytes, due.class));
         } else if self.connection.datagram_send_buffer_space() >= bytes.len()
             && self.connection.send_datagram(bytes).is_ok()
         {
@@ -115,13 +114,13 @@ impl Sender {
         }
     }
 
-    fn handle_written(&mut self, name: Name, layer: u8, written: Option<(Instant, SendStream)>, work: &mut Work) {
-        match written {
-            Some((deadline, stream)) => {
+    fn handle_write(&mut self, write: Write, work: &mut Work) {
+        match write.stream {
+            Some(stream) => {
                 self.gauges.add(Count::Sent, 1);
-                work.sent.push_back((deadline, name, layer, stream));
+                work.sent.push_back((write.deadline, write.name, write.layer, stream));
             }
-            None => self.lose(name, layer),
+            None => self.lose(write.name, write.layer),
         }
     }
 
@@ -167,29 +166,30 @@ async fn receive(frames: &mut mpsc::Receiver<(Name, Frame)>) -> (Name, Frame) {
     }
 }
 
-async fn write(
-    connection: Connection,
-    bytes: Bytes,
-    (name, head): (Name, FrameHead),
-    class: Class,
+/// A frame on its way into QUIC, and out of it by its deadline.
+struct Write {
+    name: Name,
+    layer: u8,
     deadline: Instant,
-) -> (Name, u8, Option<(Instant, SendStream)>) {
-    let Ok(Ok(mut stream)) = timeout_at(deadline.into(), connection.open_uni()).await else {
-        return (name, head.layer, None);
-    };
-    let priority = match class {
-        Class::Sound => 20,
-        Class::Key => 10,
-        Class::Delta => 0,
-    };
-    drop(stream.set_priority(priority));
-    match timeout_at(deadline.into(), stream.write_chunk(bytes)).await {
-        Ok(Ok(())) if stream.finish().is_ok() => (name, head.layer, Some((deadline, stream))),
-        // Dropped as it is, the stream would end as if it were whole.
-        Ok(_) | Err(_) => {
-            drop(stream.reset(GIVEN_UP));
-            (name, head.layer, None)
+    /// Once all of the frame is written.
+    stream: Option<SendStream>,
+}
+
+impl Write {
+    async fn run(mut self, connection: Connection, bytes: Bytes, class: Class) -> Self {
+        let Ok(Ok(mut stream)) = timeout_at(self.deadline.into(), connection.open_uni()).await else { return self };
+        let priority = match class {
+            Class::Sound => 20,
+            Class::Key => 10,
+            Class::Delta => 0,
+        };
+        drop(stream.set_priority(priority));
+        match timeout_at(self.deadline.into(), stream.write_chunk(bytes)).await {
+            Ok(Ok(())) if stream.finish().is_ok() => self.stream = Some(stream),
+            // Dropped as it is, the stream would end as if it were whole.
+            Ok(_) | Err(_) => drop(stream.reset(GIVEN_UP)),
         }
+        self
     }
 }
 

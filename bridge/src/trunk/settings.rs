@@ -3,8 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use hearing_config::Zone;
-use hearing_signaling::access::crossing::Crossing;
+use hearing_config::{Crossing, Zone};
 
 use crate::net::tls::Identity;
 

@@ -3,7 +3,6 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use hearing_config::Zone;
 use hearing_signaling::registry::Registry;
@@ -65,7 +64,7 @@ impl Trunks {
         let (rehearsals, rehearsed) = mpsc::channel(1);
         let gate = Gate::new(settings.own.zone.clone(), settings.policy.clone());
         let own = settings.own.clone();
-        let shared = Shared { own, gate, registry, tls, rehearsals, legs: AtomicU64::new(1) };
+        let shared = Shared { own, gate, registry, tls, rehearsals };
         let mut builder = Builder::new(&settings, Arc::new(shared))?;
         for peer in &settings.peers {
             builder.add(peer)?;

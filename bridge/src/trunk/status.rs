@@ -76,7 +76,6 @@ impl Gauges {
     pub(super) fn set_up(&self, up: bool) {
         self.up.store(up, Ordering::Relaxed);
         self.rtt_us.store(0, Ordering::Relaxed);
-        metrics::gauge!("hearing_trunk_up", "peer" => self.peer.node.to_string()).set(f64::from(u8::from(up)));
     }
 
     pub(super) fn set_rtt(&self, rtt_us: u64, offset_us: i64) {

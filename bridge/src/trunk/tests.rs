@@ -1,1 +1,7 @@
+//! Trunks over real QUIC on loopback, between nodes made of the real registry and the real media worker.
 
+mod harness;
+mod hearings;
+mod hostile;
+mod identity;
+mod media;

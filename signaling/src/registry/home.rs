@@ -121,7 +121,7 @@ impl Home {
     async fn put(&mut self, input: Input, cause: Cause) -> Result<Reply, Refusal> {
         let refusable = matches!(input, Input::Join(..) | Input::Act(..) | Input::Operate(_));
         let (before, held) = (self.hearing.clone(), self.unsaved.len());
-        let reply = self.hearing.handle(input, now())?;
+        let reply = self.hearing.handle(input, Timestamp::now())?;
         while let Some(output) = self.hearing.poll() {
             self.unsaved.push((cause.clone(), output));
         }
@@ -203,19 +203,14 @@ impl Home {
             let live = self.live.push(&self.hearing, Instant::now());
             self.log.live(&live);
         }
-        if !self.unsaved.is_empty() || self.hearing.deadline().is_some_and(|deadline| deadline <= now()) {
+        if !self.unsaved.is_empty() || self.hearing.deadline().is_some_and(|deadline| deadline <= Timestamp::now()) {
             _ = self.put(Input::Time, Cause::Time).await;
         }
     }
 }
 
-/// The time by the node's clock.
-pub(super) fn now() -> Timestamp {
-    Timestamp(jiff::Timestamp::now().as_microsecond())
-}
-
 fn until(deadline: Timestamp) -> Duration {
-    Duration::from_micros(u64::try_from(deadline.since(now())).unwrap_or(0)) + Duration::from_millis(1)
+    Duration::from_micros(u64::try_from(deadline.since(Timestamp::now())).unwrap_or(0)) + Duration::from_millis(1)
 }
 
 /// How long until what could not be journaled is tried again.

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hearing_config::{Endpoint, HearingId, NodeId, Role, SeatId, Template, TemplateSeat, Zone};
+use hearing_config::{Endpoint, HearingId, NodeId, Role, SeatId, Template, TemplateSeat, Timestamp, Zone};
 use tokio::sync::mpsc;
 
 use super::HearingHandle;
-use super::home::{Home, now};
+use super::home::Home;
 use crate::access::JoinToken;
 use crate::hearing::{Hearing, Kept, Seating, Sitting, Window};
 use crate::store::{self, Journal};
@@ -147,7 +147,7 @@ impl Registry {
             return Err(Error::BadCase);
         }
         let template = self.template(template)?;
-        let (id, window) = (HearingId::random(), Window::day(now()));
+        let (id, window) = (HearingId::random(), Window::day(Timestamp::now()));
         let mut seats = Vec::new();
         let mut links = Vec::new();
         for (seat, number) in template.seats.iter().zip(0..) {

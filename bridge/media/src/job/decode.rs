@@ -40,7 +40,8 @@ impl Streams {
                 return Err(Error::Job("sound has no picture"));
             }
             let tap = Tap::new(purpose, stream.id, sender.clone(), counters.clone());
-            let task = if purpose == Purpose::Snapshot { Task::Still(stream.codec) } else { Task::Decode(stream.codec) };
+            let task =
+                if purpose == Purpose::Snapshot { Task::Still(stream.codec) } else { Task::Decode(stream.codec) };
             if pipelines.insert(stream.id, Pipeline::start(task, move |output| tap.take(output))?).is_some() {
                 return Err(Error::Job("two streams of one name"));
             }
@@ -99,7 +100,8 @@ impl Tap {
         match output {
             Output::Picture(pts, frame) => {
                 self.counters.frame_out();
-                let message = if self.purpose == Purpose::Decode { raw(stream, pts, frame) } else { seen(stream, pts, frame) };
+                let message =
+                    if self.purpose == Purpose::Decode { raw(stream, pts, frame) } else { seen(stream, pts, frame) };
                 self.sender.send(&message);
             }
             Output::Sound(pts, samples) => {

@@ -39,7 +39,8 @@ fn refused() -> Vec<i64> {
 }
 
 fn allowed(refused: &[i64]) -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::Error> {
-    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = ALLOWED.iter().chain(refused).map(|call| (*call, Vec::new())).collect();
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
+        ALLOWED.iter().chain(refused).map(|call| (*call, Vec::new())).collect();
     #[cfg(target_arch = "x86_64")]
     rules.insert(libc::SYS_poll, Vec::new());
     let no_code = |protection| condition(protection, SeccompCmpOp::MaskedEq(bits(libc::PROT_EXEC)), 0);

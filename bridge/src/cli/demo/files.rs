@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use crate::net::pki::{Authority, Host, Wish};
-use crate::net::tls::Identity;
+use crate::net::tls::Pki;
 
 /// One node of the demo.
 #[derive(Debug, Clone)]
@@ -78,15 +77,11 @@ fn files_of(directory: &Path, spec: &Spec) -> NodeFiles {
 }
 
 fn write_all(directory: &Path, nodes: &[NodeFiles]) -> anyhow::Result<()> {
-    let now = jiff::Timestamp::now();
-    let keys = directory.join("pki");
-    let authority = Authority::init(&keys, "hearing demo", now).context("cannot make development certificates")?;
+    let pki = Pki::init(&directory.join("pki"), "hearing demo").context("cannot make development certificates")?;
     let ports = NODES.iter().map(free_ports).collect::<anyhow::Result<Vec<_>>>()?;
     for (n, spec) in NODES.iter().enumerate() {
         fs::create_dir_all(directory.join(spec.name))?;
-        let identity = Identity { zone: spec.zone.parse()?, node: spec.name.parse()? };
-        let wish = Wish { identity, hosts: vec![Host::Ip(IpAddr::V4(spec.address))], days: 30 };
-        authority.issue(&wish, &keys, now)?;
+        pki.issue(&spec.zone.parse()?, &spec.name.parse()?, &[IpAddr::V4(spec.address)], &[])?;
         fs::write(&nodes[n].config, configuration(directory, n, &ports)?)?;
     }
     Ok(())
@@ -115,7 +110,7 @@ fn configuration(directory: &Path, n: usize, ports: &[Ports]) -> anyhow::Result<
          [web]\nbind = \"{web}\"\nurl = \"http://{web}\"\n\n\
          [media]\nbind = \"{media}\"\nadvertise = [\"{address}\"]\nworkers = 1\n\n\
          [admin]\nsocket = \"{root}/{name}/admin.sock\"\nlisten = \"{metrics}\"\n\n\
-         [pki]\nroot = \"{root}/pki/root.pem\"\ncertificate = \"{root}/pki/{name}.pem\"\nkey = \"{root}/pki/{name}.key\"\nrevoked = \"{root}/pki/revoked.pem\"\n\n",
+         [pki]\nroot = \"{root}/pki/root.pem\"\ncertificate = \"{root}/pki/{name}.pem\"\nkey = \"{root}/pki/{name}.key\"\nrevoked = \"{root}/pki/revoked.crl\"\n\n",
         zone = spec.zone,
         web = own.web,
         media = own.media,
@@ -131,7 +126,8 @@ fn configuration(directory: &Path, n: usize, ports: &[Ports]) -> anyhow::Result<
         let vouches: Vec<_> = NODES.iter().map(|other| other.zone).filter(|zone| *zone != spec.zone).collect();
         text += &trunk(&NODES[HOME], &vouches, &ports[HOME], Some(ports[HOME].trunk))?;
     }
-    Ok(text + POLICY)
+    let templates = if n == HOME { TEMPLATES } else { "" };
+    Ok(text + CROSSINGS + "\n" + templates)
 }
 
 fn trunk(peer: &Spec, vouches: &[&str], ports: &Ports, dial: Option<SocketAddr>) -> anyhow::Result<String> {
@@ -149,5 +145,7 @@ const NODES: [Spec; 3] = [
     Spec { name: "gov-edge", zone: "gov", address: Ipv4Addr::new(127, 0, 0, 2) },
     Spec { name: "court", zone: "tripartite", address: Ipv4Addr::new(127, 0, 0, 3) },
 ];
-/// The crossings and templates that all three nodes share.
-const POLICY: &str = include_str!("policy.toml");
+/// What may pass; all three nodes ask it.
+const CROSSINGS: &str = include_str!("crossings.toml");
+/// The seats; the home's business.
+const TEMPLATES: &str = include_str!("templates.toml");

@@ -1,7 +1,7 @@
 //! `hearing demo`: three zone nodes on loopback with development certificates, and one hearing.
 
-mod nodes;
 mod files;
+mod nodes;
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;

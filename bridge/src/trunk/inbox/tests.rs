@@ -61,7 +61,7 @@ fn frames_of_a_flow_that_no_accepted_track_covers_are_dropped_and_counted() {
     inbox.push(now, &FrameHead { flow: 8, ..head(0, true) }, vec![Bytes::from_static(b"x")]);
     inbox.close(7);
     push(&mut inbox, now, 0, true);
-    assert_eq!(numbers(&mut inbox), []);
+    assert!(numbers(&mut inbox).is_empty());
     assert_eq!(inbox.take_counts().stray, 2);
 }
 

@@ -1,0 +1,495 @@
+//! A certificate authority, nodes, a line that can be cut, and endpoints that send and receive.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use hearing_config::{
+    Codec, Crossing, HearingId, Kind, NodeId, Pki, Role, SeatId, Template, TemplateSeat, Timestamp, TrackId, Zone,
+};
+use hearing_signaling::access::JoinToken;
+use hearing_signaling::hearing::{Action, Identity as Checked, MediaReport};
+use hearing_signaling::registry::{HearingHandle, Join, Joined, Refusal, Registry, RegistryChange, Started};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyIdMethod, KeyPair, KeyUsagePurpose, RevocationReason, RevokedCertParams, SanType, SerialNumber, date_time_ymd,
+};
+use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::super::{PeerSettings, Rehearsal, Settings, TrunkStatus, Trunks};
+use crate::net::tls::{Identity, TrunkTls};
+use crate::router::{
+    Attach, Command, Control, Delivery, Event, Frame, Layer, LayerSet, Leg, LegId, Output, Packet, Path, Place,
+    TrackInfo, Worker, WorkerHandle,
+};
+
+pub(super) fn zone(name: &str) -> Zone {
+    name.parse().unwrap()
+}
+
+pub(super) fn identity(zone: &str, node: &str) -> Identity {
+    Identity { zone: zone.parse().unwrap(), node: node.parse().unwrap() }
+}
+
+/// Waits until something is so; fails when it is not so within 15 s.
+pub(super) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(15);
+    while !is_so() {
+        assert!(Instant::now() < end, "never: {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Issues certificates and revokes them.
+pub(super) struct Authority {
+    directory: tempfile::TempDir,
+    issuer: Issuer<'static, KeyPair>,
+    revoked: Vec<u64>,
+}
+
+impl Authority {
+    pub(super) fn new() -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let root = params.self_signed(&key).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("root.pem"), root.pem()).unwrap();
+        let authority = Self { directory, issuer: Issuer::new(params, key), revoked: Vec::new() };
+        authority.write_list();
+        authority
+    }
+
+    pub(super) fn issue(&self, of: &Identity, serial: u64) -> Pki {
+        self.issue_until(of, serial, 4_000_000_000)
+    }
+
+    /// Valid until a second since 1970.
+    pub(super) fn issue_until(&self, of: &Identity, serial: u64, end: u64) -> Pki {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::default();
+        params.subject_alt_names = vec![SanType::URI(of.uri().try_into().unwrap())];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        params.serial_number = Some(SerialNumber::from(serial));
+        params.not_before = date_time_ymd(2020, 1, 1);
+        params.not_after = date_time_ymd(1970, 1, 1) + Duration::from_secs(end);
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let pki = self.files(serial);
+        std::fs::write(&pki.certificate, certificate.pem()).unwrap();
+        std::fs::write(&pki.key, key.serialize_pem()).unwrap();
+        pki
+    }
+
+    /// Where the certificate with this serial number lies.
+    pub(super) fn files(&self, serial: u64) -> Pki {
+        let file = |name: String| self.directory.path().join(name);
+        Pki {
+            root: file("root.pem".into()),
+            certificate: file(format!("{serial}.pem")),
+            key: file(format!("{serial}.key")),
+            revoked: file("revoked.pem".into()),
+        }
+    }
+
+    pub(super) fn revoke(&mut self, serial: u64) {
+        self.revoked.push(serial);
+        self.write_list();
+    }
+
+    /// Renamed into place, so that nobody reads half of it.
+    fn write_list(&self) {
+        let revoked = self.revoked.iter().map(|serial| RevokedCertParams {
+            serial_number: SerialNumber::from(*serial),
+            revocation_time: date_time_ymd(2026, 1, 1),
+            reason_code: Some(RevocationReason::KeyCompromise),
+            invalidity_date: None,
+        });
+        let params = CertificateRevocationListParams {
+            this_update: date_time_ymd(2026, 1, 1),
+            next_update: date_time_ymd(2090, 1, 1),
+            crl_number: SerialNumber::from(1 + self.revoked.len() as u64),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let (fresh, file) = (self.directory.path().join("fresh.pem"), self.directory.path().join("revoked.pem"));
+        std::fs::write(&fresh, params.signed_by(&self.issuer).unwrap().pem().unwrap()).unwrap();
+        std::fs::rename(fresh, file).unwrap();
+    }
+}
+
+/// Allows every role and kind from one zone to another.
+pub(super) fn crossing(from: &str, to: &str) -> Crossing {
+    Crossing { from: zone(from), to: zone(to), roles: Role::ALL.to_vec(), kinds: Kind::ALL.to_vec() }
+}
+
+/// A peer that may vouch for its own zone.
+pub(super) fn peer(of: &Identity, dial: Option<SocketAddr>) -> PeerSettings {
+    PeerSettings { identity: of.clone(), dial, vouches: vec![of.zone.clone()], kbps: 20_000 }
+}
+
+/// A node without pages.
+pub(super) struct Node {
+    pub(super) trunks: Trunks,
+    pub(super) registry: Registry,
+    pub(super) worker: WorkerHandle,
+    pub(super) rehearsals: mpsc::Receiver<Rehearsal>,
+    pub(super) identity: Identity,
+    _data: tempfile::TempDir,
+    _tasks: JoinSet<()>,
+}
+
+impl Node {
+    pub(super) async fn start(settings: Settings, pki: &Pki) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let registry = registry(&settings.own, data.path().to_owned()).await;
+        let worker = Worker::spawn("127.0.0.1:0".parse().unwrap(), 0).unwrap();
+        let (identity, tls) = (settings.own.clone(), TrunkTls::load(pki).unwrap());
+        let (trunks, rehearsals) = Trunks::start(settings, tls, registry.clone()).unwrap();
+        let mut tasks = JoinSet::new();
+        let changes = registry.watch();
+        tasks.spawn(carry_all(changes, trunks.clone(), worker.clone(), identity.zone.clone()));
+        Self { trunks, registry, worker, rehearsals, identity, _data: data, _tasks: tasks }
+    }
+
+    pub(super) fn status(&self) -> TrunkStatus {
+        self.trunks.status().remove(0)
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        self.status().up
+    }
+
+    /// The handle, once the hearing is known here.
+    pub(super) async fn handle(&self, hearing: HearingId) -> HearingHandle {
+        until("the hearing is known", || self.registry.find(hearing).is_some()).await;
+        self.registry.find(hearing).unwrap()
+    }
+
+    /// Joins with a seat's link, at this node.
+    pub(super) async fn join(&self, started: &Started, seat: &str, device: u8) -> Result<Joined, Refusal> {
+        let link = &started.seats.iter().find(|s| s.name == seat).unwrap().link;
+        let token = JoinToken::parse(link.split_once("#t=").unwrap().1).unwrap().hash();
+        let Identity { zone, node } = self.identity.clone();
+        self.handle(started.id).await.join(Join { token, device: [device; 16], zone, node }).await
+    }
+
+    /// An endpoint sits down and sends `kinds`.
+    pub(super) fn sit(&self, hearing: HearingId, seat: u8, kinds: &[Kind]) -> Heard {
+        let heard = Heard::default();
+        let leg = Endpoint::new(seat, &self.identity.zone, kinds, heard.clone());
+        let id = LegId::fresh();
+        let place = Place::Seat(SeatId(seat));
+        self.worker.send(Command::Attach(Attach { hearing, id, place, ufrag: None, leg: Box::new(leg) })).unwrap();
+        heard
+    }
+}
+
+async fn registry(own: &Identity, data: PathBuf) -> Registry {
+    let seat = |(name, role, zone): (&str, Role, &str)| TemplateSeat {
+        name: name.into(),
+        title: name.into(),
+        title_en: name.into(),
+        role,
+        zone: zone.parse().unwrap(),
+        endpoint: hearing_config::Endpoint::Browser,
+        required: Vec::new(),
+    };
+    let seats =
+        [("judge", Role::Judge, "court"), ("counsel", Role::Counsel, "inet"), ("witness", Role::Witness, "inet")];
+    let text = || "trial".to_owned();
+    let templates = vec![Template { name: text(), title: text(), title_en: text(), seats: seats.map(seat).into() }];
+    let links = ["court", "inet"].map(|name| (zone(name), format!("https://{name}.example"))).into_iter().collect();
+    let (node, zone) = (own.node.clone(), own.zone.clone());
+    let settings = hearing_signaling::registry::Settings { node, zone, templates, data, links };
+    Registry::open(settings).await.unwrap()
+}
+
+/// What a node does with every hearing that it knows.
+async fn carry_all(mut changes: mpsc::Receiver<RegistryChange>, trunks: Trunks, worker: WorkerHandle, zone: Zone) {
+    let mut hearings = HashMap::new();
+    while let Some(change) = changes.recv().await {
+        match change {
+            RegistryChange::Appeared { id, handle, home } => {
+                let task = carry(id, handle, home, (trunks.clone(), worker.clone(), zone.clone())).await;
+                hearings.insert(id, task);
+            }
+            RegistryChange::Gone { id } => {
+                trunks.drop_hearing(id).await;
+                worker.send(Command::Close { hearing: id }).unwrap();
+                hearings.remove(&id);
+            }
+        }
+    }
+}
+
+async fn carry(
+    hearing: HearingId,
+    handle: HearingHandle,
+    home: Option<NodeId>,
+    (trunks, worker, zone): (Trunks, WorkerHandle, Zone),
+) -> JoinSet<()> {
+    let (events, mut reports) = mpsc::channel(256);
+    worker.send(Command::Open { hearing, zone, events }).unwrap();
+    let mut plans = handle.plans().await.unwrap();
+    let mut tasks = JoinSet::new();
+    let planner = worker.clone();
+    tasks.spawn(async move {
+        loop {
+            let plan = plans.borrow_and_update().clone();
+            planner.send(Command::Plan { hearing, plan }).unwrap();
+            if plans.changed().await.is_err() {
+                return;
+            }
+        }
+    });
+    trunks.carry(hearing, handle.clone(), home, worker).await.unwrap();
+    tasks.spawn(async move {
+        while let Some(report) = reports.recv().await {
+            match report {
+                Event::TrackUp(info) => trunks.track_up(hearing, info).await,
+                Event::TrackDown(track) => trunks.track_down(hearing, track).await,
+                Event::Connected(seat) => drop(handle.report(MediaReport::Connected { seat }).await),
+                Event::Disconnected(seat, _) => drop(handle.report(MediaReport::Disconnected { seat }).await),
+                Event::LegClosed(..) | Event::Speaking(_) | Event::Quality(..) => {}
+            }
+        }
+    });
+    tasks
+}
+
+/// Two nodes: `court`, where hearings are at home, and `inet`, which dials it, perhaps through a line that can be cut.
+pub(super) struct Pair {
+    pub(super) court: Node,
+    pub(super) inet: Node,
+    pub(super) line: Line,
+    pub(super) authority: Authority,
+}
+
+/// The serial number of the edge's certificate.
+pub(super) const EDGE_SERIAL: u64 = 0x00ff_0002;
+
+impl Pair {
+    /// Each node with its own policy.
+    pub(super) async fn start(court_policy: Vec<Crossing>, inet_policy: Vec<Crossing>) -> Self {
+        let authority = Authority::new();
+        let (court, inet) = (identity("court", "home"), identity("inet", "edge"));
+        let (home_pki, edge_pki) = (authority.issue(&court, 1), authority.issue(&inet, EDGE_SERIAL));
+        let address = free_address().await;
+        let line = Line::lay(address).await;
+        let settings = Settings {
+            own: court.clone(),
+            listen: Some(address),
+            revoked: home_pki.revoked.clone(),
+            policy: court_policy,
+            peers: vec![peer(&inet, None)],
+        };
+        let home = Node::start(settings, &home_pki).await;
+        let settings = Settings {
+            own: inet,
+            listen: None,
+            revoked: edge_pki.revoked.clone(),
+            policy: inet_policy,
+            peers: vec![peer(&court, Some(line.address))],
+        };
+        let edge = Node::start(settings, &edge_pki).await;
+        let pair = Self { court: home, inet: edge, line, authority };
+        until("both ends are up", || pair.court.is_up() && pair.inet.is_up()).await;
+        pair
+    }
+
+    pub(super) async fn open() -> Self {
+        let both = || vec![crossing("court", "inet"), crossing("inet", "court")];
+        Self::start(both(), both()).await
+    }
+
+    /// A hearing at home at the court, with judge and counsel on their seats.
+    pub(super) async fn sitting(&self) -> (Started, Joined, Joined) {
+        let started = self.court.registry.start("(2022)内0291刑初123号", "trial").await.unwrap();
+        let judge = self.court.join(&started, "judge", 1).await.unwrap();
+        let counsel = self.inet.join(&started, "counsel", 2).await.unwrap();
+        for seat in ["judge", "counsel"] {
+            self.admit(&started, seat).await;
+        }
+        (started, judge, counsel)
+    }
+
+    pub(super) async fn admit(&self, started: &Started, seat: &str) {
+        let admit = Action::Admit { seat: seat.into(), identity: Checked::Known };
+        // The judge is admitted by joining; whoever is already in needs no admission.
+        drop(self.court.registry.find(started.id).unwrap().operate(admit).await);
+    }
+}
+
+pub(super) async fn free_address() -> SocketAddr {
+    UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+}
+
+/// A line between two nodes that can be cut.
+pub(super) struct Line {
+    pub(super) address: SocketAddr,
+    pub(super) cut: Arc<AtomicBool>,
+    _tasks: JoinSet<()>,
+}
+
+impl Line {
+    async fn lay(to: SocketAddr) -> Self {
+        let near = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
+        let far = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
+        far.connect(to).await.unwrap();
+        let (address, cut) = (near.local_addr().unwrap(), Arc::new(AtomicBool::new(false)));
+        let caller = Arc::new(Mutex::new(None));
+        let mut tasks = JoinSet::new();
+        let (a, b, c, who) = (near.clone(), far.clone(), cut.clone(), caller.clone());
+        tasks.spawn(async move {
+            let mut buffer = vec![0; 65_536];
+            while let Ok((length, from)) = a.recv_from(&mut buffer).await {
+                *who.lock().unwrap() = Some(from);
+                if !c.load(Ordering::SeqCst) {
+                    drop(b.send(&buffer[..length]).await);
+                }
+            }
+        });
+        let open = cut.clone();
+        tasks.spawn(async move {
+            let mut buffer = vec![0; 65_536];
+            loop {
+                let Ok(length) = far.recv(&mut buffer).await else { continue };
+                let to = *caller.lock().unwrap();
+                if let (Some(to), false) = (to, open.load(Ordering::SeqCst)) {
+                    drop(near.send_to(&buffer[..length], to).await);
+                }
+            }
+        });
+        Self { address, cut, _tasks: tasks }
+    }
+}
+
+/// What an endpoint was handed.
+#[derive(Clone, Default)]
+pub(super) struct Heard {
+    packets: Arc<Mutex<Vec<(TrackId, Packet, i64)>>>,
+    key_requests: Arc<AtomicU64>,
+}
+
+impl Heard {
+    pub(super) fn count(&self, seat: u8, kind: Kind) -> usize {
+        let track = TrackId { seat: SeatId(seat), kind };
+        self.packets.lock().unwrap().iter().filter(|(of, ..)| *of == track).count()
+    }
+
+    pub(super) fn total(&self) -> usize {
+        self.packets.lock().unwrap().len()
+    }
+
+    /// Every packet that came since the call before: its index, whether it is a key frame's, and its age in microseconds.
+    pub(super) fn take(&self, seat: u8, kind: Kind) -> Vec<(u64, bool, i64)> {
+        let track = TrackId { seat: SeatId(seat), kind };
+        let packets = std::mem::take(&mut *self.packets.lock().unwrap());
+        let wanted = packets.into_iter().filter(|(of, ..)| *of == track);
+        wanted.map(|(_, packet, at)| (packet.index, packet.key, at - packet.captured.0)).collect()
+    }
+
+    pub(super) fn key_requests(&self) -> u64 {
+        self.key_requests.load(Ordering::SeqCst)
+    }
+}
+
+/// Sends a frame of every track each 20 ms and notes what it is handed.
+struct Endpoint {
+    tracks: Vec<TrackInfo>,
+    key_due: bool,
+    next: Instant,
+    index: u64,
+    outputs: VecDeque<Output>,
+    heard: Heard,
+}
+
+impl Endpoint {
+    fn new(seat: u8, zone: &Zone, kinds: &[Kind], heard: Heard) -> Self {
+        let info = |kind: &Kind| TrackInfo {
+            id: TrackId { seat: SeatId(seat), kind: *kind },
+            codec: if kind.is_picture() { Codec::Vp8 } else { Codec::Opus },
+            origin: zone.clone(),
+            layers: LayerSet::only(Layer(0)),
+        };
+        let tracks: Vec<_> = kinds.iter().map(info).collect();
+        let announced = tracks.iter().cloned().map(Output::Track);
+        let outputs = announced.chain([Output::Connected]).collect();
+        Self { tracks, key_due: true, next: Instant::now(), index: 1, outputs, heard }
+    }
+
+    fn packets(&self, info: &TrackInfo) -> Vec<Packet> {
+        let pieces: u64 = if info.id.kind.is_picture() { 3 } else { 1 };
+        let packet = |piece| Packet {
+            index: self.index * pieces + piece,
+            layer: Layer(0),
+            media_time: self.index as i64 * 960,
+            captured: Timestamp::now(),
+            frame_start: piece == 0,
+            frame_end: piece + 1 == pieces,
+            key: self.key_due || pieces == 1,
+            generation: 0,
+            level: (pieces == 1).then_some(30),
+            payload: Bytes::from(vec![7; 900]),
+        };
+        (0..pieces).map(packet).collect()
+    }
+}
+
+impl Leg for Endpoint {
+    fn delivery(&self) -> Delivery {
+        Delivery::Packets
+    }
+
+    fn handle_track(&mut self, _: Instant, _: &TrackInfo) {}
+
+    fn handle_track_end(&mut self, _: Instant, _: TrackId) {}
+
+    fn handle_packet(&mut self, _: Instant, track: TrackId, packet: &Packet) {
+        let at = Timestamp::now().0;
+        self.heard.packets.lock().unwrap().push((track, packet.clone(), at));
+    }
+
+    fn handle_frame(&mut self, _: Instant, _: TrackId, _: &Frame) {}
+
+    fn handle_control(&mut self, _: Instant, control: Control) {
+        if let Control::KeyFrame(..) = control {
+            self.heard.key_requests.fetch_add(1, Ordering::SeqCst);
+            self.key_due = true;
+        }
+    }
+
+    fn handle_datagram(&mut self, _: Instant, _: Path, _: &[u8]) {}
+
+    fn handle_timeout(&mut self, now: Instant) {
+        if now >= self.next {
+            self.next = now + Duration::from_millis(20);
+            for info in self.tracks.clone() {
+                let packets = self.packets(&info);
+                self.outputs.extend(packets.into_iter().map(|packet| Output::Packet(info.id, packet)));
+            }
+            self.key_due = false;
+            self.index += 1;
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        Some(self.next)
+    }
+
+    fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    fn wanted(&self, _: TrackId) -> LayerSet {
+        LayerSet::ALL
+    }
+}

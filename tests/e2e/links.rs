@@ -5,21 +5,21 @@ use crate::harness::node::Site;
 #[test]
 fn a_second_device_on_a_seat_is_refused_and_the_first_may_come_back() {
     let node = Site::court().run();
-    let (hearing, secret) = node.convene();
-    assert_eq!(node.join(&hearing, &secret("judge"), 'a').status, 200);
-    let second = node.join(&hearing, &secret("judge"), 'b');
+    let (hearing, link) = node.convene();
+    assert_eq!(node.join(&hearing, &link("judge"), 'a').status, 200);
+    let second = node.join(&hearing, &link("judge"), 'b');
     assert_eq!(second.refusal(), (409, "seat_taken", "another device already uses this seat's link"));
-    assert_eq!(node.join(&hearing, &secret("judge"), 'a').status, 200);
+    assert_eq!(node.join(&hearing, &link("judge"), 'a').status, 200);
 }
 
 #[test]
 fn a_used_up_link_is_refused_for_good() {
     let node = Site::court().run();
-    let (hearing, secret) = node.convene();
-    node.join(&hearing, &secret("witness"), 'a');
+    let (hearing, link) = node.convene();
+    node.join(&hearing, &link("witness"), 'a');
     node.hearing(&["remove", &hearing, "witness"]);
     for device in ['a', 'b'] {
-        let again = node.join(&hearing, &secret("witness"), device);
+        let again = node.join(&hearing, &link("witness"), device);
         assert_eq!(again.refusal(), (410, "link_expired", "this link is no longer valid"));
     }
 }
@@ -35,17 +35,17 @@ fn a_link_of_another_hearing_is_refused() {
 #[test]
 fn a_link_that_is_opened_in_the_wrong_zone_names_both_zones() {
     let node = Site::court().run();
-    let (hearing, secret) = node.convene();
-    let refused = node.join(&hearing, &secret("counsel"), 'a');
+    let (hearing, link) = node.convene();
+    let refused = node.join(&hearing, &link("counsel"), 'a');
     assert_eq!(refused.refusal(), (403, "wrong_zone", "this seat joins from zone internet, not from tripartite"));
 }
 
 #[test]
 fn a_hearing_and_a_seat_that_are_not_there_are_named() {
     let node = Site::court().run();
-    let (hearing, secret) = node.convene();
+    let (hearing, link) = node.convene();
     let nobody = "0193d6a8-5c1e-7f00-8000-000000000000";
-    assert_eq!(node.join(nobody, &secret("judge"), 'a').refusal().1, "unknown_hearing");
+    assert_eq!(node.join(nobody, &link("judge"), 'a').refusal().1, "unknown_hearing");
     let (code, message) = node.refused(&["show", nobody]);
     assert!(code == "unknown_hearing" && message.contains(nobody), "{code}: {message}");
     let (code, message) = node.refused(&["mute", &hearing, "nobody"]);
@@ -57,8 +57,8 @@ fn a_hearing_and_a_seat_that_are_not_there_are_named() {
 #[test]
 fn a_hearing_is_not_opened_while_a_required_track_is_missing_and_the_track_is_named() {
     let node = Site::court().run();
-    let (hearing, secret) = node.convene();
-    node.join(&hearing, &secret("judge"), 'a');
+    let (hearing, link) = node.convene();
+    node.join(&hearing, &link("judge"), 'a');
     let (code, message) = node.refused(&["open", &hearing]);
     assert_eq!(code, "not_ready");
     for part in ["judge", "audio", "video"] {
@@ -70,18 +70,18 @@ fn a_hearing_is_not_opened_while_a_required_track_is_missing_and_the_track_is_na
 #[test]
 fn nobody_sends_before_being_let_in() {
     let node = Site::court().run();
-    let (hearing, secret) = node.convene();
-    let early = node.whip(&hearing, &secret("witness"), &offer(USUAL));
+    let (hearing, link) = node.convene();
+    let early = node.whip(&hearing, &link("witness"), &offer(USUAL));
     assert_eq!((early.status, early.refusal().1), (409, "not_admitted"));
     node.hearing(&["admit", &hearing, "witness", "--identity", "known"]);
-    assert_eq!(node.whip(&hearing, &secret("witness"), &offer(USUAL)).status, 201);
+    assert_eq!(node.whip(&hearing, &link("witness"), &offer(USUAL)).status, 201);
 }
 
 #[test]
 fn an_offer_without_a_usable_codec_is_told_which_are() {
     let node = Site::court().run();
-    let (hearing, secret) = node.convene();
-    let refused = node.whip(&hearing, &secret("judge"), &offer(FOREIGN));
+    let (hearing, link) = node.convene();
+    let refused = node.whip(&hearing, &link("judge"), &offer(FOREIGN));
     let (status, code, message) = refused.refusal();
     assert_eq!((status, code), (406, "no_codec"));
     for codec in ["Opus", "VP8", "H.264"] {
@@ -92,7 +92,7 @@ fn an_offer_without_a_usable_codec_is_told_which_are() {
 #[test]
 fn a_malformed_offer_is_refused_and_the_node_goes_on() {
     let node = Site::court().run();
-    let (hearing, secret) = node.convene();
+    let (hearing, link) = node.convene();
     let usual = offer(USUAL);
     let malformed = [
         "v=0\r\n",
@@ -102,10 +102,10 @@ fn a_malformed_offer_is_refused_and_the_node_goes_on() {
         &usual[..usual.len() / 3],
     ];
     for sdp in malformed {
-        let refused = node.whip(&hearing, &secret("judge"), sdp);
+        let refused = node.whip(&hearing, &link("judge"), sdp);
         assert_eq!((refused.status, refused.refusal().1), (400, "bad_sdp"), "{sdp:?}: {refused:?}");
     }
-    assert_eq!(node.whip(&hearing, &secret("judge"), &usual).status, 201);
+    assert_eq!(node.whip(&hearing, &link("judge"), &usual).status, 201);
 }
 
 /// An offer of sound and pictures, each with the given payload type and codec.

@@ -4,4 +4,7 @@
 mod demo;
 mod links;
 mod operator;
+mod record;
+mod restart;
 mod three_zones;
+mod witness;

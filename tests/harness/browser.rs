@@ -70,6 +70,11 @@ impl Browser {
         serde_json::from_value(answer["slots"].clone()).expect("the page reports its slots")
     }
 
+    /// Evaluates a JavaScript expression once; a promise is waited for.
+    pub(crate) fn evaluate(&mut self, expression: &str) -> Value {
+        self.tell(&json!({ "command": "evaluate", "expression": expression }))["value"].clone()
+    }
+
     /// The page's text.
     pub(crate) fn text(&mut self) -> String {
         self.tell(&json!({ "command": "text" }))["text"].as_str().unwrap_or_default().to_owned()

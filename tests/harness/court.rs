@@ -27,13 +27,18 @@ impl Court {
 
     /// Starts all three nodes with other crossings.
     pub(crate) fn with_crossings(crossings: &str) -> Self {
+        Self::with(crossings, TEMPLATES)
+    }
+
+    /// Starts all three nodes with other crossings, and other templates at home.
+    pub(crate) fn with(crossings: &str, templates: &str) -> Self {
         let directory = tempfile::Builder::new().prefix("hearing-e2e-").tempdir().expect("a temporary directory");
         let mut court = Self { zones: Zones::up(), directory, nodes: Vec::new() };
         let pki = Pki::init(&court.path("pki"), "test").expect("development certificates");
         for zone in ALL {
             let (name, node) = (zone.name.parse().expect("a zone"), zone.node.parse().expect("a node id"));
             pki.issue(&name, &node, &[zone.address.parse().expect("an address")], &[]).expect("a certificate");
-            fs::write(court.config(zone), court.configuration(zone, crossings)).expect("the configuration is written");
+            fs::write(court.config(zone), court.configuration(zone, crossings, templates)).expect("the configuration is written");
             court.start(zone);
         }
         court.wait_for_trunks(2);
@@ -175,7 +180,7 @@ impl Court {
         ALL.map(tail).concat()
     }
 
-    fn configuration(&self, zone: Zone, crossings: &str) -> String {
+    fn configuration(&self, zone: Zone, crossings: &str, templates: &str) -> String {
         let root = self.directory.path().display();
         let (node, address) = (zone.node, zone.address);
         let own = format!(
@@ -189,7 +194,7 @@ impl Court {
              [record]\ndirectory = \"{root}/{node}/records\"\n",
             zone.name
         );
-        let templates = if zone.link.is_none() { TEMPLATES } else { "" };
+        let templates = if zone.link.is_none() { templates } else { "" };
         own + &trunks(zone) + crossings + "\n" + templates
     }
 }

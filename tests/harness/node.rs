@@ -208,29 +208,36 @@ impl Node {
         node["trunks"].as_array().is_some_and(|trunks| trunks.iter().any(|trunk| trunk["up"] == true))
     }
 
-    /// Starts a hearing; gives its id and the secret of each seat's link.
+    /// Who is on a seat, as the operator sees it.
+    pub(crate) fn presence(&self, hearing: &str, seat: &str) -> Value {
+        let shown = self.hearing(&["show", hearing]);
+        let seats = shown["view"]["seats"].as_array().expect("seats");
+        let found = seats.iter().find(|s| s["name"] == seat).unwrap_or_else(|| panic!("no seat {seat}"));
+        found["presence"].clone()
+    }
+
+    /// Starts a hearing; gives its id and the link of each seat.
     pub(crate) fn convene(&self) -> (String, impl Fn(&str) -> String + use<>) {
         let started = self.hearing(&["start", "--case", "(2022)内0291刑初123号", "--template", "small"]);
         let id = started["id"].as_str().expect("an id").to_owned();
-        let secret = move |seat: &str| {
+        let link = move |seat: &str| {
             let seats = started["seats"].as_array().expect("seats");
             let found = seats.iter().find(|s| s["name"] == seat).unwrap_or_else(|| panic!("no seat {seat}"));
-            let (_, secret) = found["link"].as_str().and_then(|link| link.split_once("#t=")).expect("a link");
-            secret.to_owned()
+            found["link"].as_str().expect("a link").to_owned()
         };
-        (id, secret)
+        (id, link)
     }
 
     /// Joins with a link's secret from a device, which one letter tells from others.
-    pub(crate) fn join(&self, hearing: &str, secret: &str, device: char) -> Answer {
+    pub(crate) fn join(&self, hearing: &str, link: &str, device: char) -> Answer {
         let device = format!("{}A", device.to_string().repeat(21));
-        let body = serde_json::json!({ "token": secret, "device": device });
+        let body = serde_json::json!({ "token": secret(link), "device": device });
         self.post(&format!("/api/hearings/{hearing}/join"), &["Content-Type: application/json"], &body.to_string())
     }
 
     /// Publishes by WHIP with a link's secret.
-    pub(crate) fn whip(&self, hearing: &str, secret: &str, sdp: &str) -> Answer {
-        let bearer = format!("Authorization: Bearer {secret}");
+    pub(crate) fn whip(&self, hearing: &str, link: &str, sdp: &str) -> Answer {
+        let bearer = format!("Authorization: Bearer {}", secret(link));
         self.post(&format!("/api/hearings/{hearing}/whip"), &[&bearer, "Content-Type: application/sdp"], sdp)
     }
 
@@ -275,6 +282,11 @@ impl Drop for Node {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// What in a link opens its seat.
+fn secret(link: &str) -> &str {
+    link.split_once("#t=").expect("a link holds a secret").1
 }
 
 /// Waits for something to become true, at most 30 s.

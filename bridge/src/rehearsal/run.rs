@@ -159,7 +159,7 @@ impl Course<'_> {
         let mut opened = None;
         match self.open().await {
             Ok(()) => {
-                opened = Some(super::now());
+                opened = Some(Timestamp::now());
                 called = self.call().await;
                 if !called.is_empty() {
                     // Whoever was called sees everybody only now, and connects anew.
@@ -212,7 +212,7 @@ impl Course<'_> {
         let seats = self.handle.show().await.map(|board| board.view.seats).unwrap_or_default();
         for seat in seats.into_iter().filter(|seat| seat.apart) {
             match self.handle.operate(Action::Call { seat: seat.name.clone() }).await {
-                Ok(_) => drop(called.insert(seat.id.0, super::now())),
+                Ok(_) => drop(called.insert(seat.id.0, Timestamp::now())),
                 Err(refusal) => self.faults.push(format!("{} could not be called: {refusal}", seat.name)),
             }
         }

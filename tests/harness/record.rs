@@ -1,0 +1,95 @@
+//! Records as anybody may read them: with the container's timestamps, decoded by ffmpeg.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use hearing_proto::testcard::{self, Luma, Mark};
+use serde_json::Value;
+
+use super::court::ffprobe;
+
+/// The folder of one hearing's record.
+pub(crate) struct Record {
+    folder: PathBuf,
+}
+
+impl Record {
+    /// The record of `hearing` below `directory`.
+    pub(crate) fn of(directory: &Path, hearing: &str) -> Self {
+        Self { folder: directory.join(hearing) }
+    }
+
+    /// What `hearing.json` says.
+    pub(crate) fn sheet(&self) -> Value {
+        let text = fs::read(self.folder.join("hearing.json")).expect("the record has a sheet");
+        serde_json::from_slice(&text).expect("the sheet is JSON")
+    }
+
+    /// The tracks that are there, by name, in order.
+    pub(crate) fn tracks(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.folder).expect("the record is there").filter_map(Result::ok);
+        let mut names: Vec<_> =
+            entries.filter(|e| e.path().is_dir()).filter_map(|e| e.file_name().into_string().ok()).collect();
+        names.sort();
+        names
+    }
+
+    /// A track's files, in order.
+    pub(crate) fn files(&self, track: &str) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.folder.join(track)).expect("the track is there").filter_map(Result::ok);
+        let mut files: Vec<_> =
+            entries.map(|e| e.path()).filter(|path| path.extension().is_some_and(|e| e == "mkv")).collect();
+        files.sort();
+        files
+    }
+
+    /// The lines of a track's index of the given sort.
+    pub(crate) fn lines(&self, track: &str, sort: &str) -> Vec<Value> {
+        let text = fs::read_to_string(self.folder.join(track).join("index.jsonl")).unwrap_or_default();
+        let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.filter(|line| line["line"] == sort).collect()
+    }
+
+    /// When the last frame of a file was captured, microseconds since 1970, by its own timestamps and the record's epoch.
+    pub(crate) fn last_captured(&self, file: &Path) -> i64 {
+        let last = times(file).into_iter().max().unwrap_or_else(|| panic!("{} holds no packet", file.display()));
+        self.sheet()["epoch"].as_i64().expect("the record has begun") + last
+    }
+}
+
+/// The file times of all packets, in order, microseconds.
+pub(crate) fn times(file: &Path) -> Vec<i64> {
+    let packets = ffprobe(file)["packets"].as_array().cloned().unwrap_or_default();
+    let seconds = |packet: &Value| packet["pts_time"].as_str().and_then(|text| text.parse::<f64>().ok());
+    packets.iter().map(|packet| (seconds(packet).expect("every packet has a time") * 1e6).round() as i64).collect()
+}
+
+/// The marks of a file's pictures, in order, decoded by ffmpeg without dropping or repeating any.
+pub(crate) fn marks(file: &Path) -> Vec<Option<Mark>> {
+    let stream = &ffprobe(file)["streams"][0];
+    let side =
+        |key: &str| stream[key].as_u64().and_then(|side| usize::try_from(side).ok()).expect("a picture has sides");
+    let (width, height) = (side("width"), side("height"));
+    let pictures = ffmpeg(file, &["-fps_mode", "passthrough", "-pix_fmt", "gray", "-f", "rawvideo"]);
+    let mark = |pixels: &[u8]| testcard::read(Luma { pixels, stride: width, width, height });
+    pictures.chunks_exact(width * height).map(mark).collect()
+}
+
+/// A file's sound as 48 kHz mono samples.
+pub(crate) fn samples(file: &Path) -> Vec<i16> {
+    let bytes = ffmpeg(file, &["-ac", "1", "-ar", "48000", "-f", "s16le"]);
+    bytes.chunks_exact(2).map(|sample| i16::from_le_bytes([sample[0], sample[1]])).collect()
+}
+
+fn ffmpeg(file: &Path, output: &[&str]) -> Vec<u8> {
+    let run = Command::new("ffmpeg").args(["-v", "error", "-i"]).arg(file).args(output).arg("-").output();
+    let run = run.expect("ffmpeg is installed by scripts/setup");
+    assert!(
+        run.status.success() && run.stderr.is_empty(),
+        "{}: {}",
+        file.display(),
+        String::from_utf8_lossy(&run.stderr)
+    );
+    run.stdout
+}

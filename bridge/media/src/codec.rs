@@ -1,6 +1,7 @@
 //! Decoders and encoders: each a small GStreamer pipeline between an appsrc and an appsink. No element that compiles code
 //! at run time is used (converters, scalers), for the sandbox forbids new code.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -61,21 +62,38 @@ pub enum Task {
     EncodeSound,
 }
 
-/// Loads GStreamer and the plug-ins that are used, and no other.
+/// Loads GStreamer and the plug-ins that these tasks use, and no other: some take longer to load than a child to start.
 ///
 /// # Errors
 /// Something isn't installed.
-pub fn load() -> Result<(), Error> {
+pub fn load(tasks: &[Task]) -> Result<(), Error> {
     // GLib would write warnings to standard error and ask the network's calls what that is, which the sandbox forbids.
     gst::glib::log_set_writer_func(|_, _| gst::glib::LogWriterOutput::Handled);
     gst::init().map_err(|error| Error::Missing(error.to_string()))?;
     let directory = directory().ok_or_else(|| Error::Missing("no plug-in directory".to_owned()))?;
-    for name in PLUGINS {
+    let needed: BTreeSet<_> = tasks.iter().flat_map(|task| task.plugins()).chain(ALWAYS).collect();
+    for name in needed {
         let file = directory.join(format!("libgst{name}.so"));
         let plugin = gst::Plugin::load_file(&file).map_err(|error| Error::Missing(error.to_string()))?;
         gst::Registry::get().add_plugin(&plugin).map_err(|error| Error::Missing(error.to_string()))?;
     }
     Ok(())
+}
+
+impl Task {
+    const fn plugins(self) -> &'static [&'static str] {
+        match self {
+            Self::Decode(Codec::Vp8) => &["vpx"],
+            Self::Decode(Codec::H264) => &["libav"],
+            Self::Decode(Codec::Opus) | Self::EncodeSound => &["opus"],
+            Self::Still(Codec::H264) => &["libav", "jpeg"],
+            Self::Still(Codec::Vp8 | Codec::Opus) => &["vpx", "jpeg"],
+            Self::EncodePicture(shape) => match shape.codec {
+                Codec::H264 => &["x264"],
+                Codec::Vp8 | Codec::Opus => &["vpx"],
+            },
+        }
+    }
 }
 
 /// Where the distribution keeps GStreamer's plug-ins.
@@ -251,4 +269,4 @@ pub fn i420(frame: &video::VideoFrameRef<&gst::BufferRef>) -> Option<Bytes> {
 }
 
 const SOUND_CAPS: &str = "audio/x-raw,format=S16LE,rate=48000,channels=1,layout=interleaved";
-const PLUGINS: [&str; 7] = ["coreelements", "app", "vpx", "libav", "x264", "opus", "jpeg"];
+const ALWAYS: &[&str] = &["coreelements", "app"];

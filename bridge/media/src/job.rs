@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use hearing_proto::child::{FromChild, Job, Stats, ToChild, VERSION};
 
+use crate::codec::Task;
 use crate::link::{self, Receiver, Sender};
 use crate::{codec, sandbox};
 
@@ -52,12 +53,12 @@ enum Running {
 
 fn start(receiver: &mut Receiver, sender: &Sender) -> Result<Running, Error> {
     sandbox::enter()?;
-    codec::load()?;
     let job = match receiver.receive()? {
         Some(ToChild::Start { version: VERSION, job }) => job,
         Some(ToChild::Start { version, .. }) => return Err(Error::Version(version)),
         Some(ToChild::Frame(_) | ToChild::KeyFrame { .. } | ToChild::Stop) | None => return Err(Error::NoJob),
     };
+    codec::load(&tasks(&job))?;
     let running = match job {
         Job::Generate(what) => Running::Generate(generate::Generator::build(what, sender)?),
         Job::Observe(streams) => Running::Decode(decode::Streams::build(decode::Purpose::Observe, &streams, sender)?),
@@ -67,6 +68,19 @@ fn start(receiver: &mut Receiver, sender: &Sender) -> Result<Running, Error> {
     sandbox::shut()?;
     sender.send(&FromChild::Ready { version: VERSION });
     Ok(running)
+}
+
+fn tasks(job: &Job) -> Vec<Task> {
+    match job {
+        Job::Generate(what) => {
+            let picture = what.picture.map(Task::EncodePicture);
+            picture.into_iter().chain(what.sound.then_some(Task::EncodeSound)).collect()
+        }
+        Job::Observe(streams) | Job::Decode(streams) => {
+            streams.iter().map(|stream| Task::Decode(stream.codec)).collect()
+        }
+        Job::Snapshot(streams) => streams.iter().map(|stream| Task::Still(stream.codec)).collect(),
+    }
 }
 
 impl Running {

@@ -92,20 +92,27 @@ pub fn codecs() -> ExitCode {
 
 fn inside() -> Result<Vec<&'static str>, String> {
     sandbox::enter().map_err(|error| error.to_string())?;
-    codec::load().map_err(|error| error.to_string())?;
-    let shape = |codec| PictureShape { codec, width: 640, height: 360, fps: 15, kbps: 300 };
-    let tasks = [
-        ("vp8-decode", Task::Decode(Codec::Vp8)),
-        ("h264-decode", Task::Decode(Codec::H264)),
-        ("opus-decode", Task::Decode(Codec::Opus)),
-        ("jpeg-encode", Task::Still(Codec::Vp8)),
-        ("vp8-encode", Task::EncodePicture(shape(Codec::Vp8))),
-        ("h264-encode", Task::EncodePicture(shape(Codec::H264))),
-        ("opus-encode", Task::EncodeSound),
-    ];
-    for (name, task) in tasks {
+    codec::load(&TASKS).map_err(|error| error.to_string())?;
+    for (name, task) in NAMES.into_iter().zip(TASKS) {
         Pipeline::start(task, |_| ()).map_err(|error| format!("{name}: {error}"))?;
     }
     sandbox::shut().map_err(|error| error.to_string())?;
-    Ok(tasks.map(|(name, _)| name).to_vec())
+    Ok(NAMES.to_vec())
 }
+
+const fn picture(codec: Codec) -> Task {
+    Task::EncodePicture(PictureShape { codec, width: 640, height: 360, fps: 15, kbps: 300 })
+}
+
+/// One task of each sort.
+pub(crate) const TASKS: [Task; 7] = [
+    Task::Decode(Codec::Vp8),
+    Task::Decode(Codec::H264),
+    Task::Decode(Codec::Opus),
+    Task::Still(Codec::Vp8),
+    picture(Codec::Vp8),
+    picture(Codec::H264),
+    Task::EncodeSound,
+];
+const NAMES: [&str; 7] =
+    ["vp8-decode", "h264-decode", "opus-decode", "jpeg-encode", "vp8-encode", "h264-encode", "opus-encode"];

@@ -60,8 +60,8 @@ pub struct Pair {
     pub frames: u32,
     /// Numbers missing between the first and the last.
     pub lost: u32,
-    /// `heard`, `wrong` or `silent`.
-    pub tone: &'static str,
+    /// True when the sender's tone was heard and no other.
+    pub tone: bool,
     /// Median of the time from drawing to having read, milliseconds.
     pub latency_ms_p50: Option<f64>,
     /// 99th percentile of it.
@@ -149,7 +149,7 @@ impl Findings<'_> {
             to: self.name(pair.to),
             frames: pair.frames,
             lost: pair.lost,
-            tone: word(pair.tone),
+            tone: pair.tone == Tone::Heard,
             latency_ms_p50: millis(pair.latency_p50_us),
             latency_ms_p99: millis(pair.latency_p99_us),
         }
@@ -248,14 +248,6 @@ fn sound(pair: Option<&RehearsePair>) -> What {
         Some(Tone::Heard) => What::Right,
         Some(Tone::Wrong) => What::Wrong,
         Some(Tone::Silent) | None => What::Nothing,
-    }
-}
-
-const fn word(tone: Tone) -> &'static str {
-    match tone {
-        Tone::Heard => "heard",
-        Tone::Wrong => "wrong",
-        Tone::Silent => "silent",
     }
 }
 

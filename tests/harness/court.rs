@@ -38,7 +38,8 @@ impl Court {
         for zone in ALL {
             let (name, node) = (zone.name.parse().expect("a zone"), zone.node.parse().expect("a node id"));
             pki.issue(&name, &node, &[zone.address.parse().expect("an address")], &[]).expect("a certificate");
-            fs::write(court.config(zone), court.configuration(zone, crossings, templates)).expect("the configuration is written");
+            fs::write(court.config(zone), court.configuration(zone, crossings, templates))
+                .expect("the configuration is written");
             court.start(zone);
         }
         court.wait_for_trunks(2);

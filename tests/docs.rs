@@ -151,5 +151,5 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("bridge has a parent")
 }
 
-/// Error codes of the API that look like metrics.
-const CODES: [&str; 1] = ["hearing_closed"];
+/// Error codes that look like metrics.
+const CODES: [&str; 2] = ["hearing_closed", "hearing_failed"];

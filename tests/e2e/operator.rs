@@ -118,7 +118,7 @@ fn no_hearing_is_started_on_a_disk_that_became_full() {
     assert!(message.contains("6 % of the disk is free"), "{message}");
     assert_eq!(node.hearing(&["list"]), Value::Array(Vec::new()));
     disk.empty();
-    node.convene();
+    let _ = node.convene();
     // Before the directory goes in which it is mounted.
     drop(disk);
 }

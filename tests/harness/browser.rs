@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde::Deserialize;
@@ -54,11 +54,6 @@ impl Browser {
         self.tell(&json!({ "command": "open", "url": url }));
     }
 
-    /// Opens an address.
-    pub(crate) fn open(&mut self, url: &str) {
-        self.tell(&json!({ "command": "open", "url": url }));
-    }
-
     /// Waits until a JavaScript expression is true, at most 30 s, and gives its value.
     pub(crate) fn wait(&mut self, expression: &str) -> Value {
         self.tell(&json!({ "command": "wait", "expression": expression }))["value"].clone()
@@ -73,21 +68,6 @@ impl Browser {
     /// Evaluates a JavaScript expression once; a promise is waited for.
     pub(crate) fn evaluate(&mut self, expression: &str) -> Value {
         self.tell(&json!({ "command": "evaluate", "expression": expression }))["value"].clone()
-    }
-
-    /// The page's text.
-    pub(crate) fn text(&mut self) -> String {
-        self.tell(&json!({ "command": "text" }))["text"].as_str().unwrap_or_default().to_owned()
-    }
-
-    /// Clicks.
-    pub(crate) fn click(&mut self, selector: &str) {
-        self.tell(&json!({ "command": "click", "selector": selector }));
-    }
-
-    /// Takes a picture of the page.
-    pub(crate) fn screenshot(&mut self, file: &Path) {
-        self.tell(&json!({ "command": "screenshot", "path": file }));
     }
 
     fn start(kind: &str, namespace: &str, card: Option<&Card>) -> Self {

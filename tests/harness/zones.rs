@@ -80,11 +80,6 @@ impl Zones {
         command
     }
 
-    /// Takes the trunk link of `zone` down or up again.
-    pub(crate) fn set_link(&self, zone: Zone, up: bool) {
-        ip(&["-n", &self.node(zone), "link", "set", TRUNK, if up { "up" } else { "down" }]);
-    }
-
     fn add_zone(&self, zone: Zone) {
         let (node, client) = (self.node(zone), self.client(zone));
         ip(&["netns", "add", &node]);

@@ -199,7 +199,7 @@ impl Attendance {
         match event {
             pipeline::Event::Said(FromChild::Seen { stream, counter, seat, .. }) => {
                 self.first_frame.get_or_insert_with(Instant::now);
-                self.tally.seen(sender(stream), Mark { counter, seat }, super::now().0, FPS);
+                self.tally.seen(sender(stream), Mark { counter, seat }, Timestamp::now().0, FPS);
             }
             pipeline::Event::Said(FromChild::Heard { stream, seats, .. }) => self.tally.heard(sender(stream), &seats),
             other => healthy(other)?,

@@ -209,7 +209,7 @@ impl Sender {
 fn ntp(at: Timestamp) -> u64 {
     let micros = u64::try_from(at.0).unwrap_or(0);
     let (seconds, rest) = (micros / 1_000_000 + NTP_1970, micros % 1_000_000);
-    seconds << 32 | (rest << 32) / 1_000_000
+    (seconds << 32) | ((rest << 32) / 1_000_000)
 }
 
 /// The sources of an answer's m-lines, by slot.

@@ -91,7 +91,7 @@ pub struct RecordCheck {
     /// Tracks that were found in it.
     pub tracks: usize,
     /// Frames from the opening to the close that are not in it.
-    pub frames_missing: u64,
+    pub frames_missing: usize,
     /// The largest of the tracks' medians of sound minus picture, milliseconds; `None` when it could not be measured.
     pub lipsync_ms: Option<f64>,
 }

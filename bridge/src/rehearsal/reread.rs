@@ -31,6 +31,9 @@ pub(super) struct Track<'a> {
     pub(super) kind: Kind,
     /// Not before the opening.
     pub(super) from: Timestamp,
+    /// From drawing to having been read by others, microseconds: what was drawn later than this before the close may not
+    /// have left its sender when the record ended.
+    pub(super) lag: i64,
 }
 
 /// Reads the record when it is closed.
@@ -133,11 +136,15 @@ impl Reading {
         for track in &expected.tracks {
             let stream = track.stream().id;
             if track.kind.is_picture() {
-                let missing = self.missing(stream, track.from, end(sheet));
-                if missing > 0 {
-                    self.faults.push(format!("record of {}: {missing} frames are missing", track.folder()));
+                let to = end(sheet).plus(-track.lag.clamp(MARGIN_US, LONGEST_LAG_US));
+                let missing = self.missing(stream, track.from.plus(MARGIN_US), to);
+                frames_missing += missing.len();
+                if let Some(first) = missing.first() {
+                    let after = (testcard::time_of(*first, FPS) - track.from.0) / 1_000;
+                    let (folder, missing) = (track.folder(), missing.len());
+                    self.faults
+                        .push(format!("record of {folder}: {missing} frames are missing, the first {after} ms in"));
                 }
-                frames_missing += missing;
             } else {
                 let (right, wrong) = self.tones.get(&stream).copied().unwrap_or_default();
                 if right == 0 || wrong > STRAY_WINDOWS {
@@ -155,12 +162,11 @@ impl Reading {
         (Some(check), self.faults)
     }
 
-    /// Numbers of frames that were drawn while the record ran and are not in it.
-    fn missing(&self, stream: u16, from: Timestamp, to: Timestamp) -> u64 {
+    /// Numbers of frames that were drawn between two times and are not there.
+    fn missing(&self, stream: u16, from: Timestamp, to: Timestamp) -> Vec<u64> {
         let at = |time: Timestamp| testcard::frame_at(time.0, FPS).unwrap_or(0);
         let found = self.pictures.get(&stream);
-        let wanted = at(from.plus(MARGIN_US))..at(to.plus(-MARGIN_US));
-        wanted.filter(|frame| found.is_none_or(|found| !found.contains_key(frame))).count() as u64
+        (at(from)..at(to)).filter(|frame| found.is_none_or(|found| !found.contains_key(frame))).collect()
     }
 
     /// The seat's median that is furthest from nothing, of how much later the gap in the sound comes than the picture of
@@ -253,6 +259,8 @@ const LOOK: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Frames this near to an order may fall on either side of it: capture times come from the sender's reports.
 const MARGIN_US: i64 = 200_000;
+/// Whoever is further behind than this is missed in the record.
+const LONGEST_LAG_US: i64 = 3_000_000;
 /// More than this between sound and picture is seen (ITU-R BT.1359).
 const LIPS_MS: f64 = 45.0;
 /// One damaged window is no voice.

@@ -66,11 +66,11 @@ impl Rehearsals {
         let parties = self.invite(&started, seconds);
         let course = Course { handle: &handle, seats: &started.seats, faults: Vec::new() }.lead(seconds).await;
         let (found, mut faults) = gather(parties).await;
-        let course = course?;
-        faults.extend(course.faults);
+        let mut course = course?;
+        faults.append(&mut course.faults);
         let mut record = None;
         if let Some(opened) = course.opened {
-            let tracks = recorded(&course.plan, &started.seats, opened, &course.called);
+            let tracks = recorded(&course, &started.seats, opened, &found);
             let expected = Expected { directory: self.records.clone(), hearing: started.id, tracks };
             let (check, wrong) = reread::read(&program, &expected).await;
             record = check;
@@ -159,7 +159,7 @@ impl Course<'_> {
         let mut opened = None;
         match self.open().await {
             Ok(()) => {
-                opened = Some(super::now());
+                opened = Some(Timestamp::now());
                 called = self.call().await;
                 if !called.is_empty() {
                     // Whoever was called sees everybody only now, and connects anew.
@@ -212,7 +212,7 @@ impl Course<'_> {
         let seats = self.handle.show().await.map(|board| board.view.seats).unwrap_or_default();
         for seat in seats.into_iter().filter(|seat| seat.apart) {
             match self.handle.operate(Action::Call { seat: seat.name.clone() }).await {
-                Ok(_) => drop(called.insert(seat.id.0, super::now())),
+                Ok(_) => drop(called.insert(seat.id.0, Timestamp::now())),
                 Err(refusal) => self.faults.push(format!("{} could not be called: {refusal}", seat.name)),
             }
         }
@@ -248,17 +248,16 @@ async fn gather(mut parties: JoinSet<(Zone, Result<RehearseReport, String>)>) ->
 }
 
 /// The tracks that the record has to hold, and from when on.
-fn recorded<'a>(
-    plan: &MediaPlan,
-    seats: &'a [SeatLink],
-    opened: Timestamp,
-    called: &BTreeMap<u8, Timestamp>,
-) -> Vec<Track<'a>> {
+fn recorded<'a>(course: &Led, seats: &'a [SeatLink], opened: Timestamp, found: &RehearseReport) -> Vec<Track<'a>> {
     let both = seats.iter().flat_map(|seat| [(seat, Kind::Audio), (seat, Kind::Video)]);
-    let needed = both.filter(|(seat, kind)| plan.recorded(TrackId { seat: seat.id, kind: *kind }));
+    let needed = both.filter(|(seat, kind)| course.plan.recorded(TrackId { seat: seat.id, kind: *kind }));
     let settled = i64::try_from(RELINKED.as_micros()).unwrap_or(i64::MAX);
-    let from = |seat: &SeatLink| called.get(&seat.id.0).map_or(opened, |called| called.plus(settled));
-    needed.map(|(seat, kind)| Track { seat, kind, from: from(seat) }).collect()
+    let from = |seat: &SeatLink| course.called.get(&seat.id.0).map_or(opened, |called| called.plus(settled));
+    let lag = |seat: &SeatLink| {
+        let sent = found.pairs.iter().filter(|pair| pair.from == seat.id.0);
+        sent.filter_map(|pair| pair.latency_p99_us).max().map_or(0, i64::from)
+    };
+    needed.map(|(seat, kind)| Track { seat, kind, from: from(seat), lag: lag(seat) }).collect()
 }
 
 /// The secret of a seat's link.

@@ -54,8 +54,13 @@ fn rows(ours: &[Figures], peer: &[Figures], bare: bare::Cost) -> Vec<Row> {
     vec![
         row("forward", "us/packet", Some(bare.sendto), |figures| figures.us_per_packet),
         row("forward-segments", "us/packet", Some(bare.segments), |figures| figures.us_per_packet),
+        row("tracks-per-core", "720p tracks", None, |figures| 1e6 / (figures.us_per_packet * PACKETS_OF_720P)),
         row("memory", "kB/subscriber", None, |figures| figures.kb_per_subscriber),
+        row("latency-p50", "ms", None, |figures| figures.latency_p50_ms),
         row("latency-p99", "ms", None, |figures| figures.latency_p99_ms),
         row("loss", "of 1", None, |figures| figures.loss),
     ]
 }
+
+/// A second of video at 720p, as the load sends it.
+const PACKETS_OF_720P: f64 = 270.0;

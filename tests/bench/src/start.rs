@@ -1,4 +1,4 @@
-//! Start: from the command to a hearing whose links work, and from joining to the first decoded picture, by the rehearsal's own report.
+//! Start: from the order to hold a hearing to its links, and from joining to the first decoded picture, by the rehearsal's own report.
 
 use std::path::Path;
 use std::process::Command;

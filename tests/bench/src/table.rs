@@ -60,7 +60,7 @@ pub(crate) fn median(mut figures: Vec<f64>) -> Option<f64> {
 }
 
 fn ratio(ours: Option<f64>, other: Option<f64>) -> Option<f64> {
-    Some(ours? / other?)
+    Some(ours? / other?).filter(|ratio| ratio.is_finite())
 }
 
 fn text(figure: Option<f64>) -> String {

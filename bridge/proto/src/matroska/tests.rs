@@ -1,3 +1,5 @@
+//! What the writer writes, the reader reads, whole or cut off.
+
 use std::io::Cursor;
 
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Disks that are full or closed to the recorder.
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};

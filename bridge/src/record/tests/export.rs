@@ -1,3 +1,5 @@
+//! The copy that anybody can play and search, and the list of records.
+
 use std::process::Command;
 
 use axum::body::Body;

@@ -1,3 +1,5 @@
+//! Losses, wrong clocks, damaged files: each is named and none stops the recorder.
+
 use bytes::Bytes;
 use hearing_config::Codec;
 use hearing_signaling::hearing::RecordOrder;

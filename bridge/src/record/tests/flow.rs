@@ -1,3 +1,5 @@
+//! A record from its opening to its close, with all that happens to well-behaved tracks.
+
 use hearing_config::Codec;
 use hearing_signaling::hearing::{PauseReason, RecordOrder};
 

@@ -1,3 +1,5 @@
+//! What crosses a trunk arrives unchanged; what a peer may not say is refused.
+
 use hearing_config::{Kind, NodeId, Timestamp};
 use hearing_signaling::hearing::{
     Action, Change, Entry, HearingView, Identity, LiveSeat, MediaPlan, PauseReason, Phase, PlannedSeat, Presence,

@@ -1,3 +1,5 @@
+//! Frames come out whole, once and in order, or are given up in time.
+
 use hearing_config::{Kind, SeatId};
 use proptest::prelude::*;
 

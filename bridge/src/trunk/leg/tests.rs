@@ -1,3 +1,5 @@
+//! What a trunk's leg lets through, and what it asks of the peer.
+
 use bytes::Bytes;
 use hearing_config::{Kind, Role, SeatId, Timestamp};
 use hearing_proto::wire::Message;

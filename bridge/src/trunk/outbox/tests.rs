@@ -1,3 +1,5 @@
+//! What goes first, what is given up, and that nothing grows without bound.
+
 use bytes::Bytes;
 use hearing_config::{SeatId, Timestamp};
 use proptest::prelude::*;

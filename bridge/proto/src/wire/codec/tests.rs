@@ -1,3 +1,5 @@
+//! Messages survive the line; whatever is not one is refused before it costs anything.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -119,6 +119,8 @@ fn no_hearing_is_started_on_a_disk_that_became_full() {
     assert_eq!(node.hearing(&["list"]), Value::Array(Vec::new()));
     disk.empty();
     let _ = node.convene();
+    // Before the directory goes in which it is mounted.
+    drop(disk);
 }
 
 #[test]

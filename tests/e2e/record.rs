@@ -18,18 +18,19 @@ fn every_frame_and_tone_from_open_to_close_is_recorded_and_none_of_a_recess() {
     let (hearing, link) = node.convene();
     let participants = Participants::take(&[(JUDGE, link("judge")), (WITNESS, link("witness"))]);
     let record = Record::of(&node.site.path("court/record"), &hearing);
-    lead(&node, &hearing, &record);
+    let called = lead(&node, &hearing, &record);
     participants.leave();
     let sheet = record.sheet();
     assert_eq!(record.tracks(), ["judge-audio", "judge-video", "witness-audio", "witness-video"]);
-    for (seat, name) in [(JUDGE, "judge"), (WITNESS, "witness")] {
-        assert_pictures(&record, &sheet, seat, name);
+    for (seat, name, from) in [(JUDGE, "judge", 0), (WITNESS, "witness", called + KEY_FRAME)] {
+        assert_pictures(&record, &sheet, (seat, name), from);
         assert_sound(&record, seat, name);
     }
 }
 
-/// A session with a recess in it, each part as long as it takes to record more than five seconds of sound.
-fn lead(node: &Node, hearing: &str, record: &Record) {
+/// A session with a recess in it, each part as long as it takes to record more than five seconds of sound; gives when the
+/// witness was called.
+fn lead(node: &Node, hearing: &str, record: &Record) -> i64 {
     until("the witness waits", || (node.presence(hearing, "witness") == "waiting").then_some(()));
     node.hearing(&["admit", hearing, "witness", "--identity", "known"]);
     for seat in ["judge", "witness"] {
@@ -37,6 +38,7 @@ fn lead(node: &Node, hearing: &str, record: &Record) {
     }
     until("it is open", || node.try_hearing(&["open", hearing]).status.success().then_some(()));
     node.hearing(&["call", hearing, "witness"]);
+    let called = now();
     let clusters = |of: &str| record.lines("judge-audio", "cluster").iter().filter(|line| line["file"] == of).count();
     until("five seconds are recorded", || (clusters("0001.mkv") >= 2).then_some(()));
     node.hearing(&["recess", hearing, "--reason", "mediation"]);
@@ -46,9 +48,11 @@ fn lead(node: &Node, hearing: &str, record: &Record) {
     until("five more seconds are recorded", || (clusters("0002.mkv") >= 2).then_some(()));
     node.hearing(&["close", hearing]);
     until("the record is closed", || record.sheet()["closed"].is_i64().then_some(()));
+    called
 }
 
-fn assert_pictures(record: &Record, sheet: &Value, seat: u8, name: &str) {
+/// Every frame of both parts is there, of those that were drawn after `begin`, and none of the recess.
+fn assert_pictures(record: &Record, sheet: &Value, (seat, name): (u8, &str), begin: i64) {
     let epoch = sheet["epoch"].as_i64().expect("it has begun");
     let mut found = BTreeSet::new();
     for file in record.files(&format!("{name}-video")) {
@@ -62,10 +66,8 @@ fn assert_pictures(record: &Record, sheet: &Value, seat: u8, name: &str) {
     }
     let runs = runs(sheet);
     assert_eq!(runs.len(), 2, "{sheet:#}");
-    for (n, (from, to)) in runs.iter().enumerate() {
-        // A witness is recorded from being called on, which begins with a key frame that has to be asked for.
-        let late = if n == 0 && seat == WITNESS { CALLED } else { MARGIN };
-        let wanted = frames(from + late, to - MARGIN);
+    for (n, (from, to)) in runs.iter().copied().enumerate() {
+        let wanted = frames(begin.max(from + MARGIN), to - MARGIN);
         let missing: Vec<_> = wanted.filter(|frame| !found.contains(frame)).collect();
         assert!(missing.is_empty(), "{name}: of {} frames are missing in part {n}: {missing:?}", found.len());
     }
@@ -140,5 +142,6 @@ const WITNESS: u8 = 1;
 const FPS: u8 = 15;
 /// Frames this near to an order may fall on either side of it: capture times come from the sender's reports.
 const MARGIN: i64 = 200_000;
-const CALLED: i64 = 1_500_000;
+/// The record of a witness begins with a key frame, which has to be asked for.
+const KEY_FRAME: i64 = 1_000_000;
 const RECESS: i64 = 2_000_000;

@@ -17,7 +17,6 @@ fn a_home_killed_in_session_comes_back_into_session_and_hardly_anything_is_lost(
     for track in TRACKS {
         let files = record.files(track);
         let lost = killed - record.last_captured(files.last().expect("the track was recorded"));
-        eprintln!("{track}: {} ms lost", lost / 1000);
         assert!(lost <= LOST, "{track}: {} ms are lost", lost / 1000);
     }
     sitting.court.start(TRIPARTITE);

@@ -62,7 +62,7 @@ impl Sitting {
         })
     }
 
-    /// Looks and listens for a while, and expects that `viewer` sees and hears `other` all the time.
+    /// Expects that `viewer` saw and heard `other` for `seconds`.
     pub(crate) fn assert_meet(seen: &HashMap<String, Seen>, viewer: &str, other: &str, seconds: u32) {
         let picture = &seen[&format!("{other}/video")];
         assert!(picture.frames >= seconds * 5, "{viewer} saw {} frames of {other}", picture.frames);

@@ -84,6 +84,9 @@ impl Zones {
         let (node, client) = (self.node(zone), self.client(zone));
         ip(&["netns", "add", &node]);
         ip(&["netns", "add", &client]);
+        for namespace in [&node, &client] {
+            without_ipv6(namespace);
+        }
         ip(&["link", "add", "access", "netns", &node, "type", "veth", "peer", "name", "access", "netns", &client]);
         for (namespace, address) in [(&node, zone.address), (&client, zone.client)] {
             ip(&["-n", namespace, "addr", "add", &format!("{address}/24"), "dev", "access"]);
@@ -113,6 +116,13 @@ impl Drop for Zones {
             }
         }
     }
+}
+
+/// An IPv6 address that comes up by itself seconds later is a change of network to a browser, which then drops what it loads.
+fn without_ipv6(namespace: &str) {
+    let script =
+        "echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6; echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6";
+    ip(&["netns", "exec", namespace, "sh", "-c", script]);
 }
 
 fn ip(arguments: &[&str]) {

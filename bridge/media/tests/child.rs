@@ -1,8 +1,10 @@
 //! Real children: the sandbox seen from inside, and media through it.
 
 use std::collections::BTreeSet;
+use std::fs::{self, Permissions};
 use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -114,8 +116,13 @@ fn from_inside_no_file_network_process_or_code_can_be_reached() {
 
 #[test]
 fn the_sandbox_stands_without_root_as_well() {
+    // The build may lie below a home directory that only its owner may enter.
+    let open_to_all = Permissions::from_mode(0o755);
+    let directory = tempfile::Builder::new().permissions(open_to_all).tempdir().expect("a temporary directory");
+    let program = directory.path().join("hearing-media");
+    fs::copy(PROGRAM, &program).expect("the child is copied");
     for probe in Probe::ALL {
-        let mut command = Command::new(PROGRAM);
+        let mut command = Command::new(&program);
         command.args(["--probe", probe.name()]);
         if rustix::process::geteuid().is_root() {
             command.uid(NOBODY).gid(NOBODY);

@@ -210,7 +210,7 @@ fn description(task: Task) -> String {
         Task::Decode(codec) => (coded_caps(codec).to_owned(), decoder(codec).to_owned()),
         Task::Still(codec) => (coded_caps(codec).to_owned(), format!("{} ! jpegenc quality=80", decoder(codec))),
         Task::EncodePicture(shape) => (raw_caps(shape), encoder(shape)),
-        Task::EncodeSound => (SOUND_CAPS.to_owned(), "opusenc frame-size=20 bitrate=32000".to_owned()),
+        Task::EncodeSound => (SOUND_CAPS.to_owned(), "opusenc frame-size=20 bitrate=32000 complexity=1".to_owned()),
     };
     format!(
         "appsrc name=in format=time block=true max-buffers=8 max-bytes=0 max-time=0 caps=\"{caps}\" ! {elements} \

@@ -1,3 +1,5 @@
+//! The clock of a peer and the mapping of its times, in virtual time.
+
 use std::time::Duration;
 
 use super::*;

@@ -3,15 +3,16 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hearing_config::{HearingId, NodeId, Timestamp, Zone};
+use hearing_config::{HearingId, NodeId, Zone};
 use hearing_signaling::hearing::{MediaPlan, MediaReport, Phase, RecordOrder};
 use hearing_signaling::registry::{HearingHandle, Refusal};
 use metrics::counter;
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
+use crate::net::clock::NodeClock;
 use crate::record::{HearingRecord, Meta, RecordEvent, Recorder};
-use crate::router::{Attach, Command, Event, LegId, Place, WorkerHandle};
+use crate::router::{Attach, Command, Event, Leg, LegId, Place, WorkerHandle};
 use crate::trunk::Trunks;
 use crate::workers::Workers;
 
@@ -32,6 +33,8 @@ pub(crate) struct Parts {
     pub(crate) trunks: Trunks,
     /// Its recorder.
     pub(crate) recorder: Recorder,
+    /// Its clock for media.
+    pub(crate) clock: NodeClock,
 }
 
 /// A hearing that sits here, as others need to know it.
@@ -72,8 +75,13 @@ impl Sittings {
         tell(&worker, Command::Open { hearing, zone: self.parts.zone.clone(), events });
         let seated = Seated { worker: worker.clone(), plans: plans.clone() };
         self.seated.lock().unwrap_or_else(PoisonError::into_inner).insert(hearing, seated);
-        let record = if home.is_none() { self.record(hearing, &handle, &worker).await? } else { None };
-        self.parts.trunks.carry(hearing, handle.clone(), home, worker.clone()).await?;
+        let record = match self.equip(hearing, &handle, home, &worker).await {
+            Ok(record) => record,
+            Err(refusal) => {
+                self.end(hearing).await;
+                return Err(refusal);
+            }
+        };
         let sitting = Sitting {
             hearing,
             handle,
@@ -82,6 +90,7 @@ impl Sittings {
             reports,
             record,
             trunks: self.parts.trunks.clone(),
+            clock: self.parts.clock,
             began: false,
         };
         let all = self.clone();
@@ -90,6 +99,19 @@ impl Sittings {
             all.end(hearing).await;
         });
         Ok(())
+    }
+
+    /// Its record, when it is at home here, and its place on the trunks.
+    async fn equip(
+        &self,
+        hearing: HearingId,
+        handle: &HearingHandle,
+        home: Option<NodeId>,
+        worker: &WorkerHandle,
+    ) -> Result<Option<Record>, Refusal> {
+        let record = if home.is_none() { self.record(hearing, handle, worker).await? } else { None };
+        self.parts.trunks.carry(hearing, handle.clone(), home, worker.clone()).await?;
+        Ok(record)
     }
 
     async fn end(&self, hearing: HearingId) {
@@ -112,9 +134,8 @@ impl Sittings {
         let (events, reports) = mpsc::channel(EVENTS);
         match self.parts.recorder.open(hearing, Meta::from(&view), events) {
             Ok((leg, record)) => {
-                let id = LegId::fresh();
-                tell(worker, Command::Attach(Attach { hearing, id, place: Place::Record, ufrag: None, leg }));
-                Ok(Some(Record { record: Some(record), reports }))
+                let id = hang(worker, hearing, leg);
+                Ok(Some(Record { record: Some(record), leg: id, reports }))
             }
             Err(fault) => {
                 error!(hearing = %hearing, %fault, "no record");
@@ -128,6 +149,7 @@ impl Sittings {
 /// The recorder's end of a hearing that is at home here.
 struct Record {
     record: Option<HearingRecord>,
+    leg: LegId,
     reports: mpsc::Receiver<RecordEvent>,
 }
 
@@ -140,6 +162,7 @@ struct Sitting {
     reports: mpsc::Receiver<Event>,
     record: Option<Record>,
     trunks: Trunks,
+    clock: NodeClock,
     /// True once the record was ordered to run: the next order to stop may be the end of the hearing.
     began: bool,
 }
@@ -165,7 +188,7 @@ impl Sitting {
         let order = plan.record;
         tell(&self.worker, Command::Plan { hearing: self.hearing, plan });
         let Some(Record { record: Some(record), .. }) = &self.record else { return };
-        if let Err(fault) = record.order(order, Timestamp::now()) {
+        if let Err(fault) = record.order(order, self.clock.now()) {
             error!(hearing = %self.hearing, %fault, "the recorder takes no orders");
         }
         self.began |= order == RecordOrder::Run;
@@ -187,10 +210,7 @@ impl Sitting {
                 info!(hearing = %self.hearing, seat = %seat, reason, "seat disconnected");
                 MediaReport::Disconnected { seat }
             }
-            Event::LegClosed(leg, reason) => {
-                warn!(hearing = %self.hearing, ?leg, reason, "leg closed");
-                return;
-            }
+            Event::LegClosed(leg, reason) => return self.leg_closed(leg, &reason).await,
             Event::TrackUp(info) => {
                 let track = info.id;
                 self.trunks.track_up(self.hearing, info).await;
@@ -206,6 +226,17 @@ impl Sitting {
         self.media(report).await;
     }
 
+    /// A leg that ended by itself is hung on anew: nobody else would.
+    async fn leg_closed(&mut self, leg: LegId, reason: &str) {
+        warn!(hearing = %self.hearing, ?leg, reason, "leg closed");
+        match &mut self.record {
+            Some(Record { record: Some(record), leg: own, .. }) if *own == leg => {
+                *own = hang(&self.worker, self.hearing, record.leg());
+            }
+            _ => self.trunks.leg_closed(self.hearing, leg).await,
+        }
+    }
+
     async fn media(&self, report: MediaReport) {
         if self.handle.report(report).await.is_err() {
             counter!("hearing_media_reports_lost_total").increment(1);
@@ -219,6 +250,13 @@ impl Sitting {
             error!(hearing = %self.hearing, %fault, "the record did not close");
         }
     }
+}
+
+/// Hangs the recorder on a hearing's router.
+fn hang(worker: &WorkerHandle, hearing: HearingId, leg: Box<dyn Leg>) -> LegId {
+    let id = LegId::fresh();
+    tell(worker, Command::Attach(Attach { hearing, id, place: Place::Record, ufrag: None, leg }));
+    id
 }
 
 /// A command that does not fit is counted by the worker's handle; the plan that follows sets right what can be.

@@ -1,7 +1,7 @@
 //! One hearing in the writer: its orders, its clock corrections, its tracks, and what it tells of them.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ use super::sink::Sink;
 use super::track::Track;
 use super::writer::Opening;
 use super::{Error, PREROLL, RecordEvent};
+use crate::router::DRAIN;
 
 /// A hearing that is being recorded.
 pub(super) struct Hearing {
@@ -37,6 +38,8 @@ pub(super) struct Hearing {
     told_fault: Option<String>,
     /// The tracks that were told last.
     told: Option<Vec<TrackId>>,
+    /// Tracks of which something came that was captured after the last order to end: nothing older can follow.
+    past: BTreeSet<TrackId>,
     ending: Option<Ending>,
 }
 
@@ -44,6 +47,8 @@ struct Ending {
     reply: oneshot::Sender<Result<(), Error>>,
     /// The hearing is closed, not only this process.
     close: bool,
+    /// Until then what was captured before the order to end is still taken; `None` when nothing is any more.
+    drain: Option<Instant>,
     until: Instant,
 }
 
@@ -62,6 +67,7 @@ impl Hearing {
             fault: None,
             told_fault: None,
             told: None,
+            past: BTreeSet::new(),
             ending: None,
         }
     }
@@ -71,6 +77,7 @@ impl Hearing {
             return;
         }
         self.sheet_changed = true;
+        self.past.clear();
         if order == RecordOrder::Run {
             for (_, mut preroll) in std::mem::take(&mut self.prerolls) {
                 preroll.drain(at.plus(-PREROLL)).for_each(|(captured, frame)| self.write(now, captured, &frame));
@@ -80,7 +87,7 @@ impl Hearing {
 
     /// A frame, as the order in force when it was captured wants it.
     pub(super) fn frame(&mut self, now: Instant, frame: Box<Arrived>) {
-        if self.ending.is_some() {
+        if self.ending.as_ref().is_some_and(|ending| ending.drain.is_none()) {
             return;
         }
         let captured = self.correct(&frame);
@@ -92,7 +99,10 @@ impl Hearing {
             Some(order) => match order.what {
                 What::Run => self.write(now, captured, &frame),
                 What::Pause => self.each(frame.track, |track| track.pause(order.reason)),
-                What::Off => self.each(frame.track, |track| track.end(StartReason::Resume)),
+                What::Off => {
+                    self.past.insert(frame.track);
+                    self.each(frame.track, |track| track.end(StartReason::Resume));
+                }
             },
             None if captured >= epoch => self.write(now, captured, &frame),
             None => {}
@@ -102,6 +112,7 @@ impl Hearing {
     /// Writes what waits, and tells what changed. True when the hearing has ended.
     pub(super) fn commit(&mut self, now: Instant, wall: Timestamp) -> bool {
         self.end_paused(wall);
+        self.end_drained(now);
         let mut failed: Vec<String> =
             self.tracks.values_mut().filter_map(|t| t.commit().err()).map(|e| e.to_string()).collect();
         if self.sheet_changed {
@@ -124,14 +135,35 @@ impl Hearing {
         self.tracks.values_mut().flat_map(Track::sinks)
     }
 
-    /// Ends the record in this process; `reply` hears when everything is durable. `close` ends it for good.
+    /// Ends the record in this process; `reply` hears when everything is durable. `close` ends it for good, once what was
+    /// captured before the order to end has come, at most [`DRAIN`] later.
     pub(super) fn end(&mut self, now: Instant, close: bool, reply: oneshot::Sender<Result<(), Error>>) {
-        self.tracks.values_mut().for_each(|track| track.end(StartReason::Restart));
-        self.ending = Some(Ending { reply, close, until: now + PATIENCE });
+        let drain = self.ordered_off().filter(|_| close).map(|_| now + DRAIN);
+        self.ending = Some(Ending { reply, close, drain, until: now + DRAIN + PATIENCE });
+        if drain.is_none() {
+            self.tracks.values_mut().for_each(|track| track.end(StartReason::Restart));
+        }
+    }
+
+    /// Stops waiting for what was captured before the order to end.
+    fn end_drained(&mut self, now: Instant) {
+        let waits = self.ordered_off().is_some_and(|off| {
+            let mut live = self.tracks.iter().filter(|(_, track)| track.was_fed_at(off.plus(-LATEST)));
+            live.any(|(id, _)| !self.past.contains(id))
+        });
+        let Some(ending) = &mut self.ending else { return };
+        if ending.drain.take_if(|until| !waits || *until <= now).is_some() {
+            self.tracks.values_mut().for_each(|track| track.end(StartReason::Restart));
+        }
+    }
+
+    fn ordered_off(&self) -> Option<Timestamp> {
+        self.sheet.orders.last().filter(|order| order.what == What::Off).map(|order| order.at)
     }
 
     fn finish(&mut self, now: Instant, wall: Timestamp) -> bool {
-        let settled = !self.sheet_changed && self.tracks.values().all(Track::is_settled);
+        let drained = self.ending.as_ref().is_some_and(|ending| ending.drain.is_none());
+        let settled = drained && !self.sheet_changed && self.tracks.values().all(Track::is_settled);
         let Some(ending) = self.ending.take_if(|ending| settled || now >= ending.until) else { return false };
         let mut result = match &self.fault {
             _ if settled => Ok(()),
@@ -139,8 +171,7 @@ impl Hearing {
             None => Err(Error::Unwritten("the disk is too slow".to_owned())),
         };
         if ending.close && self.sheet.epoch.is_some() {
-            let last = self.sheet.orders.last().filter(|order| order.what == What::Off);
-            self.sheet.closed = Some(last.map_or(wall, |order| order.at));
+            self.sheet.closed = Some(self.ordered_off().unwrap_or(wall));
             result = result.and(self.sheet.write(&self.folder));
         }
         if let Err(error) = &result {
@@ -174,7 +205,7 @@ impl Hearing {
 
     /// Ends the segments of tracks from which nothing has come since the order to pause.
     fn end_paused(&mut self, wall: Timestamp) {
-        let last = self.sheet.orders.last().filter(|order| order.at <= wall.plus(-CLOCK_LIMIT));
+        let last = self.sheet.orders.last().filter(|order| order.at <= wall.plus(-LATEST));
         let Some(&order) = last else { return };
         for track in self.tracks.values_mut() {
             match order.what {
@@ -234,8 +265,10 @@ impl Hearing {
     }
 }
 
+/// What comes later than this after its capture, in microseconds, is not waited for when the record stops.
+const LATEST: i64 = DRAIN.as_micros() as i64;
 /// Captured times may differ from arrivals by this many microseconds before the sender's clock is taken to be wrong.
-const CLOCK_LIMIT: i64 = 1_000_000;
+const CLOCK_LIMIT: i64 = LATEST;
 /// A fault is over when nothing has gone wrong for this long.
 const CALM: Duration = Duration::from_secs(1);
 /// How long the end of a record waits for the disk.

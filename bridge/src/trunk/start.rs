@@ -63,8 +63,8 @@ impl Trunks {
         check(&settings, &tls)?;
         let (rehearsals, rehearsed) = mpsc::channel(1);
         let gate = Gate::new(settings.own.zone.clone(), settings.policy.clone());
-        let own = settings.own.clone();
-        let shared = Shared { own, gate, registry, tls, rehearsals };
+        let (own, clock) = (settings.own.clone(), settings.clock);
+        let shared = Shared { own, clock, gate, registry, tls, rehearsals };
         let mut builder = Builder::new(&settings, Arc::new(shared))?;
         for peer in &settings.peers {
             builder.add(peer)?;

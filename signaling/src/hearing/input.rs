@@ -69,6 +69,14 @@ pub enum Action {
     Sign,
     /// 闭庭: ends the hearing and its record.
     Close,
+    /// The acting seat has switched its own microphone or camera on or off, or has none: the others shall know why they hear or
+    /// see nothing. It changes nothing about who may.
+    SetDevices {
+        /// True while its microphone is on.
+        microphone: bool,
+        /// True while its camera is on.
+        camera: bool,
+    },
 }
 
 impl Action {
@@ -85,7 +93,7 @@ impl Action {
             | Self::Dismiss { .. }
             | Self::GiveFloor { .. } => Permission::ControlFloor,
             Self::Open | Self::Recess { .. } | Self::Resume | Self::Sign | Self::Close => Permission::ControlSession,
-            Self::RaiseHand | Self::LowerHand => Permission::Publish,
+            Self::RaiseHand | Self::LowerHand | Self::SetDevices { .. } => Permission::Publish,
         }
     }
 
@@ -108,6 +116,7 @@ impl Action {
             Self::Resume => "resume",
             Self::Sign => "sign",
             Self::Close => "close",
+            Self::SetDevices { .. } => "set-devices",
         }
     }
 }

@@ -68,6 +68,7 @@ impl Hearing {
             Action::Resume => return self.resume(now),
             Action::Sign => self.sign(now)?,
             Action::Close => self.close(now),
+            Action::SetDevices { microphone, camera } => self.set_devices(actor, microphone, camera, now)?,
         }
         Ok(Reply::Done)
     }
@@ -167,6 +168,7 @@ impl Hearing {
             seat.presence = presence;
             seat.identity = None;
             seat.hand = false;
+            (seat.microphone_off, seat.camera_off) = (false, false);
         });
         self.take_floor(id, now);
     }
@@ -201,6 +203,19 @@ impl Hearing {
             });
         }
         self.change_seat(id, now, |seat| seat.hand = up);
+        Ok(())
+    }
+
+    fn set_devices(
+        &mut self,
+        actor: Option<SeatId>,
+        microphone: bool,
+        camera: bool,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let what = Action::SetDevices { microphone, camera }.what();
+        let id = actor.ok_or(Refusal::Forbidden { role: "court operator", what })?;
+        self.change_seat(id, now, |seat| (seat.microphone_off, seat.camera_off) = (!microphone, !camera));
         Ok(())
     }
 

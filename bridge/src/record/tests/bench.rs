@@ -62,7 +62,7 @@ impl Bench {
         let clock = WallClock::now();
         let opening = Opening { hearing, folder: folder.to_owned(), sheet, events };
         Self {
-            leg: RecordLeg::new(hearing, clock, sender),
+            leg: RecordLeg::new(hearing, clock, sender, 0),
             queue,
             hearing: Hearing::new(opening),
             events: received,

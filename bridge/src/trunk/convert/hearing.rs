@@ -34,6 +34,7 @@ pub(in crate::trunk) fn action_to(action: Action) -> wire::Action {
         Action::Resume => wire::Action::Resume,
         Action::Sign => wire::Action::Sign,
         Action::Close => wire::Action::Close,
+        Action::SetDevices { microphone, camera } => wire::Action::SetDevices { microphone, camera },
     }
 }
 
@@ -54,6 +55,7 @@ pub(in crate::trunk) fn action_from(action: wire::Action) -> Action {
         wire::Action::Resume => Action::Resume,
         wire::Action::Sign => Action::Sign,
         wire::Action::Close => Action::Close,
+        wire::Action::SetDevices { microphone, camera } => Action::SetDevices { microphone, camera },
     }
 }
 

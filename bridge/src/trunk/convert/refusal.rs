@@ -69,7 +69,7 @@ fn role_word(text: &str) -> &'static str {
 const OPERATOR: &str = "court operator";
 
 /// The words of signaling's actions, and what it says besides.
-const WORDS: [&str; 18] = [
+const WORDS: [&str; 19] = [
     "admit",
     "refuse",
     "remove",
@@ -85,6 +85,7 @@ const WORDS: [&str; 18] = [
     "resume",
     "sign",
     "close",
+    "set-devices",
     "ask for the floor before being called",
     "have the floor now",
     "be called or dismissed",

@@ -28,6 +28,8 @@ fn seat_view() -> SeatView {
         muted: true,
         apart: true,
         hand: false,
+        microphone_off: true,
+        camera_off: false,
         required: vec![Kind::Video],
     }
 }
@@ -115,6 +117,7 @@ fn every_action_crosses_unchanged() {
         Action::Resume,
         Action::Sign,
         Action::Close,
+        Action::SetDevices { microphone: true, camera: false },
     ] {
         let what = action.what();
         let refusal = Refusal::WrongPhase { what, phase: "closed".into() };

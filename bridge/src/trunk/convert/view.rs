@@ -108,6 +108,8 @@ pub(super) fn seat_view_to(seat: SeatView) -> wire::SeatView {
         muted: seat.muted,
         apart: seat.apart,
         hand: seat.hand,
+        microphone_off: seat.microphone_off,
+        camera_off: seat.camera_off,
         required: seat.required.into_iter().map(kind_to).collect(),
     }
 }
@@ -125,6 +127,8 @@ pub(super) fn seat_view_from(seat: wire::SeatView) -> Result<SeatView, Invalid> 
         muted: seat.muted,
         apart: seat.apart,
         hand: seat.hand,
+        microphone_off: seat.microphone_off,
+        camera_off: seat.camera_off,
         required: seat.required.into_iter().map(kind_from).collect(),
     })
 }

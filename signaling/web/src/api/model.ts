@@ -54,6 +54,10 @@ export interface SeatView {
   muted: boolean
   apart: boolean
   hand: boolean
+  /** The seat has switched its own microphone off, or has none. */
+  microphone_off: boolean
+  /** The same of its camera. */
+  camera_off: boolean
   required: Kind[]
 }
 
@@ -112,6 +116,7 @@ export type Action =
   | { action: 'refuse' | 'remove' | 'mute' | 'unmute' | 'call' | 'dismiss' | 'give-floor'; seat: string }
   | { action: 'raise-hand' | 'lower-hand' | 'open' | 'resume' | 'sign' | 'close' }
   | { action: 'recess'; reason: PauseReason }
+  | { action: 'set-devices'; microphone: boolean; camera: boolean }
 
 export interface Joined {
   session: string

@@ -13,8 +13,8 @@ mod value;
 
 pub use codec::{Decoder, Error, HEADER_LEN, encode};
 pub use hearing::{
-    Action, Answer, Ask, Board, Change, Entry, Grant, HearingView, Identity, Join, Joined, LiveSeat, Phase, Presence,
-    RecordState, RecordView, Refusal, Reply, Report, Request, SeatQuality, SeatReport, SeatView, Unfollow, Update,
+    Action, Answer, Ask, Board, Change, Entry, Grant, HearingView, Identity, Join, Joined, LiveSeat, Mark, Phase, Presence,
+    Proof, RecordState, RecordView, Refusal, Reply, Report, Request, SeatQuality, SeatReport, SeatView, Unfollow, Update,
     UpdateKind,
 };
 pub use link::{Hello, Ping, Pong, Welcome};

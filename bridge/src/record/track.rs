@@ -89,7 +89,6 @@ impl Track {
         let payloads = frame.frame.packets.iter().map(|packet| &packet.payload[..]);
         let data = match depacketize::frame(format(frame.codec), Framing::LengthPrefixed, payloads) {
             Ok(data) => data,
-            Err(error @ depacketize::Error::Unsupported(_)) => return Err(io::Error::other(error)),
             Err(_) => {
                 self.miss_frame(GapReason::Malformed);
                 return Ok(());

@@ -137,7 +137,9 @@ fn full_seat(id: u8) -> SeatView {
 
 fn full_record() -> RecordView {
     let tracks = (0..192).map(|_| format!("{}/audio", "s".repeat(32))).collect();
-    RecordView { state: RecordState::Faulty, tracks, fault: Some("x".repeat(500)) }
+    let text = |length| Some("x".repeat(length));
+    let proof = Proof { binding: text(64), integrity: text(100), witness: text(32) };
+    RecordView { state: RecordState::Faulty, tracks, fault: text(500), warning: text(200), proof }
 }
 
 fn full_live(seat: u8) -> LiveSeat {

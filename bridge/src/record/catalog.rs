@@ -104,7 +104,7 @@ pub(super) fn segments(folder: &Path) -> io::Result<Vec<SegmentFile>> {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
         if let Some(number) = name.strip_suffix(".mkv").and_then(|number| number.parse().ok()) {
-            segments.push(SegmentFile { number, path: entry.path(), bytes: entry.metadata()?.len() });
+            segments.push(SegmentFile { number, path: entry.path(), bytes: fs::metadata(entry.path())?.len() });
         }
     }
     segments.sort_by_key(|segment| segment.number);

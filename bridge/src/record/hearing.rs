@@ -2,25 +2,36 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use hearing_config::{SeatId, Timestamp, TrackId};
+use hearing_proto::manifest::Entry;
 use hearing_signaling::hearing::RecordOrder;
 use tokio::sync::{mpsc, oneshot};
 
+use super::books::Books;
 use super::index::StartReason;
 use super::leg::Arrived;
+use super::place::Place;
 use super::preroll::Preroll;
+use super::seal::Seal;
 use super::sheet::{Sheet, What};
 use super::sink::Sink;
 use super::track::Track;
 use super::writer::Opening;
-use super::{Error, PREROLL, RecordEvent};
+use super::{Error, PREROLL, RecordEvent, Space};
+use crate::trunk::CrossingVerdict;
 
 /// A hearing that is being recorded.
 pub(super) struct Hearing {
     folder: PathBuf,
+    /// The record's folder on the spill disk, if there is one.
+    spill: Option<PathBuf>,
+    /// The disk is full and new files go to the spill disk.
+    spilling: bool,
+    pub(super) books: Books,
     sheet: Sheet,
     /// The sheet on the disk is older.
     sheet_changed: bool,
@@ -37,11 +48,13 @@ pub(super) struct Hearing {
     told_fault: Option<String>,
     /// The tracks that were told last.
     told: Option<Vec<TrackId>>,
+    /// The limit of free space that was told last.
+    told_warning: Option<u8>,
     ending: Option<Ending>,
 }
 
 struct Ending {
-    reply: oneshot::Sender<Result<(), Error>>,
+    reply: oneshot::Sender<Result<Option<Seal>, Error>>,
     /// The hearing is closed, not only this process.
     close: bool,
     until: Instant,
@@ -49,9 +62,13 @@ struct Ending {
 
 impl Hearing {
     pub(super) fn new(opening: Opening) -> Self {
-        let Opening { hearing: _, folder, sheet, events } = opening;
+        let Opening { hearing: _, folder, spill, signing, clocks, sheet, events } = opening;
+        let books = Books::new(folder.clone(), spill.clone(), signing, clocks);
         Self {
             folder,
+            spill,
+            spilling: false,
+            books,
             sheet,
             sheet_changed: false,
             tracks: BTreeMap::new(),
@@ -62,6 +79,7 @@ impl Hearing {
             fault: None,
             told_fault: None,
             told: None,
+            told_warning: None,
             ending: None,
         }
     }
@@ -72,6 +90,7 @@ impl Hearing {
         }
         self.sheet_changed = true;
         if order == RecordOrder::Run {
+            self.open_books(now);
             for (_, mut preroll) in std::mem::take(&mut self.prerolls) {
                 preroll.drain(at.plus(-PREROLL)).for_each(|(captured, frame)| self.write(now, captured, &frame));
             }
@@ -102,62 +121,156 @@ impl Hearing {
     /// Writes what waits, and tells what changed. True when the hearing has ended.
     pub(super) fn commit(&mut self, now: Instant, wall: Timestamp) -> bool {
         self.end_paused(wall);
-        let mut failed: Vec<String> =
-            self.tracks.values_mut().filter_map(|t| t.commit().err()).map(|e| e.to_string()).collect();
-        if self.sheet_changed {
-            match self.sheet.write(&self.folder) {
-                Ok(()) => self.sheet_changed = false,
-                Err(error) => failed.push(error.to_string()),
-            }
+        if self.sheet.is_open() {
+            self.open_books(now);
         }
-        if let Some(reason) = failed.pop() {
-            self.trouble = Some((reason, now));
+        let failed: Vec<io::Error> = self.tracks.values_mut().filter_map(|track| track.commit().err()).collect();
+        let is_full = failed.iter().any(|error| error.kind() != io::ErrorKind::Other);
+        if let Some(error) = failed.into_iter().next_back() {
+            self.trouble = Some((error.to_string(), now));
         }
+        if is_full {
+            self.spill();
+        }
+        self.keep_books(now);
         self.trouble.take_if(|(_, at)| now.saturating_duration_since(*at) > CALM);
         self.fault = self.trouble.as_ref().map(|(reason, _)| reason.clone());
         self.report(now);
         self.finish(now, wall)
     }
 
-    /// Every file that may have to be made durable.
-    pub(super) fn sinks(&mut self) -> impl Iterator<Item = &mut Sink> {
-        self.tracks.values_mut().flat_map(Track::sinks)
+    /// What has become durable goes into the manifest, and the manifest to the disk.
+    pub(super) fn keep_books(&mut self, now: Instant) {
+        for track in self.tracks.values_mut() {
+            track.take_entries().into_iter().for_each(|entry| self.books.append(entry));
+        }
+        let spans = self.tracks.values_mut().flat_map(Track::sinks).flat_map(|sink| sink.take_pieces().collect::<Vec<_>>());
+        self.books.cover(spans.collect());
+        if self.sheet_changed && self.ending.as_ref().is_none_or(|ending| !ending.close) {
+            self.sheet_changed = !self.books.write_sheet(&self.sheet);
+        }
+        self.books.commit(now, &self.events);
+        if let Some(trouble) = self.books.take_trouble() {
+            self.trouble = Some((trouble, now));
+        }
     }
 
-    /// Ends the record in this process; `reply` hears when everything is durable. `close` ends it for good.
-    pub(super) fn end(&mut self, now: Instant, close: bool, reply: oneshot::Sender<Result<(), Error>>) {
+    /// What a gate says.
+    pub(super) fn crossing(&mut self, verdict: &CrossingVerdict) {
+        self.books.crossing(&self.sheet, verdict);
+    }
+
+    /// How much room is left, and the limit below which that is.
+    pub(super) fn space(&mut self, room: Space, limit: Option<u8>) {
+        if room.bytes < SPILL_BELOW && self.sheet.is_open() {
+            self.spill();
+        }
+        let warning = limit.map(|limit| {
+            format!("录像磁盘剩余不足 {limit} % ({} %) the record's disk has less than {limit} % left", room.percent)
+        });
+        if self.told_warning == limit || self.events.try_send(RecordEvent::Warning(warning.clone())).is_err() {
+            return;
+        }
+        self.told_warning = limit;
+        if let Some(text) = warning {
+            self.books.append(Entry::Note { text, by: None });
+        }
+    }
+
+    /// The writer could do nothing for this long: the disk stood still.
+    pub(super) fn stood_still(&mut self, span: Duration) {
+        let reason = format!("the disk took nothing for {:.1} s", span.as_secs_f64());
+        self.books.fault("disk", &reason, false);
+        self.books.fault("disk", &reason, true);
+        // What was told of the hearing meanwhile is told again.
+        self.told = None;
+    }
+
+    /// New files go to the spill disk, if there is one.
+    pub(super) fn spill(&mut self) {
+        if self.spill.is_none() || self.spilling {
+            return;
+        }
+        tracing::error!(hearing = %self.sheet.hearing, "the disk of the record is full: it goes on on the spill disk");
+        self.spilling = true;
+        self.books.use_reserve();
+        self.books.fault("disk", "full: new files go to the spill disk", false);
+        self.tracks.values_mut().for_each(Track::spill);
+    }
+
+    /// Every file that may have to be made durable.
+    pub(super) fn sinks(&mut self) -> impl Iterator<Item = &mut Sink> {
+        self.tracks.values_mut().flat_map(Track::sinks).chain(self.books.sink())
+    }
+
+    /// Ends the record in this process; `reply` hears when everything is durable. `close` ends it for good: then it is
+    /// sealed as well.
+    pub(super) fn end(&mut self, now: Instant, close: bool, reply: oneshot::Sender<Result<Option<Seal>, Error>>) {
+        if close && self.sheet.epoch.is_some() {
+            self.open_books(now);
+        }
         self.tracks.values_mut().for_each(|track| track.end(StartReason::Restart));
         self.ending = Some(Ending { reply, close, until: now + PATIENCE });
     }
 
     fn finish(&mut self, now: Instant, wall: Timestamp) -> bool {
-        let settled = !self.sheet_changed && self.tracks.values().all(Track::is_settled);
-        let Some(ending) = self.ending.take_if(|ending| settled || now >= ending.until) else { return false };
-        let mut result = match &self.fault {
-            _ if settled => Ok(()),
-            Some(fault) => Err(Error::Unwritten(fault.clone())),
-            None => Err(Error::Unwritten("the disk is too slow".to_owned())),
+        let Some(ending) = &self.ending else { return false };
+        let (close, late) = (ending.close, now >= ending.until);
+        let is_kept = !self.sheet_changed && self.tracks.values().all(Track::is_settled);
+        let done = match (close && self.sheet.epoch.is_some(), is_kept || close && self.tracks.values().all(Track::is_settled)) {
+            (false, kept) => kept.then_some(Ok(None)),
+            (true, false) => None,
+            (true, true) => self.seal(now, wall),
         };
-        if ending.close && self.sheet.epoch.is_some() {
-            let last = self.sheet.orders.last().filter(|order| order.what == What::Off);
-            self.sheet.closed = Some(last.map_or(wall, |order| order.at));
-            result = result.and(self.sheet.write(&self.folder));
+        if done.is_none() && !late {
+            return false;
         }
+        let why = || self.fault.clone().unwrap_or_else(|| "the disk is too slow".to_owned());
+        let result = done.unwrap_or_else(|| Err(Error::Unwritten(why())));
         if let Err(error) = &result {
             tracing::error!(hearing = %self.sheet.hearing, %error, "record not complete");
         }
-        // Nobody may be waiting for the answer any more.
-        drop(ending.reply.send(result));
+        if let Some(ending) = self.ending.take() {
+            // Nobody may be waiting for the answer any more.
+            drop(ending.reply.send(result));
+        }
         true
+    }
+
+    /// One step of the end; `Some` when it is over.
+    fn seal(&mut self, now: Instant, wall: Timestamp) -> Option<Result<Option<Seal>, Error>> {
+        let last = self.sheet.orders.last().filter(|order| order.what == What::Off);
+        self.sheet.closed.get_or_insert(last.map_or(wall, |order| order.at));
+        match self.books.seal(now, &self.sheet) {
+            Ok(None) => None,
+            Ok(Some(seal)) => Some(Ok(Some(seal))),
+            Err(error) => {
+                self.trouble = Some((error.to_string(), now));
+                self.fault = Some(error.to_string());
+                None
+            }
+        }
+    }
+
+    /// Begins the manifest, or goes on with it. Without it nothing is recorded.
+    fn open_books(&mut self, now: Instant) {
+        if let Err(error) = self.books.open(&self.sheet, now) {
+            self.trouble = Some((error.to_string(), now));
+        }
     }
 
     fn write(&mut self, now: Instant, captured: Timestamp, frame: &Arrived) {
         let Some(epoch) = self.sheet.epoch else { return };
+        if !self.books.are_open() {
+            metrics::counter!("hearing_record_frames_lost_total", "reason" => "disk").increment(1);
+            return;
+        }
         let track = match self.tracks.entry(frame.track) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => {
-                let folder = self.folder.join(self.sheet.meta.folder(frame.track));
-                match Track::open(folder, epoch, now) {
+                let name = self.sheet.meta.folder(frame.track);
+                let place = Place::new(self.folder.clone(), self.spill.clone(), name, self.spilling);
+                match Track::open(place, epoch, now) {
                     Ok(track) => entry.insert(track),
                     Err(error) => {
                         self.trouble = Some((error.to_string(), now));
@@ -212,6 +325,8 @@ impl Hearing {
 
     fn report(&mut self, now: Instant) {
         if self.fault != self.told_fault {
+            let (reason, over) = (self.fault.as_ref().or(self.told_fault.as_ref()), self.fault.is_none());
+            self.books.fault("disk", reason.map_or("", |reason| reason), over);
             match &self.fault {
                 Some(reason) => {
                     tracing::error!(hearing = %self.sheet.hearing, reason, "record can't be written");
@@ -236,7 +351,9 @@ impl Hearing {
 
 /// Captured times may differ from arrivals by this many microseconds before the sender's clock is taken to be wrong.
 const CLOCK_LIMIT: i64 = 1_000_000;
+/// A disk with less room than this counts as full when there is another one to go on with.
+const SPILL_BELOW: u64 = 32 << 20;
 /// A fault is over when nothing has gone wrong for this long.
 const CALM: Duration = Duration::from_secs(1);
 /// How long the end of a record waits for the disk.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(20);

@@ -10,6 +10,7 @@ mod plan;
 mod rehearse;
 mod track;
 mod value;
+mod witness;
 
 pub use codec::{Decoder, Error, HEADER_LEN, encode};
 pub use hearing::{
@@ -25,6 +26,7 @@ pub use rehearse::{
     Rehearse, RehearseAnswer, RehearseAsk, RehearsePair, RehearseReport, RehearseSeat, RehearsedSeat, Tone,
 };
 pub use track::{KeyFrame, Refused, RefusedBy, Subscribe, TrackDown, TrackUp};
+pub use witness::{WitnessAnswer, WitnessAsk, WitnessWord};
 pub use value::{Codec, DenyReason, HearingId, Kind, PauseReason, Role, SessionId, TrackId};
 
 /// The version of everything in this module. A node refuses every other.

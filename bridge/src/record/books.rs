@@ -16,8 +16,7 @@ use super::reserve::Reserve;
 use super::seal::{self, Closing, Seal};
 use super::sheet::{self, Sheet};
 use super::sink::Sink;
-use super::{Error, RecordEvent, Signing};
-use crate::trunk::CrossingVerdict;
+use super::{Error, Judged, RecordEvent, Signing};
 
 /// The manifest of one hearing.
 pub(super) struct Books {
@@ -36,6 +35,8 @@ pub(super) struct Books {
     binding: Option<String>,
     told: Option<Proof>,
     reserve: Option<Reserve>,
+    /// Verdicts from before the record began.
+    crossings: Vec<Entry>,
 }
 
 enum State {
@@ -60,6 +61,7 @@ impl Books {
             binding: None,
             told: None,
             reserve: None,
+            crossings: Vec::new(),
         }
     }
 
@@ -77,7 +79,8 @@ impl Books {
             Found::Sealed(value) => self.state = State::Sealed(value),
             Found::Open(ledger) => {
                 self.state = State::Open(ledger);
-                self.narrator.present().collect::<Vec<_>>().into_iter().for_each(|entry| self.append(entry));
+                let before = std::mem::take(&mut self.crossings);
+                self.narrator.present().chain(before).collect::<Vec<_>>().into_iter().for_each(|e| self.append(e));
                 self.reserve = Reserve::take(&self.folder);
             }
         }
@@ -134,8 +137,14 @@ impl Books {
     }
 
     /// What a gate says.
-    pub(super) fn crossing(&mut self, sheet: &Sheet, verdict: &CrossingVerdict) {
-        self.append(narrate::crossing(&sheet.meta, verdict));
+    pub(super) fn crossing(&mut self, sheet: &Sheet, judged: &Judged) {
+        let entry = narrate::crossing(&sheet.meta, judged);
+        if self.are_open() {
+            self.append(entry);
+        } else if self.crossings.len() < CROSSINGS && !self.crossings.contains(&entry) {
+            // What was judged before the opening holds on.
+            self.crossings.push(entry);
+        }
     }
 
     /// The witness answers: its word, or the size from which it wants to be led on.
@@ -274,4 +283,6 @@ impl Books {
     }
 }
 
+/// The most verdicts that are kept until the record begins.
+const CROSSINGS: usize = 1_024;
 const RETRY: Duration = Duration::from_secs(1);

@@ -21,8 +21,7 @@ use super::sheet::{Sheet, What};
 use super::sink::Sink;
 use super::track::Track;
 use super::writer::Opening;
-use super::{Error, PREROLL, RecordEvent, Space};
-use crate::trunk::CrossingVerdict;
+use super::{Error, Judged, PREROLL, RecordEvent, Space};
 
 /// A hearing that is being recorded.
 pub(super) struct Hearing {
@@ -156,8 +155,8 @@ impl Hearing {
     }
 
     /// What a gate says.
-    pub(super) fn crossing(&mut self, verdict: &CrossingVerdict) {
-        self.books.crossing(&self.sheet, verdict);
+    pub(super) fn crossing(&mut self, judged: &Judged) {
+        self.books.crossing(&self.sheet, judged);
     }
 
     /// How much room is left, and the limit below which that is.

@@ -36,7 +36,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
-use hearing_config::{HearingId, NodeId, Timestamp, TrackId, Zone};
+use hearing_config::{HearingId, NodeId, Timestamp, TrackId, Verdict, Zone};
 use hearing_proto::manifest::{self, Cosignature, Der, Hash, Request, SignError, Signer};
 use hearing_signaling::hearing::{Proof, RecordOrder};
 use hearing_signaling::registry::Journaled;
@@ -49,7 +49,6 @@ pub use sheet::{Meta, Order, Seat, Sheet, What};
 pub use space::Space;
 
 use crate::router::Leg;
-use crate::trunk::CrossingVerdict;
 use backlog::WallClock;
 use leg::RecordLeg;
 use writer::{Control, Opening};
@@ -92,6 +91,19 @@ impl fmt::Debug for Signing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Signing").field("node", &self.node).field("zone", &self.zone).finish_non_exhaustive()
     }
+}
+
+/// What the gate between two zones said of a track.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judged {
+    /// The track.
+    pub track: TrackId,
+    /// The zone that it comes from.
+    pub from: Zone,
+    /// The zone that it wanted to enter.
+    pub to: Zone,
+    /// Whether it may.
+    pub verdict: Verdict,
 }
 
 /// What the recorder reports of one hearing.
@@ -184,7 +196,8 @@ impl Recorder {
     }
 }
 
-/// The record of one hearing.
+/// The record of one hearing; a handle to it.
+#[derive(Debug, Clone)]
 pub struct HearingRecord {
     hearing: HearingId,
     control: SyncSender<Control>,
@@ -212,8 +225,8 @@ impl HearingRecord {
     ///
     /// # Errors
     /// When the writer is gone.
-    pub fn crossing(&self, verdict: CrossingVerdict) -> Result<(), Error> {
-        send(&self.control, Control::Crossing(self.hearing, Box::new(verdict)))
+    pub fn crossing(&self, judged: Judged) -> Result<(), Error> {
+        send(&self.control, Control::Crossing(self.hearing, Box::new(judged)))
     }
 
     /// The witness's word on a [`RecordEvent::Cosign`], or the size from which it wants to be led on.

@@ -7,8 +7,8 @@ use hearing_proto::manifest::Entry;
 use hearing_signaling::hearing::{Change, Identity, Mark, PauseReason, Phase, Presence, RecordView, SeatView};
 use hearing_signaling::registry::Journaled;
 
+use super::Judged;
 use super::sheet::Meta;
-use crate::trunk::CrossingVerdict;
 
 /// Follows the journal of one hearing.
 pub(super) struct Narrator {
@@ -121,15 +121,15 @@ impl Narrator {
 }
 
 /// What the gate said of a track that was to be recorded or shown.
-pub(super) fn crossing(meta: &Meta, verdict: &CrossingVerdict) -> Entry {
-    let (word, reason) = match verdict.verdict {
+pub(super) fn crossing(meta: &Meta, judged: &Judged) -> Entry {
+    let (word, reason) = match judged.verdict {
         Verdict::Inspect => ("inspect", None),
         Verdict::Deny(reason) => ("deny", Some(reason.to_string())),
     };
     Entry::Crossing {
-        track: meta.folder(verdict.track),
-        origin: verdict.from.to_string(),
-        destination: verdict.to.to_string(),
+        track: meta.folder(judged.track),
+        origin: judged.from.to_string(),
+        destination: judged.to.to_string(),
         verdict: word.to_owned(),
         reconstructed: false,
         reason,

@@ -23,13 +23,13 @@ struct Work {
 }
 
 impl Syncer {
-    /// Starts the threads; they end with the syncer. `done` is called whenever a batch is durable.
-    pub(super) fn spawn(done: impl Fn() + Clone + Send + 'static) -> io::Result<Self> {
+    /// Starts the threads; they end with the syncer.
+    pub(super) fn spawn() -> io::Result<Self> {
         let (files, queue) = sync_channel(BATCH);
         let queue = Arc::new(Mutex::new(queue));
         for number in 0..THREADS {
-            let (queue, done) = (Arc::clone(&queue), done.clone());
-            thread::Builder::new().name(format!("record-sync-{number}")).spawn(move || run(&queue, &done))?;
+            let queue = Arc::clone(&queue);
+            thread::Builder::new().name(format!("record-sync-{number}")).spawn(move || run(&queue))?;
         }
         Ok(Self { files, left: Arc::default() })
     }
@@ -56,14 +56,12 @@ impl Syncer {
     }
 }
 
-fn run(queue: &Mutex<Receiver<Work>>, done: &impl Fn()) {
+fn run(queue: &Mutex<Receiver<Work>>) {
     loop {
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Work { file, length, left }) = next else { return };
         file.make_durable(length);
-        if left.fetch_sub(1, Ordering::AcqRel) == 1 {
-            done();
-        }
+        left.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

@@ -21,19 +21,16 @@ use super::sheet::Sheet;
 use super::seal::Seal;
 use super::sync::Syncer;
 use super::watch::Watch;
-use super::{Clocks, Error, RecordEvent, Settings, Signing, space};
-use crate::trunk::CrossingVerdict;
+use super::{Clocks, Error, Judged, RecordEvent, Settings, Signing, space};
 
 /// What the writer is told besides frames.
 pub(super) enum Control {
     Open(Box<Opening>),
     Order(HearingId, RecordOrder, Timestamp),
     Journaled(HearingId, Box<Journaled>),
-    Crossing(HearingId, Box<CrossingVerdict>),
+    Crossing(HearingId, Box<Judged>),
     Witnessed(HearingId, Box<Result<Cosignature, u64>>),
     Close(HearingId, oneshot::Sender<Result<Option<Seal>, Error>>),
-    /// A batch is durable.
-    Synced,
     Stop(oneshot::Sender<Result<(), Error>>),
 }
 
@@ -53,15 +50,12 @@ pub(super) struct Opening {
 pub(super) fn spawn(settings: &Settings) -> io::Result<(SyncSender<Control>, SyncSender<Box<Arrived>>)> {
     let (control, controls) = sync_channel(CONTROLS);
     let (media, frames) = sync_channel(FRAMES);
-    let (now, done) = (Instant::now(), control.clone());
+    let now = Instant::now();
     let writer = Writer {
         controls,
         frames,
         hearings: HashMap::new(),
-        syncer: Syncer::spawn(move || {
-            // The writer that is gone has nothing left to name.
-            _ = done.send(Control::Synced);
-        })?,
+        syncer: Syncer::spawn()?,
         watch: Watch::spawn()?,
         clock: WallClock::now(),
         settings: settings.clone(),
@@ -69,6 +63,7 @@ pub(super) fn spawn(settings: &Settings) -> io::Result<(SyncSender<Control>, Syn
         commit_at: now,
         sync_at: now,
         space_at: now,
+        syncing: false,
         turned: now,
     };
     thread::Builder::new().name("record".to_owned()).spawn(move || writer.run())?;
@@ -88,6 +83,8 @@ struct Writer {
     commit_at: Instant,
     sync_at: Instant,
     space_at: Instant,
+    /// A batch is on its way to the disk.
+    syncing: bool,
     /// When the last turn ended.
     turned: Instant,
 }
@@ -95,10 +92,10 @@ struct Writer {
 impl Writer {
     fn run(mut self) {
         loop {
-            let patience = self.commit_at.saturating_duration_since(Instant::now());
-            match self.controls.recv_timeout(patience) {
+            match self.controls.recv_timeout(self.patience()) {
                 Ok(Control::Stop(reply)) => return self.stop(reply),
                 Ok(control) => self.control(Instant::now(), control),
+                Err(RecvTimeoutError::Timeout) if Instant::now() < self.commit_at => self.look_at_syncer(),
                 Err(RecvTimeoutError::Timeout) => {
                     let now = Instant::now();
                     self.take_frames(now);
@@ -127,9 +124,9 @@ impl Writer {
                     hearing.books.journaled(now, &journaled);
                 }
             }
-            Control::Crossing(id, verdict) => {
+            Control::Crossing(id, judged) => {
                 if let Some(hearing) = self.hearings.get_mut(&id) {
-                    hearing.crossing(&verdict);
+                    hearing.crossing(&judged);
                 }
             }
             Control::Witnessed(id, answer) => {
@@ -137,7 +134,6 @@ impl Writer {
                     hearing.books.witnessed(now, *answer);
                 }
             }
-            Control::Synced => self.synced(now),
             Control::Close(id, reply) => {
                 self.take_frames(now);
                 if let Some(hearing) = self.hearings.get_mut(&id) {
@@ -180,16 +176,27 @@ impl Writer {
         metrics::histogram!("hearing_record_commit_seconds").record(now.elapsed().as_secs_f64());
     }
 
+    /// Until the next turn, or for a moment while a batch is on its way to the disk.
+    fn patience(&self) -> Duration {
+        let turn = self.commit_at.saturating_duration_since(Instant::now());
+        if self.syncing { turn.min(GLANCE) } else { turn }
+    }
+
     /// What has become durable goes into the manifests at once; a batch that had to wait goes now.
-    fn synced(&mut self, now: Instant) {
-        self.hearings.values_mut().for_each(|hearing| hearing.keep_books(now));
-        self.sync(now);
+    fn look_at_syncer(&mut self) {
+        if self.syncing && !self.syncer.is_busy() {
+            self.syncing = false;
+            let now = Instant::now();
+            self.hearings.values_mut().for_each(|hearing| hearing.keep_books(now));
+            self.sync(now);
+        }
     }
 
     fn sync(&mut self, now: Instant) {
         if now >= self.sync_at && !self.syncer.is_busy() {
             self.sync_at = now + SYNC;
             self.syncer.submit(self.hearings.values_mut().flat_map(Hearing::sinks));
+            self.syncing = self.syncer.is_busy();
         }
     }
 
@@ -234,6 +241,8 @@ impl Writer {
 const COMMIT: Duration = Duration::from_millis(80);
 /// How often it is made durable: what a loss of power costs, besides the disk's own time.
 const SYNC: Duration = Duration::from_millis(80);
+/// How often the writer looks whether a batch is durable.
+const GLANCE: Duration = Duration::from_millis(5);
 /// A turn that took longer is a fault of the disk.
 const STOOD: Duration = Duration::from_secs(2);
 const SPACE: Duration = Duration::from_secs(5);

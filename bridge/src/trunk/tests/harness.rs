@@ -288,6 +288,7 @@ impl Pair {
             own: court.clone(),
             listen: Some(address),
             revoked: home_pki.revoked.clone(),
+            witness: home_pki.revoked.with_file_name("home-witness"),
             policy: court_policy,
             peers: vec![peer(&inet, None)],
         };
@@ -296,6 +297,7 @@ impl Pair {
             own: inet,
             listen: None,
             revoked: edge_pki.revoked.clone(),
+            witness: edge_pki.revoked.with_file_name("edge-witness"),
             policy: inet_policy,
             peers: vec![peer(&court, Some(line.address))],
         };

@@ -179,7 +179,8 @@ async fn a_node_with_another_nodes_certificate_does_not_start() {
     let pki = ca.issue(&identity("inet", "edge"), 2);
     let own = identity("court", "home");
     let (policy, peers) = (Vec::new(), Vec::new());
-    let settings = Settings { own: own.clone(), listen: None, revoked: pki.revoked.clone(), policy, peers };
+    let witness = pki.revoked.with_file_name("witness");
+    let settings = Settings { own: own.clone(), listen: None, revoked: pki.revoked.clone(), witness, policy, peers };
     let data = tempfile::tempdir().unwrap();
     let registry = hearing_signaling::registry::Registry::open(hearing_signaling::registry::Settings {
         node: own.node,

@@ -2,20 +2,23 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use hearing_config::{HearingId, Kind, Role, SeatId, Timestamp, TrackId};
+use hearing_proto::manifest::{HashAlg, Signer};
 use hearing_signaling::hearing::RecordOrder;
 use tokio::sync::mpsc;
 
 use super::source::{Clip, Packetizer};
+use crate::net::tls::{self, Pki};
 use crate::record::backlog::WallClock;
 use crate::record::hearing::Hearing;
 use crate::record::index::{self, Line};
 use crate::record::leg::{Arrived, RecordLeg};
-use crate::record::sink;
+use crate::record::sync;
 use crate::record::writer::Opening;
-use crate::record::{GapReason, Meta, RecordEvent, Seat, Sheet};
+use crate::record::{Clocks, GapReason, Meta, RecordEvent, Seat, Sheet, Signing};
 use crate::router::{Frame, LayerSet, Leg, Output, TrackInfo};
 
 pub(super) const VIDEO: TrackId = TrackId { seat: SeatId(1), kind: Kind::Video };
@@ -28,6 +31,7 @@ pub(super) struct Bench {
     pub(super) events: mpsc::Receiver<RecordEvent>,
     pub(super) folder: PathBuf,
     clock: WallClock,
+    pub(super) clocks: Clocks,
     start: Instant,
     _directory: Option<tempfile::TempDir>,
 }
@@ -45,6 +49,38 @@ pub(super) fn meta() -> Meta {
     Meta { case: "(2022)内0291刑初123号".to_owned(), template: "criminal".to_owned(), seats }
 }
 
+/// A node with a certificate, made once for all tests.
+pub(super) fn signing() -> Arc<Signing> {
+    let pki = pki();
+    let read = move || {
+        let (chain, signer) = tls::signing(&pki.file("home.pem"), &pki.file("home.key")).map_err(|e| e.to_string())?;
+        let signer: Box<dyn Signer> = Box::new(signer);
+        Ok((chain, signer))
+    };
+    Arc::new(Signing {
+        node: "home".parse().unwrap(),
+        zone: "court".parse().unwrap(),
+        read: Box::new(read),
+        software: "hearing test".to_owned(),
+        build: None,
+        policy: HashAlg::Sha256.hash(&[b"policy"]),
+    })
+}
+
+/// The authority of the tests, with the certificates of `court/home` and `inet/edge`.
+pub(super) fn pki() -> Pki {
+    static PKI: OnceLock<(tempfile::TempDir, Pki)> = OnceLock::new();
+    let (_, pki) = PKI.get_or_init(|| {
+        let directory = tempfile::tempdir().unwrap();
+        let pki = Pki::init(directory.path(), "test").unwrap();
+        for (zone, node) in [("court", "home"), ("inet", "edge")] {
+            pki.issue(&zone.parse().unwrap(), &node.parse().unwrap(), &[], &[]).unwrap();
+        }
+        (directory, pki)
+    });
+    pki.clone()
+}
+
 impl Bench {
     pub(super) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
@@ -60,7 +96,9 @@ impl Bench {
         let (events, received) = mpsc::channel(64);
         let (sender, queue) = sync_channel(100_000);
         let clock = WallClock::now();
-        let opening = Opening { hearing, folder: folder.to_owned(), sheet, events };
+        let (folder_, clocks) = (folder.to_owned(), Clocks::new());
+        let opening =
+            Opening { hearing, folder: folder_, spill: None, signing: signing(), clocks: clocks.clone(), sheet, events };
         Self {
             leg: RecordLeg::new(hearing, clock, sender),
             queue,
@@ -68,6 +106,7 @@ impl Bench {
             events: received,
             folder: folder.to_owned(),
             clock,
+            clocks,
             start: Instant::now() + Duration::from_secs(later),
             _directory: None,
         }
@@ -125,7 +164,7 @@ impl Bench {
     /// A turn, after the disk has made everything durable.
     pub(super) fn settled_turn(&mut self, micros: i64) {
         self.turn(micros);
-        sink::sync_now(self.hearing.sinks());
+        sync::sync_now(self.hearing.sinks());
         self.turn(micros);
     }
 

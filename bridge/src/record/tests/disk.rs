@@ -8,7 +8,7 @@ use hearing_config::{Codec, HearingId, Timestamp};
 use hearing_signaling::hearing::RecordOrder;
 use tokio::sync::mpsc;
 
-use super::bench::{AUDIO, Bench, SECOND, VIDEO, meta};
+use super::bench::{AUDIO, Bench, SECOND, VIDEO, meta, signing};
 use super::source::{self, Packetizer};
 use super::tools::{blocks, complaints, decoded};
 use crate::record::backlog::WallClock;
@@ -16,7 +16,7 @@ use crate::record::{Error, GapReason, Line, RecordEvent, Recorder, Settings, She
 use crate::router::{LayerSet, TrackInfo};
 
 fn settings(directory: &Path, refuse: u8) -> Settings {
-    Settings { directory: directory.to_owned(), node: "home".parse().unwrap(), warn: vec![20, 10, 5], refuse }
+    Settings { directory: directory.to_owned(), spill: None, signing: signing(), warn: vec![20, 10, 5], refuse }
 }
 
 /// A small disk of its own, gone with the value.

@@ -11,7 +11,7 @@ use hearing_config::{HearingId, TrackId};
 use hearing_signaling::hearing::RecordOrder;
 use tokio::sync::mpsc;
 
-use super::bench::{AUDIO, VIDEO, meta};
+use super::bench::{AUDIO, VIDEO, meta, signing};
 use super::source::{self, Clip, Packetizer};
 use super::tools::{blocks, complaints};
 use crate::record::backlog::WallClock;
@@ -66,7 +66,8 @@ fn child_that_records_until_it_is_killed() {
     let Some(directory) = env::var_os(DIRECTORY) else { return };
     let settings = Settings {
         directory: Path::new(&directory).to_owned(),
-        node: "home".parse().unwrap(),
+        spill: None,
+        signing: signing(),
         warn: vec![],
         refuse: 0,
     };

@@ -14,7 +14,7 @@ import { Backoff } from './backoff'
 import { Line, type SocketLike } from './line'
 import type { JoinLink } from './link'
 import { reduce, reduceLost } from './reducer'
-import { publishes } from './roles'
+import { isCourt, publishes } from './roles'
 import { freshState } from './state'
 
 export class Session {
@@ -191,7 +191,9 @@ export class Session {
     const { stage, view, you } = this.state
     if (view === null || seat === null) return
     if (OVER.has(phaseName(view.phase))) {
-      this.end()
+      // The court stays until the record is sealed, to see what proves it.
+      const stays = isCourt(seat.role) && view.phase === 'closed' && view.opened_at !== null
+      this.end(stays)
       return
     }
     if (stage !== 'inside') return
@@ -247,13 +249,15 @@ export class Session {
     if (this.state.joined !== null) this.api.endMedia(this.state.joined.session)
   }
 
-  private end(): void {
+  private end(stays = false): void {
     clearTimeout(this.considering)
     this.state.stage = 'ended'
     this.media?.close()
     this.media = null
-    this.line?.close()
-    this.line = null
+    if (!stays) {
+      this.line?.close()
+      this.line = null
+    }
     this.own.stop()
   }
 }

@@ -6,9 +6,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use hearing_config::{HearingId, Kind, Role, SeatId, Timestamp, TrackId};
-use hearing_proto::manifest::{HashAlg, Signer};
+use hearing_proto::manifest::{self, HashAlg, Signer};
 use hearing_signaling::hearing::RecordOrder;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::source::{Clip, Packetizer};
 use crate::net::tls::{self, Pki};
@@ -18,7 +18,7 @@ use crate::record::index::{self, Line};
 use crate::record::leg::{Arrived, RecordLeg};
 use crate::record::sync;
 use crate::record::writer::Opening;
-use crate::record::{Clocks, GapReason, Meta, RecordEvent, Seat, Sheet, Signing};
+use crate::record::{Clocks, GapReason, Meta, RecordEvent, Seal, Seat, Sheet, Signing};
 use crate::router::{Frame, LayerSet, Leg, Output, TrackInfo};
 
 pub(super) const VIDEO: TrackId = TrackId { seat: SeatId(1), kind: Kind::Video };
@@ -70,6 +70,9 @@ pub(super) fn signing() -> Arc<Signing> {
 /// The authority of the tests, with the certificates of `court/home` and `inet/edge`.
 pub(super) fn pki() -> Pki {
     static PKI: OnceLock<(tempfile::TempDir, Pki)> = OnceLock::new();
+    if let Some(directory) = std::env::var_os(PKI_DIRECTORY) {
+        return Pki::open(Path::new(&directory)).unwrap();
+    }
     let (_, pki) = PKI.get_or_init(|| {
         let directory = tempfile::tempdir().unwrap();
         let pki = Pki::init(directory.path(), "test").unwrap();
@@ -181,8 +184,36 @@ impl Bench {
         self.folder.join(track).join(format!("{number:04}.mkv"))
     }
 
+    /// What was told of tracks and faults.
     pub(super) fn told(&mut self) -> Vec<RecordEvent> {
+        let of_tracks = |event: &RecordEvent| matches!(event, RecordEvent::Recording(_) | RecordEvent::Failed(_));
+        self.events().into_iter().filter(of_tracks).collect()
+    }
+
+    /// Everything that was told.
+    pub(super) fn events(&mut self) -> Vec<RecordEvent> {
         std::iter::from_fn(|| self.events.try_recv().ok()).collect()
+    }
+
+    /// Ends the hearing at `micros` and takes turns until its record is sealed.
+    pub(super) fn close(&mut self, micros: i64) -> Seal {
+        self.order(RecordOrder::Off, micros);
+        let (reply, mut closed) = oneshot::channel();
+        self.hearing.end(self.instant(micros), true, reply);
+        for turn in 0..100 {
+            self.settled_turn(micros + turn * 80_000);
+            if let Ok(result) = closed.try_recv() {
+                return result.unwrap().expect("the record had begun");
+            }
+        }
+        panic!("the record is not sealed after a hundred turns");
+    }
+
+    /// The lines of the manifest.
+    pub(super) fn manifest(&self) -> Vec<manifest::Line> {
+        let text = std::fs::read(self.folder.join("manifest.jsonl")).unwrap();
+        let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        lines.map(|line| manifest::Line::parse(line).unwrap()).collect()
     }
 
     pub(super) fn outputs(&mut self) -> Vec<Output> {
@@ -190,5 +221,7 @@ impl Bench {
     }
 }
 
+/// Where a child process finds the authority of the test that started it.
+pub(super) const PKI_DIRECTORY: &str = "HEARING_TEST_PKI_DIRECTORY";
 pub(super) const LATENCY: i64 = 40_000;
 pub(super) const SECOND: i64 = 1_000_000;

@@ -189,8 +189,7 @@ impl Books {
             self.trouble = Some(error.to_string());
         }
         let State::Open(ledger) = &mut self.state else { return };
-        let committed =
-            if self.closing.is_some() { ledger.commit_only() } else { ledger.commit(now) };
+        let committed = if self.closing.is_some() { ledger.commit_only() } else { ledger.commit(now) };
         if let Some(request) = ledger.ask() {
             // A witness that is not asked now is asked with the next checkpoint.
             _ = events.try_send(RecordEvent::Cosign(Box::new(request)));

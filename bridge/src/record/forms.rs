@@ -67,7 +67,9 @@ impl Happening {
         match &self.what {
             What::Begin => false,
             What::Restart => true,
-            What::Told(Entry::Gap { reason, .. }) => matches!(reason.as_str(), "queue" | "disk" | "restart" | "malformed"),
+            What::Told(Entry::Gap { reason, .. }) => {
+                matches!(reason.as_str(), "queue" | "disk" | "restart" | "malformed")
+            }
             What::Told(Entry::Fault { over, .. }) => !over,
             What::Told(Entry::Clock { .. }) => true,
             What::Told(_) => false,
@@ -95,7 +97,10 @@ impl Happening {
                 )
             }
             What::Told(Entry::Clock { step }) => {
-                format!("系统时钟跳变 wall clock stepped by {:+.3} s（录像时间不受影响 record times are not)", *step as f64 / 1e6)
+                format!(
+                    "系统时钟跳变 wall clock stepped by {:+.3} s（录像时间不受影响 record times are not)",
+                    *step as f64 / 1e6
+                )
             }
             What::Told(Entry::Aside { file, from, to, .. }) => {
                 format!("未入链数据另存证 bytes not yet chained, kept: {file}, {} bytes", to.saturating_sub(*from))
@@ -155,7 +160,10 @@ fn losses(happenings: &[Happening]) -> BTreeMap<String, (u64, u64, u64)> {
 }
 
 fn heading(zh: &str, en: &str, sheet: &Sheet) -> String {
-    format!("{zh}\n{en}\n\n案号 case: {}\n庭审编号 hearing: {}\n节点 node: {}\n", sheet.meta.case, sheet.hearing, sheet.node)
+    format!(
+        "{zh}\n{en}\n\n案号 case: {}\n庭审编号 hearing: {}\n节点 node: {}\n",
+        sheet.meta.case, sheet.hearing, sheet.node
+    )
 }
 
 fn line(text: &mut String, utc: i64, what: &str) {

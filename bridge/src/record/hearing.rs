@@ -143,7 +143,8 @@ impl Hearing {
         for track in self.tracks.values_mut() {
             track.take_entries().into_iter().for_each(|entry| self.books.append(entry));
         }
-        let spans = self.tracks.values_mut().flat_map(Track::sinks).flat_map(|sink| sink.take_pieces().collect::<Vec<_>>());
+        let spans =
+            self.tracks.values_mut().flat_map(Track::sinks).flat_map(|sink| sink.take_pieces().collect::<Vec<_>>());
         self.books.cover(spans.collect());
         if self.sheet_changed && self.ending.as_ref().is_none_or(|ending| !ending.close) {
             self.sheet_changed = !self.books.write_sheet(&self.sheet);
@@ -216,7 +217,10 @@ impl Hearing {
         let Some(ending) = &self.ending else { return false };
         let (close, late) = (ending.close, now >= ending.until);
         let is_kept = !self.sheet_changed && self.tracks.values().all(Track::is_settled);
-        let done = match (close && self.sheet.epoch.is_some(), is_kept || close && self.tracks.values().all(Track::is_settled)) {
+        let done = match (
+            close && self.sheet.epoch.is_some(),
+            is_kept || close && self.tracks.values().all(Track::is_settled),
+        ) {
             (false, kept) => kept.then_some(Ok(None)),
             (true, false) => None,
             (true, true) => self.seal(now, wall),

@@ -72,13 +72,13 @@ impl Ledger {
         }
         let keys = HearingKeys::generate().map_err(Error::Key)?;
         let opening = opening(folder, sheet, signing, clocks);
-        let Opened { chain, covered, replaced } =
-            Chain::open(&existing, opening, signing.node()?, keys, clocks.now())?;
+        let Opened { chain, covered, replaced } = Chain::open(&existing, opening, signing.node()?, keys, clocks.now())?;
         let sink = Sink::append(folder, FILE, None).map_err(Error::disk(&path, "open"))?;
         happenings.push(Happening::now(clocks, !existing.is_empty()));
         let (since, witness, asks) = (0, None, false);
         let told_until = recover::last_told(&existing).unwrap_or(0);
-        let mut ledger = Self { chain, sink, path, clocks: clocks.clone(), due: now, since, witness, asks, happenings, told_until };
+        let mut ledger =
+            Self { chain, sink, path, clocks: clocks.clone(), due: now, since, witness, asks, happenings, told_until };
         if !existing.is_empty() {
             ledger.go_on(folder, others, &covered)?;
         }

@@ -161,7 +161,14 @@ impl Piece {
     fn close(self, name: &str, to: u64) -> Span {
         let hash: Hash = self.hasher.finish();
         let (first, last) = self.captured.unzip();
-        Span { file: name.to_owned(), from: self.from, to, hash, first: first.map(|at| at.0), last: last.map(|at| at.0) }
+        Span {
+            file: name.to_owned(),
+            from: self.from,
+            to,
+            hash,
+            first: first.map(|at| at.0),
+            last: last.map(|at| at.0),
+        }
     }
 }
 

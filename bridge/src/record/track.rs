@@ -14,8 +14,8 @@ use super::catalog;
 use super::coding::{describe, format};
 use super::index::{self, GapReason, Line, StartReason};
 use super::leg::{Arrived, Missing};
-use super::segment::Segment;
 use super::place::Place;
+use super::segment::Segment;
 use super::sink::Sink;
 
 /// A track in the writer.
@@ -220,7 +220,9 @@ impl Track {
             .map(|segment| (segment.coding != *coding.as_ref().unwrap_or(&segment.coding), segment.started));
         let reason = match open {
             Some((true, _)) => StartReason::Parameters,
-            Some((false, started)) if captured.since(started) < LONGEST && !self.place.has_to_move() => return Ok(true),
+            Some((false, started)) if captured.since(started) < LONGEST && !self.place.has_to_move() => {
+                return Ok(true);
+            }
             Some((false, _)) if !key => {
                 frame.backlog.want_key();
                 return Ok(true);

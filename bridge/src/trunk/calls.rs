@@ -7,10 +7,10 @@ use hearing_signaling::access::{Grant, SessionId};
 use hearing_signaling::registry::{Board, Following, Joined, Refusal, Update};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{RehearseError, Unwitnessed};
 use super::cause::Cause;
 use super::convert;
 use super::peer::Peer;
+use super::{RehearseError, Unwitnessed};
 
 /// One open request.
 pub(super) enum Call {

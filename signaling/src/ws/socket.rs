@@ -127,7 +127,8 @@ impl Socket {
             Update::Entry(entry) => {
                 *after = Some(entry.seq);
                 let stays = may(grant.role(), Permission::ControlSession);
-                let closed = matches!(entry.change, Change::Phase(phase) if phase == Phase::Sealed || phase.is_over() && !stays);
+                let closed =
+                    matches!(entry.change, Change::Phase(phase) if phase == Phase::Sealed || phase.is_over() && !stays);
                 self.send(&ServerMessage::Entry { entry }).await?;
                 if closed { Err(End::Over(Problem::closed())) } else { Ok(()) }
             }

@@ -8,8 +8,8 @@ use super::hearing::{Reply, Report, Request, Unfollow, Update};
 use super::link::{Hello, Ping, Pong, Welcome};
 use super::plan::{Announce, Plan, Withdraw};
 use super::rehearse::{RehearseAnswer, RehearseAsk};
-use super::witness::{WitnessAnswer, WitnessAsk};
 use super::track::{KeyFrame, Refused, Subscribe, TrackDown, TrackUp};
+use super::witness::{WitnessAnswer, WitnessAsk};
 
 macro_rules! messages {
     ($($number:literal $name:ident $limit:literal),* $(,)?) => {

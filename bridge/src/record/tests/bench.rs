@@ -94,6 +94,11 @@ impl Bench {
 
     /// On a record's folder, `later` seconds from now.
     pub(super) fn at(folder: &Path, later: u64) -> Self {
+        Self::with_spill(folder, None, later)
+    }
+
+    /// The same, with a folder of the record on a second disk.
+    pub(super) fn with_spill(folder: &Path, spill: Option<PathBuf>, later: u64) -> Self {
         let hearing: HearingId = folder.file_name().unwrap().to_str().unwrap().parse().unwrap();
         let sheet = Sheet::begin(folder, hearing, "home".parse().unwrap(), meta()).unwrap();
         let (events, received) = mpsc::channel(64);
@@ -101,7 +106,7 @@ impl Bench {
         let clock = WallClock::now();
         let (folder_, clocks) = (folder.to_owned(), Clocks::new());
         let opening =
-            Opening { hearing, folder: folder_, spill: None, signing: signing(), clocks: clocks.clone(), sheet, events };
+            Opening { hearing, folder: folder_, spill, signing: signing(), clocks: clocks.clone(), sheet, events };
         Self {
             leg: RecordLeg::new(hearing, clock, sender),
             queue,
@@ -207,6 +212,12 @@ impl Bench {
             }
         }
         panic!("the record is not sealed after a hundred turns");
+    }
+
+    /// The whole lines of a manifest that a crash may have torn.
+    pub(super) fn manifest_after_torn(&self) -> Vec<manifest::Line> {
+        let text = std::fs::read(self.folder.join("manifest.jsonl")).unwrap();
+        text.split(|byte| *byte == b'\n').filter_map(|line| manifest::Line::parse(line).ok()).collect()
     }
 
     /// The lines of the manifest.

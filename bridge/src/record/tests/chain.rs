@@ -141,7 +141,9 @@ fn after_a_crash_what_no_line_covers_is_set_aside_and_the_record_goes_on_with_fr
     assert_eq!(heads[1].resumes.as_ref().map(|resumes| resumes.head), Some(Some(0)));
     let aside: Vec<_> = lines
         .iter()
-        .filter_map(|line| if let Entry::Aside { file, to, .. } = &line.entry { Some((file.clone(), *to)) } else { None })
+        .filter_map(
+            |line| if let Entry::Aside { file, to, .. } = &line.entry { Some((file.clone(), *to)) } else { None },
+        )
         .collect();
     assert!(aside.contains(&("counsel-audio/0001.mkv".to_owned(), uncovered["counsel-audio/0001.mkv"])), "{aside:?}");
     assert_eq!(covered(&back, &lines), lengths(&back));
@@ -169,8 +171,10 @@ fn a_wall_clock_that_steps_is_named_and_record_times_do_not_move() {
     let end = bench.play(AUDIO, &source::opus(1), end, &mut Packetizer { next: 900 });
     bench.close(end);
     let lines = bench.manifest();
-    let steps: Vec<i64> =
-        lines.iter().filter_map(|line| if let Entry::Clock { step } = line.entry { Some(step) } else { None }).collect();
+    let steps: Vec<i64> = lines
+        .iter()
+        .filter_map(|line| if let Entry::Clock { step } = line.entry { Some(step) } else { None })
+        .collect();
     assert!(matches!(steps[..], [step] if (step + 90 * SECOND).abs() < SECOND), "{steps:?}");
     assert!(!kinds(&lines).contains(&"gap"));
     let log = std::fs::read_to_string(bench.folder.join("interruptions.txt")).unwrap();
@@ -228,10 +232,22 @@ fn people_orders_marks_and_verdicts_stand_in_the_manifest_and_an_order_is_signed
     }
     bench.settled_turn(0);
     let lines = bench.manifest();
-    let told: Vec<&Line> = lines.iter().filter(|line| !matches!(line.entry.kind(), "head" | "replaced" | "clock")).collect();
+    let told: Vec<&Line> =
+        lines.iter().filter(|line| !matches!(line.entry.kind(), "head" | "replaced" | "clock")).collect();
     let expected = [
-        "join", "crossing", "note", "checkpoint", "mute", "mark", "recess", "checkpoint", "resume", "checkpoint",
-        "leave", "note", "checkpoint",
+        "join",
+        "crossing",
+        "note",
+        "checkpoint",
+        "mute",
+        "mark",
+        "recess",
+        "checkpoint",
+        "resume",
+        "checkpoint",
+        "leave",
+        "note",
+        "checkpoint",
     ];
     assert_eq!(told.iter().map(|line| line.entry.kind()).collect::<Vec<_>>(), expected);
     assert!(matches!(&told[5].entry, Entry::Mark { text, by, .. } if text == "质证" && by == "counsel"));
@@ -290,7 +306,8 @@ fn a_node_of_another_zone_cosigns_and_a_line_that_was_down_costs_nothing_of_that
     bench.settled_turn(end);
     assert_eq!(cosign(&mut bench, &mut witness, &peer, end), 1);
     let lines = bench.manifest();
-    let last = lines.iter().rev().find_map(|line| if let Entry::Cosign(word) = &line.entry { Some(word.size) } else { None });
+    let last =
+        lines.iter().rev().find_map(|line| if let Entry::Cosign(word) = &line.entry { Some(word.size) } else { None });
     assert!(last.unwrap() as usize > lines.len() - 20, "all that came meanwhile is cosigned");
     // After a crash nobody remembers up to where the witness has seen the record.
     let mut back = Bench::at(&bench.folder, 60);

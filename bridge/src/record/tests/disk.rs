@@ -20,10 +20,13 @@ fn settings(directory: &Path, refuse: u8) -> Settings {
 }
 
 /// A small disk of its own, gone with the value.
-struct SmallDisk(PathBuf, #[expect(dead_code, reason = "holds the mount point")] tempfile::TempDir);
+pub(super) struct SmallDisk(
+    pub(super) PathBuf,
+    #[expect(dead_code, reason = "holds the mount point")] tempfile::TempDir,
+);
 
 impl SmallDisk {
-    fn mount(megabytes: u32) -> Self {
+    pub(super) fn mount(megabytes: u32) -> Self {
         let point = tempfile::tempdir().unwrap();
         let options = format!("size={megabytes}m");
         let status = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(point.path()).status();

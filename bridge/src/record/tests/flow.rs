@@ -14,7 +14,8 @@ fn starts(bench: &Bench, track: &str) -> Vec<StartReason> {
 }
 
 fn all_codecs(seconds: u32) -> [Clip; 6] {
-    let pictures = [source::vp8("320x180", seconds), source::h264("640x360", seconds), source::h265("640x360", seconds)];
+    let pictures =
+        [source::vp8("320x180", seconds), source::h264("640x360", seconds), source::h265("640x360", seconds)];
     let [vp8, h264, h265] = pictures;
     [vp8, h264, h265, source::opus(seconds), source::pcma(seconds), source::pcmu(seconds)]
 }

@@ -32,7 +32,7 @@ fn kill_minus_nine_costs_no_track_more_than_a_fifth_of_a_second_and_leaves_a_cha
 }
 
 /// A moment between 0.25 s and 1 s after the first frame, spread evenly and without a pattern.
-fn moment(n: u64) -> Duration {
+pub(super) fn moment(n: u64) -> Duration {
     let spread = (n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33;
     Duration::from_millis(250 + spread % 750)
 }
@@ -64,7 +64,7 @@ fn kill_once(media: &Path, after: Duration) {
 fn goes_on(folder: &Path) {
     let mut bench = Bench::at(folder, 1);
     bench.close(0);
-    let kinds: Vec<_> = bench.manifest().iter().map(|line| line.entry.kind()).collect();
+    let kinds: Vec<_> = bench.manifest_after_torn().iter().map(|line| line.entry.kind()).collect();
     assert_eq!((kinds.iter().filter(|kind| **kind == "head").count(), kinds.last()), (2, Some(&"seal")));
     for name in ["counsel-audio", "counsel-video"] {
         let file = bench.file(name, 1);
@@ -76,7 +76,9 @@ fn goes_on(folder: &Path) {
 
 /// The last frame may be cut off, and nothing else.
 fn is_of_the_end(line: &str) -> bool {
-    ["EOF", "end of file", "truncated", "partial file", "Invalid data", "Error submitting"].iter().any(|w| line.contains(w))
+    ["EOF", "end of file", "truncated", "partial file", "Invalid data", "Error submitting"]
+        .iter()
+        .any(|w| line.contains(w))
 }
 
 /// The whole lines of a manifest.
@@ -114,7 +116,7 @@ fn watch_and_kill(child: &mut std::process::Child, after: Duration) -> Vec<(Stri
 }
 
 /// The clips, coded once for all children.
-fn media() -> &'static Path {
+pub(super) fn media() -> &'static Path {
     static MEDIA: OnceLock<tempfile::TempDir> = OnceLock::new();
     let folder = MEDIA.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
@@ -184,5 +186,5 @@ fn schedule(clips: &[(TrackId, &str, Clip); 2]) -> Vec<(u64, usize, usize)> {
     all
 }
 
-const DIRECTORY: &str = "HEARING_TEST_RECORD_DIRECTORY";
-const MEDIA: &str = "HEARING_TEST_RECORD_MEDIA";
+pub(super) const DIRECTORY: &str = "HEARING_TEST_RECORD_DIRECTORY";
+pub(super) const MEDIA: &str = "HEARING_TEST_RECORD_MEDIA";

@@ -216,7 +216,8 @@ fn h265_payloads(units: &[Vec<u8>]) -> Vec<Vec<u8>> {
         for (n, piece) in pieces.iter().enumerate() {
             let first = if n == 0 { 0x80 } else { 0 };
             let last = if n + 1 == pieces.len() { 0x40 } else { 0 };
-            payloads.push([&[unit[0] & 0x81 | 49 << 1, unit[1], first | last | unit[0] >> 1 & 0x3f][..], piece].concat());
+            payloads
+                .push([&[unit[0] & 0x81 | 49 << 1, unit[1], first | last | unit[0] >> 1 & 0x3f][..], piece].concat());
         }
     }
     payloads

@@ -1,7 +1,6 @@
 //! A hearing's record as its sitting drives it: orders and journal go to the recorder, the witness is asked, and at the end
 //! the record is sealed, however often that has to be tried.
 
-use std::pin::Pin;
 use std::time::Duration;
 
 use hearing_config::{HearingId, Timestamp};
@@ -9,6 +8,7 @@ use hearing_proto::manifest::Request;
 use hearing_signaling::hearing::{MediaReport, Proof, RecordOrder};
 use hearing_signaling::registry::{HearingHandle, Journaled, Refusal};
 use tokio::sync::{broadcast, mpsc};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 use tracing::{error, warn};
 
@@ -30,7 +30,7 @@ pub(crate) struct Recording {
     retry: Option<Instant>,
 }
 
-type Closing = Pin<Box<dyn Future<Output = Result<Option<Seal>, Error>> + Send>>;
+type Closing = JoinHandle<Result<Option<Seal>, Error>>;
 
 /// What a record needs of its node.
 #[derive(Clone)]
@@ -85,7 +85,7 @@ impl Recording {
         while let Some(Ok(journaled)) = self.journal.as_mut().map(mpsc::Receiver::try_recv) {
             self.note(journaled);
         }
-        self.closing = Some(Box::pin(record.close()));
+        self.closing = Some(tokio::spawn(record.close()));
     }
 
     /// The next thing that the hearing has to know. May be dropped and called again.
@@ -223,7 +223,7 @@ async fn next_entry(journal: &mut Option<mpsc::Receiver<Journaled>>) -> Option<J
 
 async fn end(closing: &mut Option<Closing>) -> Result<Option<Seal>, Error> {
     match closing {
-        Some(closing) => closing.await,
+        Some(closing) => closing.await.unwrap_or(Err(Error::Stopped)),
         None => std::future::pending().await,
     }
 }

@@ -1,7 +1,7 @@
 //! One hearing in the writer: its orders, its clock corrections, its tracks, and what it tells of them.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::collections::btree_map;
 use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -269,8 +269,8 @@ impl Hearing {
             return;
         }
         let track = match self.tracks.entry(frame.track) {
-            Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => {
+            btree_map::Entry::Occupied(entry) => entry.into_mut(),
+            btree_map::Entry::Vacant(entry) => {
                 let name = self.sheet.meta.folder(frame.track);
                 let place = Place::new(self.folder.clone(), self.spill.clone(), name, self.spilling);
                 match Track::open(place, epoch, now) {

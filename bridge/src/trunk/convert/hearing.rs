@@ -96,6 +96,9 @@ pub(in crate::trunk) fn report_to(report: &MediaReport) -> Option<(SeatId, wire:
         | MediaReport::Speaking { .. }
         | MediaReport::Recording { .. }
         | MediaReport::RecordFailed { .. }
+        | MediaReport::RecordWarning { .. }
+        | MediaReport::Proof { .. }
+        | MediaReport::Sealed { .. }
         | MediaReport::Line { .. } => None,
     }
 }

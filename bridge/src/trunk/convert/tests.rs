@@ -2,8 +2,8 @@
 
 use hearing_config::{Kind, NodeId, Timestamp};
 use hearing_signaling::hearing::{
-    Action, Change, Entry, HearingView, Identity, LiveSeat, MediaPlan, PauseReason, Phase, PlannedSeat, Presence,
-    RecordOrder, RecordState, RecordView, Row, SeatQuality, SeatSet, SeatView,
+    Action, Change, Entry, HearingView, Identity, LiveSeat, Mark, MediaPlan, PauseReason, Phase, PlannedSeat, Presence,
+    Proof, RecordOrder, RecordState, RecordView, Row, SeatQuality, SeatSet, SeatView,
 };
 use hearing_signaling::registry::Refusal;
 

@@ -17,7 +17,7 @@ use serde_json::json;
 use tokio::sync::oneshot;
 
 use crate::record::{self, Recorder};
-use crate::router::{Command, TrackReport, WorkerHandle};
+use crate::router::{Command, Report, WorkerHandle};
 use crate::trunk::Trunks;
 use crate::workers::Workers;
 
@@ -103,16 +103,19 @@ async fn witnessed(State(admin): State<Arc<Admin>>, Path(id): Path<String>) -> R
     }
 }
 
-/// Healthy while every media worker answers; trunks that are down are told, and are no reason to restart a node.
+/// Healthy while every media worker answers. A leg that panicked cost its own seat a reconnection: that is told; trunks that are down are told, and are no reason to restart a node.
 async fn health(State(admin): State<Arc<Admin>>) -> Response {
-    let mut answers = Vec::new();
+    let (mut answers, mut leg_panics) = (Vec::new(), 0);
     for worker in admin.workers.iter() {
-        answers.push(report(worker).await.is_some());
+        let report = report(worker).await;
+        answers.push(report.is_some());
+        leg_panics += report.map_or(0, |report| report.leg_panics);
     }
     let down: Vec<_> = admin.trunks.status().iter().filter(|t| !t.up).map(|t| t.peer.to_string()).collect();
     let well = answers.iter().all(|answers| *answers);
     let status = if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(json!({ "ok": well, "workers": answers, "trunks_down": down }))).into_response()
+    (status, Json(json!({ "ok": well, "workers": answers, "leg_panics": leg_panics, "trunks_down": down })))
+        .into_response()
 }
 
 async fn metrics(State(admin): State<Arc<Admin>>) -> String {
@@ -121,7 +124,7 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> String {
         gauge!("hearing_trunk_up", "peer" => trunk.peer.to_string()).set(f64::from(u8::from(trunk.up)));
     }
     for worker in admin.workers.iter() {
-        for track in report(worker).await.unwrap_or_default() {
+        for track in report(worker).await.unwrap_or_default().tracks {
             let name = [("hearing", track.hearing.to_string()), ("track", track.info.id.to_string())];
             gauge!("hearing_track_packets", &name).set(track.packets as f64);
             gauge!("hearing_track_lost", &name).set(track.lost as f64);
@@ -132,7 +135,7 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> String {
 }
 
 /// What a worker counts; `None` when it does not answer.
-async fn report(worker: &WorkerHandle) -> Option<Vec<TrackReport>> {
+async fn report(worker: &WorkerHandle) -> Option<Report> {
     let (reply, counters) = oneshot::channel();
     worker.send(Command::Report { reply }).ok()?;
     tokio::time::timeout(ANSWER, counters).await.ok()?.ok()

@@ -21,6 +21,7 @@ use tracing::{info, warn};
 
 use crate::admin::{self, Admin};
 use crate::endpoint::webrtc::Certificate;
+use crate::net::clock::NodeClock;
 use crate::net::http::{Listener, bind_unix};
 use crate::net::tls::{self, Identity, TrunkTls};
 use crate::record::{self, Recorder};
@@ -61,18 +62,20 @@ impl Node {
         let recorder = Recorder::start(record_settings(config, &tls))?;
         let registry = Registry::open(registry_settings(config)).await?;
         let workers = Workers::spawn(config.media.bind, config.media.workers)?;
-        let (trunks, rehearsals) = Trunks::start(trunk_settings(config), tls, registry.clone())?;
+        let clock = NodeClock::begin();
+        let (trunks, rehearsals) = Trunks::start(trunk_settings(config, clock), tls, registry.clone())?;
         let parts = Parts {
             zone: config.node.zone.clone(),
             workers: workers.clone(),
             trunks: trunks.clone(),
             recorder: recorder.clone(),
+            clock,
         };
         let sittings = Sittings::new(parts);
         let (media, requests) = mpsc::channel(MEDIA_REQUESTS);
         let certificate = Certificate::generate().map_err(Error::Certificate)?;
         let advertise = config.media.advertise.clone();
-        let sessions = Sessions::new(certificate, advertise, config.node.zone.clone(), sittings.clone());
+        let sessions = Sessions::new(certificate, advertise, config.node.zone.clone(), clock, sittings.clone());
         let (shown, lines) = watch::channel(Vec::new());
         let app = App {
             registry: registry.clone(),
@@ -202,7 +205,7 @@ fn record_settings(config: &Config, tls: &TrunkTls) -> record::Settings {
     }
 }
 
-fn trunk_settings(config: &Config) -> trunk::Settings {
+fn trunk_settings(config: &Config, clock: NodeClock) -> trunk::Settings {
     let peer = |trunk: &hearing_config::Trunk| trunk::PeerSettings {
         identity: Identity { zone: trunk.zone.clone(), node: trunk.peer.clone() },
         dial: trunk.dial,
@@ -211,6 +214,7 @@ fn trunk_settings(config: &Config) -> trunk::Settings {
     };
     trunk::Settings {
         own: Identity { zone: config.node.zone.clone(), node: config.node.id.clone() },
+        clock,
         listen: config.trunks.listen,
         revoked: config.pki.revoked.clone(),
         witness: config.node.data.join("witness"),

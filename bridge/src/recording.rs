@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use hearing_config::{HearingId, Timestamp};
+use hearing_config::HearingId;
 use hearing_proto::manifest::Request;
 use hearing_signaling::hearing::{MediaReport, Proof, RecordOrder};
 use hearing_signaling::registry::{HearingHandle, Journaled, Refusal};
@@ -12,14 +12,16 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 use tracing::{error, warn};
 
+use crate::net::clock::NodeClock;
 use crate::record::{Error, HearingRecord, Judged, Meta, RecordEvent, Recorder, Seal};
-use crate::router::{Attach, Command, LegId, Place, WorkerHandle};
+use crate::router::{Attach, Command, Leg, LegId, Place, WorkerHandle};
 use crate::trunk::{CrossingVerdict, Trunks, Unwitnessed};
 
 /// The record of a hearing that is at home here.
 pub(crate) struct Recording {
     parts: Parts,
     record: Option<HearingRecord>,
+    leg: LegId,
     reports: mpsc::Receiver<RecordEvent>,
     journal: Option<mpsc::Receiver<Journaled>>,
     /// The last journal entry that the recorder knows.
@@ -45,6 +47,8 @@ pub(crate) struct Parts {
     pub(crate) recorder: Recorder,
     /// The node's trunks: witnesses and verdicts.
     pub(crate) trunks: Trunks,
+    /// The node's clock, by which orders hold.
+    pub(crate) clock: NodeClock,
 }
 
 impl Recording {
@@ -56,10 +60,10 @@ impl Recording {
         let crossings = parts.trunks.crossings();
         let meta = Meta::from(&parts.handle.show().await?.view);
         match attach(&parts, meta) {
-            Ok((record, reports)) => {
+            Ok((record, leg, reports)) => {
                 let journal = Some(parts.handle.journal(0).await?);
                 let record = Some(record);
-                Ok(Some(Self { parts, record, reports, journal, last: 0, crossings, closing: None, retry: None }))
+                Ok(Some(Self { parts, record, leg, reports, journal, last: 0, crossings, closing: None, retry: None }))
             }
             Err(fault) => {
                 error!(hearing = %parts.hearing, %fault, "no record");
@@ -69,10 +73,22 @@ impl Recording {
         }
     }
 
+    /// True for the leg that hangs on the router now.
+    pub(crate) fn is_leg(&self, leg: LegId) -> bool {
+        self.record.is_some() && self.leg == leg
+    }
+
+    /// Hangs a leg on the router in place of one that ended by itself.
+    pub(crate) fn hang_anew(&mut self) {
+        if let Some(record) = &mut self.record {
+            self.leg = hang(&self.parts, record.leg());
+        }
+    }
+
     /// What to do with what is captured from now on.
     pub(crate) fn order(&self, order: RecordOrder) {
         if let Some(record) = &self.record
-            && let Err(fault) = record.order(order, Timestamp::now())
+            && let Err(fault) = record.order(order, self.parts.clock.now())
         {
             error!(hearing = %self.parts.hearing, %fault, "the recorder takes no orders");
         }
@@ -195,8 +211,8 @@ impl Recording {
         self.retry = Some(Instant::now() + RETRY);
         let Ok(board) = self.parts.handle.show().await else { return };
         match attach(&self.parts, Meta::from(&board.view)) {
-            Ok((record, reports)) => {
-                (self.record, self.reports, self.retry) = (Some(record), reports, None);
+            Ok((record, leg, reports)) => {
+                (self.record, self.leg, self.reports, self.retry) = (Some(record), leg, reports, None);
                 self.close();
             }
             Err(fault) => error!(hearing = %self.parts.hearing, %fault, "the record can't be opened to seal it"),
@@ -204,14 +220,20 @@ impl Recording {
     }
 }
 
-fn attach(parts: &Parts, meta: Meta) -> Result<(HearingRecord, mpsc::Receiver<RecordEvent>), Error> {
+fn attach(parts: &Parts, meta: Meta) -> Result<(HearingRecord, LegId, mpsc::Receiver<RecordEvent>), Error> {
     let (events, reports) = mpsc::channel(EVENTS);
     let (leg, record) = parts.recorder.open(parts.hearing, meta, events)?;
-    let attach = Attach { hearing: parts.hearing, id: LegId::fresh(), place: Place::Record, ufrag: None, leg };
+    Ok((record, hang(parts, leg), reports))
+}
+
+/// Hangs the recorder on the hearing's router.
+fn hang(parts: &Parts, leg: Box<dyn Leg>) -> LegId {
+    let id = LegId::fresh();
+    let attach = Attach { hearing: parts.hearing, id, place: Place::Record, ufrag: None, leg };
     if let Err(full) = parts.worker.send(Command::Attach(attach)) {
         warn!(hearing = %parts.hearing, %full, "the media worker takes no recorder");
     }
-    Ok((record, reports))
+    id
 }
 
 async fn next_entry(journal: &mut Option<mpsc::Receiver<Journaled>>) -> Option<Journaled> {

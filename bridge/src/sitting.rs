@@ -10,9 +10,10 @@ use metrics::counter;
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
+use crate::net::clock::NodeClock;
 use crate::record::Recorder;
 use crate::recording::{self, Recording};
-use crate::router::{Command, Event, WorkerHandle};
+use crate::router::{Command, Event, LegId, WorkerHandle};
 use crate::trunk::Trunks;
 use crate::workers::Workers;
 
@@ -33,6 +34,8 @@ pub(crate) struct Parts {
     pub(crate) trunks: Trunks,
     /// Its recorder.
     pub(crate) recorder: Recorder,
+    /// Its clock for media.
+    pub(crate) clock: NodeClock,
 }
 
 /// A hearing that sits here, as others need to know it.
@@ -73,17 +76,14 @@ impl Sittings {
         tell(&worker, Command::Open { hearing, zone: self.parts.zone.clone(), events });
         let seated = Seated { worker: worker.clone(), plans: plans.clone() };
         self.seated.lock().unwrap_or_else(PoisonError::into_inner).insert(hearing, seated);
-        let parts = recording::Parts {
-            hearing,
-            handle: handle.clone(),
-            worker: worker.clone(),
-            recorder: self.parts.recorder.clone(),
-            trunks: self.parts.trunks.clone(),
+        let record = match self.equip(hearing, &handle, home, &worker).await {
+            Ok(record) => record,
+            Err(refusal) => {
+                self.end(hearing).await;
+                return Err(refusal);
+            }
         };
-        // The record hears of every verdict, so it is there before the trunks are.
-        let record = if home.is_none() { Recording::open(parts).await? } else { None };
         let over = record.is_some() && handle.show().await.is_ok_and(|board| board.view.phase.is_over());
-        self.parts.trunks.carry(hearing, handle.clone(), home, worker.clone()).await?;
         let sitting = Sitting {
             hearing,
             handle,
@@ -101,6 +101,28 @@ impl Sittings {
             all.end(hearing).await;
         });
         Ok(())
+    }
+
+    /// Its record, when it is at home here, and its place on the trunks.
+    async fn equip(
+        &self,
+        hearing: HearingId,
+        handle: &HearingHandle,
+        home: Option<NodeId>,
+        worker: &WorkerHandle,
+    ) -> Result<Option<Recording>, Refusal> {
+        let parts = recording::Parts {
+            hearing,
+            handle: handle.clone(),
+            worker: worker.clone(),
+            recorder: self.parts.recorder.clone(),
+            trunks: self.parts.trunks.clone(),
+            clock: self.parts.clock,
+        };
+        // The record hears of every verdict, so it is there before the trunks are.
+        let record = if home.is_none() { Recording::open(parts).await? } else { None };
+        self.parts.trunks.carry(hearing, handle.clone(), home, worker.clone()).await?;
+        Ok(record)
     }
 
     async fn end(&self, hearing: HearingId) {
@@ -165,10 +187,7 @@ impl Sitting {
                 info!(hearing = %self.hearing, seat = %seat, reason, "seat disconnected");
                 MediaReport::Disconnected { seat }
             }
-            Event::LegClosed(leg, reason) => {
-                warn!(hearing = %self.hearing, ?leg, reason, "leg closed");
-                return;
-            }
+            Event::LegClosed(leg, reason) => return self.leg_closed(leg, &reason).await,
             Event::TrackUp(info) => {
                 let track = info.id;
                 self.trunks.track_up(self.hearing, info).await;
@@ -182,6 +201,15 @@ impl Sitting {
             Event::Quality(seat, quality) => MediaReport::Quality { seat, quality },
         };
         self.media(report).await;
+    }
+
+    /// A leg that ended by itself is hung on anew: nobody else would.
+    async fn leg_closed(&mut self, leg: LegId, reason: &str) {
+        warn!(hearing = %self.hearing, ?leg, reason, "leg closed");
+        match &mut self.record {
+            Some(record) if record.is_leg(leg) => record.hang_anew(),
+            _ => self.trunks.leg_closed(self.hearing, leg).await,
+        }
     }
 
     async fn media(&self, report: MediaReport) {

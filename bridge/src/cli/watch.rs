@@ -173,6 +173,8 @@ mod tests {
             "1.5/0.0",
             "43",
             "audio+video",
+            "自行静音 mic off",
+            "关 off",
         ] {
             assert!(text.contains(piece), "{piece} is not in:\n{text}");
         }
@@ -213,7 +215,8 @@ mod tests {
     fn board() -> Board {
         let seat = |id: u8, name: &str, title: &str, role: &str, presence: &str| {
             json!({"id": id, "name": name, "title": title, "title_en": name, "role": role, "zone": "internet", "presence": presence,
-                   "identity": null, "muted": false, "apart": false, "hand": false, "required": ["audio"]})
+                   "identity": null, "muted": false, "apart": false, "hand": false, "microphone_off": presence == "absent",
+                   "camera_off": presence == "absent", "required": ["audio"]})
         };
         let quality = json!({"up_kbps": 900, "down_kbps": 2400, "loss_up": 0.015, "loss_down": 0.0, "rtt_ms": 43});
         serde_json::from_value(json!({

@@ -1,7 +1,7 @@
 //! One hearing in the writer: its orders, its clock corrections, its tracks, and what it tells of them.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -22,6 +22,7 @@ use super::sink::Sink;
 use super::track::Track;
 use super::writer::Opening;
 use super::{Error, Judged, PREROLL, RecordEvent, Space};
+use crate::router::DRAIN;
 
 /// A hearing that is being recorded.
 pub(super) struct Hearing {
@@ -49,6 +50,8 @@ pub(super) struct Hearing {
     told: Option<Vec<TrackId>>,
     /// The limit of free space that was told last.
     told_warning: Option<u8>,
+    /// Tracks of which something came that was captured after the last order to end: nothing older can follow.
+    past: BTreeSet<TrackId>,
     ending: Option<Ending>,
 }
 
@@ -56,6 +59,8 @@ struct Ending {
     reply: oneshot::Sender<Result<Option<Seal>, Error>>,
     /// The hearing is closed, not only this process.
     close: bool,
+    /// Until then what was captured before the order to end is still taken; `None` when nothing is any more.
+    drain: Option<Instant>,
     until: Instant,
 }
 
@@ -79,6 +84,7 @@ impl Hearing {
             told_fault: None,
             told: None,
             told_warning: None,
+            past: BTreeSet::new(),
             ending: None,
         }
     }
@@ -88,6 +94,7 @@ impl Hearing {
             return;
         }
         self.sheet_changed = true;
+        self.past.clear();
         if order == RecordOrder::Run {
             self.open_books(now);
             for (_, mut preroll) in std::mem::take(&mut self.prerolls) {
@@ -98,7 +105,7 @@ impl Hearing {
 
     /// A frame, as the order in force when it was captured wants it.
     pub(super) fn frame(&mut self, now: Instant, frame: Box<Arrived>) {
-        if self.ending.is_some() {
+        if self.ending.as_ref().is_some_and(|ending| ending.drain.is_none()) {
             return;
         }
         let captured = self.correct(&frame);
@@ -110,7 +117,10 @@ impl Hearing {
             Some(order) => match order.what {
                 What::Run => self.write(now, captured, &frame),
                 What::Pause => self.each(frame.track, |track| track.pause(order.reason)),
-                What::Off => self.each(frame.track, |track| track.end(StartReason::Resume)),
+                What::Off => {
+                    self.past.insert(frame.track);
+                    self.each(frame.track, |track| track.end(StartReason::Resume));
+                }
             },
             None if captured >= epoch => self.write(now, captured, &frame),
             None => {}
@@ -120,6 +130,7 @@ impl Hearing {
     /// Writes what waits, and tells what changed. True when the hearing has ended.
     pub(super) fn commit(&mut self, now: Instant, wall: Timestamp) -> bool {
         self.end_paused(wall);
+        self.end_drained(now);
         if self.sheet.is_open() {
             self.open_books(now);
         }
@@ -203,26 +214,43 @@ impl Hearing {
         self.tracks.values_mut().flat_map(Track::sinks).chain(self.books.sink())
     }
 
-    /// Ends the record in this process; `reply` hears when everything is durable. `close` ends it for good: then it is
-    /// sealed as well.
+    /// Ends the record in this process; `reply` hears when everything is durable. `close` ends it for good, once what was
+    /// captured before the order to end has come, at most [`DRAIN`] later; then it is sealed as well.
     pub(super) fn end(&mut self, now: Instant, close: bool, reply: oneshot::Sender<Result<Option<Seal>, Error>>) {
         if close && self.sheet.epoch.is_some() {
             self.open_books(now);
         }
-        self.tracks.values_mut().for_each(|track| track.end(StartReason::Restart));
-        self.ending = Some(Ending { reply, close, until: now + PATIENCE });
+        let drain = self.ordered_off().filter(|_| close).map(|_| now + DRAIN);
+        self.ending = Some(Ending { reply, close, drain, until: now + DRAIN + PATIENCE });
+        if drain.is_none() {
+            self.tracks.values_mut().for_each(|track| track.end(StartReason::Restart));
+        }
+    }
+
+    /// Stops waiting for what was captured before the order to end.
+    fn end_drained(&mut self, now: Instant) {
+        let waits = self.ordered_off().is_some_and(|off| {
+            let mut live = self.tracks.iter().filter(|(_, track)| track.was_fed_at(off.plus(-LATEST)));
+            live.any(|(id, _)| !self.past.contains(id))
+        });
+        let Some(ending) = &mut self.ending else { return };
+        if ending.drain.take_if(|until| !waits || *until <= now).is_some() {
+            self.tracks.values_mut().for_each(|track| track.end(StartReason::Restart));
+        }
+    }
+
+    fn ordered_off(&self) -> Option<Timestamp> {
+        self.sheet.orders.last().filter(|order| order.what == What::Off).map(|order| order.at)
     }
 
     fn finish(&mut self, now: Instant, wall: Timestamp) -> bool {
         let Some(ending) = &self.ending else { return false };
-        let (close, late) = (ending.close, now >= ending.until);
-        let is_kept = !self.sheet_changed && self.tracks.values().all(Track::is_settled);
-        let done = match (
-            close && self.sheet.epoch.is_some(),
-            is_kept || close && self.tracks.values().all(Track::is_settled),
-        ) {
-            (false, kept) => kept.then_some(Ok(None)),
-            (true, false) => None,
+        let seals = ending.close && self.sheet.epoch.is_some();
+        let late = now >= ending.until;
+        let is_kept = ending.drain.is_none() && self.tracks.values().all(Track::is_settled);
+        let done = match (is_kept, seals) {
+            (false, _) => None,
+            (true, false) => (!self.sheet_changed).then_some(Ok(None)),
             (true, true) => self.seal(now, wall),
         };
         if done.is_none() && !late {
@@ -242,8 +270,8 @@ impl Hearing {
 
     /// One step of the end; `Some` when it is over.
     fn seal(&mut self, now: Instant, wall: Timestamp) -> Option<Result<Option<Seal>, Error>> {
-        let last = self.sheet.orders.last().filter(|order| order.what == What::Off);
-        self.sheet.closed.get_or_insert(last.map_or(wall, |order| order.at));
+        let closed = self.ordered_off().unwrap_or(wall);
+        self.sheet.closed.get_or_insert(closed);
         match self.books.seal(now, &self.sheet) {
             Ok(None) => None,
             Ok(Some(seal)) => Some(Ok(Some(seal))),
@@ -290,7 +318,7 @@ impl Hearing {
 
     /// Ends the segments of tracks from which nothing has come since the order to pause.
     fn end_paused(&mut self, wall: Timestamp) {
-        let last = self.sheet.orders.last().filter(|order| order.at <= wall.plus(-CLOCK_LIMIT));
+        let last = self.sheet.orders.last().filter(|order| order.at <= wall.plus(-LATEST));
         let Some(&order) = last else { return };
         for track in self.tracks.values_mut() {
             match order.what {
@@ -352,8 +380,10 @@ impl Hearing {
     }
 }
 
+/// What comes later than this after its capture, in microseconds, is not waited for when the record stops.
+const LATEST: i64 = DRAIN.as_micros() as i64;
 /// Captured times may differ from arrivals by this many microseconds before the sender's clock is taken to be wrong.
-const CLOCK_LIMIT: i64 = 1_000_000;
+const CLOCK_LIMIT: i64 = LATEST;
 /// A disk with less room than this counts as full when there is another one to go on with.
 const SPILL_BELOW: u64 = 32 << 20;
 /// A fault is over when nothing has gone wrong for this long.

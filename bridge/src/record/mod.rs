@@ -166,14 +166,13 @@ impl Recorder {
         if !folder.exists() {
             self.room()?;
         }
-        let clock = WallClock::now();
         let sheet = Sheet::begin(&folder, hearing, self.settings.signing.node.clone(), meta)?;
         let spill = self.settings.spill.as_ref().map(|spill| spill.join(hearing.to_string()));
         let (signing, clocks) = (Arc::clone(&self.settings.signing), self.clocks.clone());
         let opening = Opening { hearing, folder, spill, signing, clocks, sheet, events };
         send(&self.control, Control::Open(Box::new(opening)))?;
-        let leg = RecordLeg::new(hearing, clock, self.media.clone());
-        Ok((Box::new(leg), HearingRecord { hearing, control: self.control.clone() }))
+        let mut record = HearingRecord { hearing, control: self.control.clone(), media: self.media.clone(), legs: 0 };
+        Ok((record.leg(), record))
     }
 
     /// Whether a new record may begin: ask before a hearing is started.
@@ -201,9 +200,19 @@ impl Recorder {
 pub struct HearingRecord {
     hearing: HearingId,
     control: SyncSender<Control>,
+    media: SyncSender<Box<leg::Arrived>>,
+    /// Legs made so far.
+    legs: u32,
 }
 
 impl HearingRecord {
+    /// Another leg in place of one that is lost; the tracks go on in new segments.
+    pub fn leg(&mut self) -> Box<dyn Leg> {
+        let leg = RecordLeg::new(self.hearing, WallClock::now(), self.media.clone(), self.legs * STAYS);
+        self.legs += 1;
+        Box::new(leg)
+    }
+
     /// What to do with frames that were captured from `at` on. The first `Run` sets the record's clock: file time 0 is
     /// [`PREROLL`] before it.
     ///
@@ -325,6 +334,8 @@ impl Error {
     }
 }
 
+/// How often tracks may come anew on one leg before its numbers are those of the next.
+const STAYS: u32 = 1 << 16;
 /// How far before the opening frames are kept, in microseconds. File time 0 lies this long before the opening.
 pub const PREROLL: i64 = 3_000_000;
 

@@ -178,6 +178,11 @@ impl Track {
         self.durable && self.segment.is_some() && now.saturating_duration_since(self.fed) < STALE
     }
 
+    /// True when a frame of it that was captured at `since` or later has been written.
+    pub(super) fn was_fed_at(&self, since: Timestamp) -> bool {
+        self.last.is_some_and(|last| last >= since)
+    }
+
     /// True when everything survives a loss of power.
     pub(super) fn is_settled(&self) -> bool {
         self.index.is_settled() && self.ended.is_empty() && self.segment.as_ref().is_none_or(|s| s.sink.is_settled())

@@ -3,6 +3,7 @@
 
 mod calls;
 mod cause;
+mod clock;
 mod control;
 mod convert;
 mod dial;
@@ -42,7 +43,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use crate::net::tls::Identity;
-use crate::router::{TrackInfo, WorkerHandle};
+use crate::router::{LegId, TrackInfo, WorkerHandle};
 use peer::{Carry, Event, Shared};
 use status::Gauges;
 
@@ -145,6 +146,11 @@ impl Trunks {
     /// The router no longer has it.
     pub async fn track_down(&self, hearing: HearingId, track: TrackId) {
         self.tell_all(|| Event::TrackDown(hearing, track)).await;
+    }
+
+    /// A leg of the hearing's router has ended by itself; if it was a trunk's, that link is made anew.
+    pub async fn leg_closed(&self, hearing: HearingId, leg: LegId) {
+        self.tell_all(|| Event::LegClosed(hearing, leg)).await;
     }
 
     /// Every trunk as it is now, in the order of the configuration.

@@ -67,11 +67,11 @@ impl Trunks {
         check(&settings, &tls)?;
         let (rehearsals, rehearsed) = mpsc::channel(1);
         let gate = Gate::new(settings.own.zone.clone(), settings.policy.clone());
-        let own = settings.own.clone();
+        let (own, clock) = (settings.own.clone(), settings.clock);
         let (chain, signer) = tls.signing()?;
         let node = Node { node: own.node.to_string(), zone: own.zone.to_string(), chain, signer: Arc::new(signer) };
         let witnesses = Witnesses::new(settings.witness.clone(), node);
-        let shared = Shared { own, gate, registry, tls, rehearsals, witnesses };
+        let shared = Shared { own, clock, gate, registry, tls, rehearsals, witnesses };
         let mut builder = Builder::new(&settings, Arc::new(shared))?;
         for peer in &settings.peers {
             builder.add(peer)?;

@@ -81,6 +81,14 @@ pub enum Action {
     Sign,
     /// 闭庭: ends the hearing and its record.
     Close,
+    /// The acting seat has switched its own microphone or camera on or off, or has none: the others shall know why they hear or
+    /// see nothing. It changes nothing about who may.
+    SetDevices {
+        /// True while its microphone is on.
+        microphone: bool,
+        /// True while its camera is on.
+        camera: bool,
+    },
 }
 
 impl Action {
@@ -106,7 +114,7 @@ impl Action {
             | Self::Note { .. }
             | Self::Sign
             | Self::Close => Permission::ControlSession,
-            Self::RaiseHand | Self::LowerHand => Permission::Publish,
+            Self::RaiseHand | Self::LowerHand | Self::SetDevices { .. } => Permission::Publish,
         }
     }
 
@@ -131,6 +139,7 @@ impl Action {
             Self::Note { .. } => "note",
             Self::Sign => "sign",
             Self::Close => "close",
+            Self::SetDevices { .. } => "set-devices",
         }
     }
 }

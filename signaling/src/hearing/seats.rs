@@ -70,6 +70,7 @@ impl Hearing {
             Action::Note { text } => self.mark(Mark { note: true, seat: actor, text }, now)?,
             Action::Sign => self.sign(now)?,
             Action::Close => self.close(now),
+            Action::SetDevices { microphone, camera } => self.set_devices(actor, microphone, camera, now)?,
         }
         Ok(Reply::Done)
     }
@@ -169,6 +170,7 @@ impl Hearing {
             seat.presence = presence;
             seat.identity = None;
             seat.hand = false;
+            (seat.microphone_off, seat.camera_off) = (false, false);
         });
         self.take_floor(id, now);
     }
@@ -203,6 +205,19 @@ impl Hearing {
             });
         }
         self.change_seat(id, now, |seat| seat.hand = up);
+        Ok(())
+    }
+
+    fn set_devices(
+        &mut self,
+        actor: Option<SeatId>,
+        microphone: bool,
+        camera: bool,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let what = Action::SetDevices { microphone, camera }.what();
+        let id = actor.ok_or(Refusal::Forbidden { role: "court operator", what })?;
+        self.change_seat(id, now, |seat| (seat.microphone_off, seat.camera_off) = (!microphone, !camera));
         Ok(())
     }
 

@@ -175,6 +175,8 @@ fn seat((seating, id): (Seating, u8)) -> (SeatView, Link) {
         muted: false,
         apart: matches!(seating.role, Role::Witness | Role::Expert),
         hand: false,
+        microphone_off: false,
+        camera_off: false,
         required: seating.required,
     };
     let sight = sight::of(&view);

@@ -133,6 +133,12 @@ pub struct SeatView {
     pub apart: bool,
     /// True while it asks for the floor.
     pub hand: bool,
+    /// True while it has switched its own microphone off, or has none.
+    #[serde(default)]
+    pub microphone_off: bool,
+    /// True while it has switched its own camera off, or has none.
+    #[serde(default)]
+    pub camera_off: bool,
     /// Kinds without which the hearing is not in session.
     #[schema(value_type = Vec<String>)]
     pub required: Vec<Kind>,

@@ -21,7 +21,7 @@ export const token = (seat) => seat.padEnd(43, '_')
 
 const seat = (id, name, title, title_en, role, zone, more = {}) => ({
   id, name, title, title_en, role, zone,
-  presence: 'absent', identity: null, muted: false, apart: false, hand: false, required: ['audio', 'video'], ...more,
+  presence: 'absent', identity: null, muted: false, apart: false, hand: false, microphone_off: false, camera_off: false, required: ['audio', 'video'], ...more,
 })
 
 /** A hearing that tests and the look script move on by hand. */
@@ -104,6 +104,7 @@ export class Scene {
       case 'dismiss': return this.put(target, { apart: true })
       case 'raise-hand': return this.put(name, { hand: true })
       case 'lower-hand': return this.put(name, { hand: false })
+      case 'set-devices': return this.put(name, { microphone_off: !action.microphone, camera_off: !action.camera })
       case 'give-floor':
         this.put(target, { hand: false })
         return this.change({ kind: 'floor', value: this.seat(target).id })

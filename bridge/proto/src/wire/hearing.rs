@@ -141,6 +141,7 @@ pub enum Action {
     Resume,
     Sign,
     Close,
+    SetDevices { microphone: bool, camera: bool },
     Mark { text: String },
     Note { text: String },
 }
@@ -242,6 +243,10 @@ pub struct SeatView {
     pub apart: bool,
     /// Asks for the floor.
     pub hand: bool,
+    /// Has switched its own microphone off.
+    pub microphone_off: bool,
+    /// Has switched its own camera off.
+    pub camera_off: bool,
     /// Kinds without which the hearing is not in session.
     pub required: Vec<Kind>,
 }

@@ -108,7 +108,7 @@ impl Bench {
         let opening =
             Opening { hearing, folder: folder_, spill, signing: signing(), clocks: clocks.clone(), sheet, events };
         Self {
-            leg: RecordLeg::new(hearing, clock, sender),
+            leg: RecordLeg::new(hearing, clock, sender, 0),
             queue,
             hearing: Hearing::new(opening),
             events: received,

@@ -131,6 +131,49 @@ fn a_pause_leaves_nothing_of_itself_but_a_gap_with_its_reason() {
     assert_eq!(sheet.orders.len(), 3);
 }
 
+/// A second of sound, of which the last half arrives up to 500 ms after the order to end; gives what waits to hear of the end.
+fn closed_in_flight()
+-> (Bench, tokio::sync::oneshot::Receiver<Result<(), crate::record::Error>>, Vec<crate::router::Frame>) {
+    let mut bench = Bench::new();
+    let (clip, mut packetizer) = (source::opus(1), Packetizer::default());
+    bench.track(AUDIO, Codec::Opus, 0);
+    bench.order(RecordOrder::Run, 0);
+    let frames =
+        clip.frames.iter().zip(0..).map(|(coded, n)| packetizer.frame(clip.codec, coded, bench.time(n * clip.step)));
+    let frames: Vec<_> = frames.collect();
+    for (frame, n) in frames[..25].iter().zip(0..) {
+        bench.frame(AUDIO, frame, n * clip.step);
+    }
+    bench.settled_turn(SECOND / 2 + 100_000);
+    bench.order(RecordOrder::Off, SECOND * 9 / 10);
+    let (reply, ended) = tokio::sync::oneshot::channel();
+    bench.hearing.end(bench.instant(SECOND * 9 / 10), true, reply);
+    (bench, ended, frames)
+}
+
+#[test]
+fn what_was_captured_before_the_close_is_kept_though_it_comes_later_and_nothing_after() {
+    let (mut bench, mut ended, frames) = closed_in_flight();
+    bench.settled_turn(SECOND);
+    assert!(ended.try_recv().is_err(), "the record was closed before what was on its way had come");
+    for (frame, n) in frames[25..].iter().zip(25..) {
+        bench.frame(AUDIO, frame, n * 20_000 + SECOND / 2);
+    }
+    bench.settled_turn(2 * SECOND);
+    assert_eq!(blocks(&bench.file("counsel-audio", 1)).len(), 45, "0.9 s were said before the close");
+    assert!(matches!(ended.try_recv(), Ok(Ok(()))), "what came after it shows that all of it is there");
+}
+
+#[test]
+fn the_close_waits_two_seconds_at_most_for_a_track_that_has_fallen_silent() {
+    let (mut bench, mut ended, _) = closed_in_flight();
+    bench.settled_turn(SECOND * 28 / 10);
+    assert!(ended.try_recv().is_err());
+    bench.settled_turn(SECOND * 30 / 10);
+    assert!(matches!(ended.try_recv(), Ok(Ok(()))));
+    assert_eq!(blocks(&bench.file("counsel-audio", 1)).len(), 25);
+}
+
 #[test]
 fn a_track_that_is_silent_through_a_pause_still_gets_a_new_segment() {
     let mut bench = Bench::new();

@@ -36,6 +36,7 @@ pub(in crate::trunk) fn action_to(action: Action) -> wire::Action {
         Action::Note { text } => wire::Action::Note { text },
         Action::Sign => wire::Action::Sign,
         Action::Close => wire::Action::Close,
+        Action::SetDevices { microphone, camera } => wire::Action::SetDevices { microphone, camera },
     }
 }
 
@@ -58,6 +59,7 @@ pub(in crate::trunk) fn action_from(action: wire::Action) -> Action {
         wire::Action::Note { text } => Action::Note { text },
         wire::Action::Sign => Action::Sign,
         wire::Action::Close => Action::Close,
+        wire::Action::SetDevices { microphone, camera } => Action::SetDevices { microphone, camera },
     }
 }
 

@@ -71,7 +71,7 @@ fn role_word(text: &str) -> &'static str {
 const OPERATOR: &str = "court operator";
 
 /// The words of signaling's actions, and what it says besides.
-const WORDS: [&str; 20] = [
+const WORDS: [&str; 21] = [
     "admit",
     "refuse",
     "remove",
@@ -89,6 +89,7 @@ const WORDS: [&str; 20] = [
     "note",
     "sign",
     "close",
+    "set-devices",
     "ask for the floor before being called",
     "have the floor now",
     "be called or dismissed",

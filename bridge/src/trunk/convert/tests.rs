@@ -28,6 +28,8 @@ fn seat_view() -> SeatView {
         muted: true,
         apart: true,
         hand: false,
+        microphone_off: true,
+        camera_off: false,
         required: vec![Kind::Video],
     }
 }
@@ -125,6 +127,7 @@ fn every_action_crosses_unchanged() {
         Action::Note { text: seat() },
         Action::Sign,
         Action::Close,
+        Action::SetDevices { microphone: true, camera: false },
     ] {
         let what = action.what();
         let refusal = Refusal::WrongPhase { what, phase: "closed".into() };

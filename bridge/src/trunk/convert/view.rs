@@ -114,6 +114,8 @@ pub(super) fn seat_view_to(seat: SeatView) -> wire::SeatView {
         muted: seat.muted,
         apart: seat.apart,
         hand: seat.hand,
+        microphone_off: seat.microphone_off,
+        camera_off: seat.camera_off,
         required: seat.required.into_iter().map(kind_to).collect(),
     }
 }
@@ -131,6 +133,8 @@ pub(super) fn seat_view_from(seat: wire::SeatView) -> Result<SeatView, Invalid> 
         muted: seat.muted,
         apart: seat.apart,
         hand: seat.hand,
+        microphone_off: seat.microphone_off,
+        camera_off: seat.camera_off,
         required: seat.required.into_iter().map(kind_from).collect(),
     })
 }

@@ -114,6 +114,21 @@ async fn a_cut_line_comes_back_by_itself_with_nothing_stale_and_begins_with_a_ke
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_an_edge_captured_whose_clock_is_off_is_dated_by_the_clock_of_the_node_it_comes_to() {
+    let pair = Pair::ahead(700_000).await;
+    let (started, ..) = pair.sitting().await;
+    let judge = pair.court.sit(started.id, 0, &BOTH);
+    let counsel = pair.inet.sit(started.id, 1, &BOTH);
+    until("both see each other", || judge.count(1, Kind::Video) > 150 && counsel.count(0, Kind::Video) > 150).await;
+    for (seen, by) in [(judge.take(1, Kind::Video), "the court"), (counsel.take(0, Kind::Video), "the edge")] {
+        // Nothing can be older than the test, or come before it was captured but for half a round trip.
+        let (oldest, newest) = seen.iter().fold((i64::MIN, i64::MAX), |(o, n), (_, _, age)| (o.max(*age), n.min(*age)));
+        assert!(newest > -50_000 && oldest < 500_000, "{by} dates frames {newest} to {oldest} us old");
+    }
+    assert!((pair.court.status().clock_offset_us - 700_000).abs() < 50_000, "{:?}", pair.court.status());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn only_the_roles_that_a_crossing_names_pass() {
     let roles = Crossing { roles: vec![Role::Witness], ..crossing("inet", "court") };
     let pair = Pair::start(vec![roles, crossing("court", "inet")], vec![crossing("inet", "court")]).await;

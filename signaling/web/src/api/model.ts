@@ -54,6 +54,10 @@ export interface SeatView {
   muted: boolean
   apart: boolean
   hand: boolean
+  /** The seat has switched its own microphone off, or has none. */
+  microphone_off: boolean
+  /** The same of its camera. */
+  camera_off: boolean
   required: Kind[]
 }
 
@@ -134,6 +138,7 @@ export type Action =
   | { action: 'raise-hand' | 'lower-hand' | 'open' | 'resume' | 'sign' | 'close' }
   | { action: 'recess'; reason: PauseReason }
   | { action: 'mark' | 'note'; text: string }
+  | { action: 'set-devices'; microphone: boolean; camera: boolean }
 
 export interface Joined {
   session: string

@@ -16,6 +16,8 @@ export function seat(id: number, name: string, more: Partial<SeatView> = {}): Se
     muted: false,
     apart: false,
     hand: false,
+    microphone_off: false,
+    camera_off: false,
     required: [],
     ...more,
   }

@@ -131,6 +131,8 @@ fn full_seat(id: u8) -> SeatView {
         muted: true,
         apart: true,
         hand: true,
+        microphone_off: true,
+        camera_off: true,
         required: vec![Kind::Audio, Kind::Video, Kind::Screen],
     }
 }

@@ -197,6 +197,11 @@ impl Hearing {
         self.told = None;
     }
 
+    /// What was written has not become durable for too long.
+    pub(super) fn not_durable(&mut self, now: Instant) {
+        self.trouble = Some(("磁盘无响应 the disk makes nothing durable".to_owned(), now));
+    }
+
     /// New files go to the spill disk, if there is one.
     pub(super) fn spill(&mut self) {
         if self.spill.is_none() || self.spilling {
@@ -292,6 +297,7 @@ impl Hearing {
 
     fn write(&mut self, now: Instant, captured: Timestamp, frame: &Arrived) {
         let Some(epoch) = self.sheet.epoch else { return };
+        self.open_books(now);
         if !self.books.are_open() {
             metrics::counter!("hearing_record_frames_lost_total", "reason" => "disk").increment(1);
             return;

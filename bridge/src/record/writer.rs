@@ -64,7 +64,7 @@ pub(super) fn spawn(settings: &Settings) -> io::Result<(SyncSender<Control>, Syn
         sync_at: now,
         space_at: now,
         syncing: false,
-        turned: now,
+        submitted: now,
     };
     thread::Builder::new().name("record".to_owned()).spawn(move || writer.run())?;
     Ok((control, media))
@@ -85,8 +85,8 @@ struct Writer {
     space_at: Instant,
     /// A batch is on its way to the disk.
     syncing: bool,
-    /// When the last turn ended.
-    turned: Instant,
+    /// Since when.
+    submitted: Instant,
 }
 
 impl Writer {
@@ -157,9 +157,8 @@ impl Writer {
 
     /// Writes all tracks, then has them made durable, at most every [`SYNC`].
     fn commit(&mut self, now: Instant) {
-        let stood = now.saturating_duration_since(self.turned);
-        if stood > STOOD {
-            self.hearings.values_mut().for_each(|hearing| hearing.stood_still(stood));
+        if self.syncing && now.saturating_duration_since(self.submitted) > STOOD {
+            self.hearings.values_mut().for_each(|hearing| hearing.not_durable(now));
         }
         let wall = self.clock.at(now);
         let watch = &self.watch;
@@ -171,7 +170,10 @@ impl Writer {
             !over
         });
         self.sync(now);
-        self.turned = Instant::now();
+        let stood = now.elapsed();
+        if stood > STOOD {
+            self.hearings.values_mut().for_each(|hearing| hearing.stood_still(stood));
+        }
         self.watch.beat();
         metrics::histogram!("hearing_record_commit_seconds").record(now.elapsed().as_secs_f64());
     }
@@ -197,6 +199,7 @@ impl Writer {
             self.sync_at = now + SYNC;
             self.syncer.submit(self.hearings.values_mut().flat_map(Hearing::sinks));
             self.syncing = self.syncer.is_busy();
+            self.submitted = now;
         }
     }
 

@@ -94,6 +94,7 @@ const FU_A: u8 = 28;
 
 #[cfg(test)]
 mod tests {
+    use super::super::unit::nal_units;
     use super::*;
 
     fn joined(framing: Framing, payloads: &[&[u8]]) -> Result<Vec<u8>, Error> {

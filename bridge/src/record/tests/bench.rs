@@ -18,11 +18,14 @@ use crate::record::index::{self, Line};
 use crate::record::leg::{Arrived, RecordLeg};
 use crate::record::sync;
 use crate::record::writer::Opening;
-use crate::record::{Clocks, GapReason, Meta, RecordEvent, Seal, Seat, Sheet, Signing};
+use crate::record::{Clocks, Error, GapReason, Meta, RecordEvent, Seal, Seat, Sheet, Signing};
 use crate::router::{Frame, LayerSet, Leg, Output, TrackInfo};
 
 pub(super) const VIDEO: TrackId = TrackId { seat: SeatId(1), kind: Kind::Video };
 pub(super) const AUDIO: TrackId = TrackId { seat: SeatId(1), kind: Kind::Audio };
+
+/// Hears of the end of a record.
+pub(super) type Closed = oneshot::Receiver<Result<Option<Seal>, Error>>;
 
 pub(super) struct Bench {
     pub(super) leg: RecordLeg,
@@ -205,6 +208,11 @@ impl Bench {
         self.order(RecordOrder::Off, micros);
         let (reply, mut closed) = oneshot::channel();
         self.hearing.end(self.instant(micros), true, reply);
+        self.until_sealed(&mut closed, micros)
+    }
+
+    /// Takes turns from `micros` on until the record is sealed.
+    pub(super) fn until_sealed(&mut self, closed: &mut Closed, micros: i64) -> Seal {
         for turn in 0..100 {
             self.settled_turn(micros + turn * 80_000);
             if let Ok(result) = closed.try_recv() {

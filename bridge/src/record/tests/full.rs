@@ -60,7 +60,7 @@ pub(super) struct LoopDisk {
 impl LoopDisk {
     /// On a new image in `image`.
     pub(super) fn make(image: &Path) -> Self {
-        run("truncate", &["-s", "48M".as_ref(), image.as_os_str()]);
+        run("truncate", &["-s".as_ref(), "48M".as_ref(), image.as_os_str()]);
         run("mkfs.ext4", &["-q".as_ref(), "-F".as_ref(), image.as_os_str()]);
         Self::mount(image)
     }

@@ -18,23 +18,23 @@ use super::bench::{AUDIO, Bench, PKI_DIRECTORY, VIDEO, meta, pki, signing};
 use super::source::{self, Clip, Coded, Packetizer};
 use super::tools::{blocks, complaints};
 use crate::record::backlog::WallClock;
-use crate::record::{Recorder, Settings};
+use crate::record::{RecordEvent, Recorder, Settings};
 use crate::router::{LayerSet, TrackInfo};
 
 #[test]
 fn kill_minus_nine_costs_no_track_more_than_a_fifth_of_a_second_and_leaves_a_chain_that_goes_on() {
     let media = media();
     thread::scope(|scope| {
-        for quarter in 0..4_u64 {
-            scope.spawn(move || (0..25).for_each(|n| kill_once(media, moment(quarter * 25 + n))));
+        for half in 0..2_u64 {
+            scope.spawn(move || (0..50).for_each(|n| kill_once(media, moment(half * 50 + n))));
         }
     });
 }
 
-/// A moment between 0.25 s and 1 s after the first frame, spread evenly and without a pattern.
+/// A moment up to 0.8 s after both tracks are recorded, spread evenly and without a pattern.
 pub(super) fn moment(n: u64) -> Duration {
     let spread = (n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33;
-    Duration::from_millis(250 + spread % 750)
+    Duration::from_millis(spread % 800)
 }
 
 fn kill_once(media: &Path, after: Duration) {
@@ -93,16 +93,16 @@ fn last_chained(manifest: &[Line], track: &str) -> i64 {
     spans.filter(|span| span.file.starts_with(track)).filter_map(|span| span.last).max().unwrap_or(0)
 }
 
-/// Reads what the child says it has handed to the recorder, kills it at `after` from its first word on, reads the rest.
+/// Reads what the child says it has handed to the recorder, kills it `after` both tracks are recorded, reads the rest.
 fn watch_and_kill(child: &mut std::process::Child, after: Duration) -> Vec<(String, i64)> {
     let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
     let mut handed = lines.filter_map(|line| {
         let (track, at) = line.split_once(' ')?;
         Some((track.to_owned(), at.parse().ok()?))
     });
-    let first = handed.next().unwrap();
+    // No hearing is in session before both are recorded.
+    let mut all: Vec<_> = handed.by_ref().take_while(|(word, _)| word != BOTH).collect();
     let start = Instant::now();
-    let mut all = vec![first];
     for line in handed.by_ref() {
         all.push(line);
         if start.elapsed() >= after {
@@ -152,7 +152,7 @@ fn child_that_records_until_it_is_killed() {
         refuse: 0,
     };
     let recorder = Recorder::start(settings).unwrap();
-    let (events, _received) = mpsc::channel(1_024);
+    let (events, mut received) = mpsc::channel(1_024);
     let (mut leg, record) = recorder.open(HearingId::random(), meta(), events).unwrap();
     let (clock, start) = (WallClock::now(), Instant::now());
     record.order(RecordOrder::Run, clock.at(start)).unwrap();
@@ -166,11 +166,16 @@ fn child_that_records_until_it_is_killed() {
         let due = start + Duration::from_micros(at);
         thread::sleep(due.saturating_duration_since(Instant::now()));
         let (id, name, clip) = &clips[which];
-        let captured: Timestamp = clock.at(Instant::now());
+        let captured: Timestamp = clock.at(due);
         let frame = packetizers[which].frame(clip.codec, &clip.frames[n], captured);
         leg.handle_frame(Instant::now(), *id, &frame);
         let mut out = std::io::stdout().lock();
         writeln!(out, "{name} {}", captured.0).unwrap();
+        while let Ok(event) = received.try_recv() {
+            if event == RecordEvent::Recording(vec![AUDIO, VIDEO]) {
+                writeln!(out, "{BOTH} 0").unwrap();
+            }
+        }
         out.flush().unwrap();
     }
 }
@@ -186,5 +191,6 @@ fn schedule(clips: &[(TrackId, &str, Clip); 2]) -> Vec<(u64, usize, usize)> {
     all
 }
 
+const BOTH: &str = "both-are-recorded";
 pub(super) const DIRECTORY: &str = "HEARING_TEST_RECORD_DIRECTORY";
 pub(super) const MEDIA: &str = "HEARING_TEST_RECORD_MEDIA";

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::wire::{
     Action, Announce, Answer, Ask, Change, Codec, DenyReason, Entry, HearingView, Hello, Identity, Join, Joined, Kind,
-    LiveSeat, MediaPlan, PauseReason, Phase, Ping, PlannedSeat, Presence, RecordOrder, RecordState, RecordView,
+    LiveSeat, MediaPlan, PauseReason, Phase, Ping, PlannedSeat, Presence, Proof, RecordOrder, RecordState, RecordView,
     Refusal, Refused, RefusedBy, Rehearse, RehearseAnswer, RehearseAsk, RehearsePair, RehearseReport, RehearseSeat,
     RehearsedSeat, Reply, Report, Request, Role, Row, SeatQuality, SeatReport, SeatView, Subscribe, Tone, TrackId,
     TrackUp, Unfollow, Update, UpdateKind, Welcome, Withdraw,

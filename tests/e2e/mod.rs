@@ -7,4 +7,5 @@ mod operator;
 mod record;
 mod restart;
 mod three_zones;
+mod verify;
 mod witness;

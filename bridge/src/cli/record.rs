@@ -10,13 +10,15 @@ use serde_json::{Value, json};
 
 use super::print;
 use super::reach::Reach;
+use super::verify;
 
-/// 录音录像：列出与导出 Lists and exports records
+/// 录音录像：列出、导出与核验 Lists, exports and verifies records
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 例 Examples:
   hearing record list
   hearing record export ID --to /media/usb/123
+  hearing record verify /media/usb/123 --trust root.pem
 
 退出码 Exit codes: 0 正常 ok; 1 没有此录像或导出失败 there is no such record, or it can't be written; 2 用法错误 usage; 3 节点无应答 the node is not reachable")]
 pub(super) struct Args {
@@ -44,6 +46,7 @@ enum Verb {
         #[command(flatten)]
         reach: Reach,
     },
+    Verify(verify::Args),
 }
 
 #[derive(Debug, Deserialize)]
@@ -64,6 +67,7 @@ impl Args {
     pub(super) const fn json(&self) -> bool {
         match &self.verb {
             Verb::List { reach } | Verb::Export { reach, .. } => reach.json,
+            Verb::Verify(args) => args.json,
         }
     }
 }
@@ -72,6 +76,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.verb {
         Verb::List { reach } => list(&reach).await?,
         Verb::Export { id, to, reach } => export(id, to, &reach).await?,
+        Verb::Verify(args) => return verify::run(&args),
     }
     Ok(ExitCode::SUCCESS)
 }

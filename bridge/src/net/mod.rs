@@ -2,7 +2,7 @@
 
 pub mod http;
 mod identity;
-mod pem;
+pub mod pem;
 pub mod pki;
 pub mod tls;
 pub mod udp;

@@ -6,6 +6,7 @@
 mod backlog;
 pub mod catalog;
 mod coding;
+pub mod evidence;
 pub mod export;
 mod hearing;
 pub mod http;

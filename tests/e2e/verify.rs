@@ -47,30 +47,32 @@ struct Record {
 
 impl Record {
     fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let pki = Pki::init(directory.path(), "court").unwrap();
-        pki.issue(&"tripartite".parse().unwrap(), &"court".parse().unwrap(), &[], &[]).unwrap();
+        let directory = tempfile::tempdir().expect("a directory");
+        let pki = Pki::init(directory.path(), "court").expect("an authority");
+        let (zone, name) = ("tripartite".parse().expect("a zone"), "court".parse().expect("a name"));
+        pki.issue(&zone, &name, &[], &[]).expect("a certificate");
         let (certificate, key) = (pem(&directory.path().join("court.pem")), pem(&directory.path().join("court.key")));
         let node = Node {
             node: "court".to_owned(),
             zone: "tripartite".to_owned(),
             chain: vec![Der(certificate)],
-            signer: Arc::new(NodeKey::from_pkcs8(&key).unwrap()),
+            signer: Arc::new(NodeKey::from_pkcs8(&key).expect("a P-256 key")),
         };
         let now = jiff::Timestamp::now().as_microsecond();
         let at = |second: i64| Stamp { utc: now + second * 1_000_000, mono: second * 1_000_000 };
-        let mut chain = Chain::open(b"", opening(), node, HearingKeys::generate().unwrap(), at(0)).unwrap().chain;
+        let mut chain =
+            Chain::open(b"", opening(), node, HearingKeys::generate().expect("keys"), at(0)).expect("a head").chain;
         let (to, hash) = (MEDIA.len() as u64, HashAlg::Sha256.hash(&[MEDIA]));
         // When the picture was taken is told by the record; 2026-11-24T02:40:00Z.
         let times = Some(1_795_488_000_000_000);
         let span = Span { file: "judge-video/0001.mkv".to_owned(), from: 0, to, hash, first: times, last: times };
-        chain.append(Entry::Data { spans: vec![span] }, at(1)).unwrap();
-        chain.close("closed", at(2)).unwrap();
-        let sealed = chain.seal(at(3)).unwrap();
+        chain.append(Entry::Data { spans: vec![span] }, at(1)).expect("a line");
+        chain.close("closed", at(2)).expect("an end");
+        let sealed = chain.seal(at(3)).expect("a seal");
         let record = Self { directory, value: sealed.value.to_string() };
-        fs::create_dir_all(record.folder().join("judge-video")).unwrap();
-        fs::write(record.folder().join("judge-video/0001.mkv"), MEDIA).unwrap();
-        fs::write(record.folder().join("manifest.jsonl"), sealed.bytes).unwrap();
+        fs::create_dir_all(record.folder().join("judge-video")).expect("written");
+        fs::write(record.folder().join("judge-video/0001.mkv"), MEDIA).expect("written");
+        fs::write(record.folder().join("manifest.jsonl"), sealed.bytes).expect("written");
         record
     }
 
@@ -88,7 +90,7 @@ impl Record {
         command.args(["record", "verify"]).arg(self.directory.path().join("export")).args(more);
         let output = command.output().expect("hearing runs");
         let said = [output.stdout, output.stderr].concat();
-        (output.status.code().unwrap(), String::from_utf8(said).unwrap())
+        (output.status.code().expect("an exit code"), String::from_utf8(said).expect("text"))
     }
 }
 
@@ -108,9 +110,9 @@ fn opening() -> Opening {
 /// The content of the first PEM block in a file.
 fn pem(file: &Path) -> Vec<u8> {
     use base64::Engine as _;
-    let text = fs::read_to_string(file).unwrap();
+    let text = fs::read_to_string(file).expect("a PEM file");
     let lines: String = text.lines().filter(|line| !line.starts_with("-----")).collect();
-    base64::engine::general_purpose::STANDARD.decode(lines).unwrap()
+    base64::engine::general_purpose::STANDARD.decode(lines).expect("base64")
 }
 
 const MEDIA: &[u8] = b"what was filmed";

@@ -95,7 +95,7 @@ pub(crate) const DEEDS: &[Deed] = &[
         "the hearing's key is stolen: a line is changed and all is signed anew",
         Code::CosignatureForged,
         |r, _| {
-            forge(r, &Thief::of_hearing(r), |line| rewrite_gap(line));
+            forge(r, &Thief::of_hearing(r), rewrite_gap);
         },
     ),
     tampered(

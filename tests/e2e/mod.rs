@@ -8,4 +8,5 @@ mod page;
 mod record;
 mod restart;
 mod three_zones;
+mod verify;
 mod witness;

@@ -14,6 +14,7 @@ mod rehearse;
 mod run;
 mod show;
 mod start;
+mod verify;
 mod watch;
 mod words;
 

@@ -8,6 +8,7 @@ mod books;
 pub mod catalog;
 mod clock;
 mod coding;
+pub mod evidence;
 pub mod export;
 mod forms;
 mod hearing;

@@ -241,9 +241,9 @@ impl Writer {
 }
 
 /// How often everything that arrived is written: what a crash of the process costs.
-const COMMIT: Duration = Duration::from_millis(80);
+const COMMIT: Duration = Duration::from_millis(50);
 /// How often it is made durable: what a loss of power costs, besides the disk's own time.
-const SYNC: Duration = Duration::from_millis(80);
+const SYNC: Duration = Duration::from_millis(100);
 /// How often the writer looks whether a batch is durable.
 const GLANCE: Duration = Duration::from_millis(5);
 /// A turn that took longer is a fault of the disk.

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use hearing_config::{Codec, SeatId, Timestamp};
+use hearing_proto::manifest::verify::Verdict;
 use hearing_proto::manifest::{self, Entry, HashAlg, Identity, Line, Node, Refusal, Signer, Witness};
 use hearing_signaling::hearing::{self, Change, Mark, PauseReason, Phase, Presence, Proof, RecordOrder, SeatView};
 use hearing_signaling::registry::Journaled;
 
-use super::bench::{AUDIO, Bench, SECOND, VIDEO, meta, pki};
+use super::bench::{AUDIO, Bench, SECOND, VIDEO, judged, meta, pki};
 use super::source::{self, Packetizer};
 use crate::net::tls;
 use crate::record::{Judged, RecordEvent};
@@ -82,6 +83,8 @@ fn a_sealed_record_covers_every_byte_and_its_value_stands_at_its_end() {
     }
     assert!(!bench.folder.join("explanation.txt").exists(), "nothing has to be explained");
     assert!(!bench.folder.join(".reserve").exists());
+    let report = judged(&bench.folder);
+    assert_eq!(report.verdict, Verdict::Intact, "{:?}", report.findings);
 }
 
 #[test]
@@ -151,6 +154,8 @@ fn after_a_crash_what_no_line_covers_is_set_aside_and_the_record_goes_on_with_fr
     assert_eq!(lines.iter().filter(|line| gaps(line)).count(), 1);
     let explanation = std::fs::read_to_string(back.folder.join("explanation.txt")).unwrap();
     assert!(explanation.contains("审判长") && explanation.contains("录制程序中断后恢复"), "{explanation}");
+    let report = judged(&back.folder);
+    assert_eq!(report.verdict, Verdict::Incomplete, "{:?}", report.findings);
 }
 
 #[test]

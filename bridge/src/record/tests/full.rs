@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use hearing_config::{Codec, HearingId};
 use hearing_proto::manifest::Entry;
+use hearing_proto::manifest::verify::Verdict;
 use hearing_signaling::hearing::RecordOrder;
 use tokio::sync::mpsc;
 
-use super::bench::{AUDIO, Bench, SECOND, VIDEO, meta, signing};
+use super::bench::{AUDIO, Bench, SECOND, VIDEO, judged, meta, signing};
 use super::disk::SmallDisk;
 use super::source::{self, Packetizer};
 use super::tools::{blocks, complaints, decoded};
@@ -48,6 +49,8 @@ fn a_record_whose_disk_is_full_goes_on_on_the_spill_disk_without_a_hole() {
     bench.close(at);
     let lines = bench.manifest();
     assert!(matches!(lines.last().map(|line| &line.entry), Some(Entry::Seal { .. })), "sealed on a full disk");
+    let report = judged(&bench.folder);
+    assert_eq!(report.verdict, Verdict::Intact, "{:?}", report.findings);
     assert!(lines.iter().any(|line| matches!(&line.entry, Entry::Fault { reason, .. } if reason.contains("spill"))));
 }
 

@@ -10,7 +10,7 @@ use std::thread;
 
 use hearing_proto::manifest::{Entry, HashAlg, Line};
 
-use super::bench::{Bench, PKI_DIRECTORY, pki};
+use super::bench::{Bench, PKI_DIRECTORY, judged, pki};
 use super::full::LoopDisk;
 use super::kill::{DIRECTORY, MEDIA, media, moment};
 
@@ -63,5 +63,6 @@ fn check(records: &Path) {
     assert!(ends.keys().any(|file| file.ends_with(".mkv")), "something was flushed and chained");
     let mut bench = Bench::at(&folder, 1);
     bench.close(0);
+    assert_eq!(judged(&folder).verdict.exit_code(), 2, "{:?}", judged(&folder).findings);
     assert!(matches!(bench.manifest_after_torn().last().map(|line| line.entry.kind()), Some("seal")));
 }

@@ -8,6 +8,7 @@ use hearing_config::HearingId;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::keep;
 use super::print;
 use super::reach::Reach;
 use super::verify;
@@ -47,6 +48,8 @@ enum Verb {
         reach: Reach,
     },
     Verify(verify::Args),
+    #[command(flatten)]
+    Keep(keep::Verb),
 }
 
 #[derive(Debug, Deserialize)]
@@ -68,6 +71,7 @@ impl Args {
         match &self.verb {
             Verb::List { reach } | Verb::Export { reach, .. } => reach.json,
             Verb::Verify(args) => args.json,
+            Verb::Keep(verb) => verb.json(),
         }
     }
 }
@@ -77,6 +81,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Verb::List { reach } => list(&reach).await?,
         Verb::Export { id, to, reach } => export(id, to, &reach).await?,
         Verb::Verify(args) => return verify::run(&args),
+        Verb::Keep(verb) => keep::run(verb).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -11,6 +11,7 @@ pub mod export;
 mod hearing;
 pub mod http;
 mod index;
+pub mod keep;
 mod ladder;
 mod leg;
 mod preroll;

@@ -12,6 +12,8 @@ use crate::read::{Base, number};
 pub struct Record {
     /// Where records are written.
     pub directory: PathBuf,
+    /// Where a running record goes on when the disk of `directory` is full; another disk.
+    pub spill: Option<PathBuf>,
     /// Free space, in percent of the file system, below which the operator is warned; highest first.
     pub warn_free_percent: Vec<u8>,
     /// Free space, in percent, below which no new hearing begins. A running one goes on.
@@ -39,6 +41,7 @@ impl Record {
             Some(directory) => base.path(Some(directory), "record.directory")?,
             None => node.data.join("record"),
         };
+        let spill = raw.spill.map(|spill| base.path(Some(spill), "record.spill")).transpose()?;
         let warn = raw.warn_free_percent.unwrap_or_else(|| vec![20, 10, 5]);
         let mut warn_free_percent = warn
             .into_iter()
@@ -50,7 +53,7 @@ impl Record {
         let keep_days = number(raw.keep_days.unwrap_or(3_650), (0, 36_500), "record.keep_days")?;
         let scrub_hours = number(raw.scrub_hours.unwrap_or(168), (1, 8_760), "record.scrub_hours")?;
         let backup = raw.backup.map(|raw| Backup::parse(raw, &directory, base)).transpose()?;
-        Ok(Self { directory, warn_free_percent, refuse_free_percent, keep_days, scrub_hours, backup })
+        Ok(Self { directory, spill, warn_free_percent, refuse_free_percent, keep_days, scrub_hours, backup })
     }
 }
 

@@ -74,12 +74,26 @@ pub async fn delete(
     // Out of the way at once: what is half deleted is no record any more.
     let (folder, away) = (directory.join(hearing.to_string()), directory.join(FOLDER).join(format!("{hearing}.gone")));
     fs::rename(&folder, &away).map_err(Error::disk(&folder, "move away"))?;
+    remove_spilled(&away).map_err(Error::disk(&away, "delete"))?;
     fs::remove_dir_all(&away).map_err(Error::disk(&away, "delete"))?;
     let objects = match copy {
         Some(store) => store.delete(hearing).await?,
         None => 0,
     };
     Ok(Deletion { objects })
+}
+
+/// Removes what links in a record lead to: segments on the spill disk.
+fn remove_spilled(folder: &Path) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let (path, kind) = entry.and_then(|entry| Ok((entry.path(), entry.file_type()?)))?;
+        if kind.is_dir() {
+            remove_spilled(&path)?;
+        } else if kind.is_symlink() && path.exists() {
+            fs::remove_file(fs::canonicalize(&path)?)?;
+        }
+    }
+    Ok(())
 }
 
 fn may_delete(directory: &Path, hearing: HearingId, now: Timestamp, keep_days: u32) -> Result<(), Error> {
@@ -145,6 +159,10 @@ mod tests {
     async fn a_record_is_deleted_only_when_it_is_closed_due_and_not_held() {
         let (directory, hearing) = record(true);
         let directory = directory.path();
+        let spilled = directory.join("spilled.mkv");
+        fs::write(&spilled, "picture").unwrap();
+        let link = directory.join(hearing.to_string()).join("judge-video/0002.mkv");
+        std::os::unix::fs::symlink(&spilled, link).unwrap();
         assert!(matches!(try_delete(directory, hearing, 29).await, Err(Error::Early { .. })));
         hold(directory, hearing, order(), CLOSED).unwrap();
         assert!(matches!(try_delete(directory, hearing, 31).await, Err(Error::Held { .. })));
@@ -153,6 +171,7 @@ mod tests {
         assert!(matches!(release(directory, hearing, order(), CLOSED), Err(Error::NotHeld(_))));
         try_delete(directory, hearing, 31).await.unwrap();
         assert!(!directory.join(hearing.to_string()).exists());
+        assert!(!spilled.exists(), "what was spilled goes with it");
         assert!(matches!(try_delete(directory, hearing, 31).await, Err(Error::Unknown(_))));
         let acts = Ledger::of(directory, hearing).acts().unwrap();
         let names: Vec<_> =

@@ -381,7 +381,7 @@ class Signatures:
         message = b"court-rec/1 addendum\n" + unsigned(line)
         holds = self.head and self.keys.by_certificate(self.head["chain"], message, entry.get("sigs"))
         if not holds:
-            found("unknown" if holds is None else "addendum-forged", entry["seq"])
+            found("addendum-forged", entry["seq"])
         if entry["entry"]["kind"] == "cosign":
             self.see_cosign(entry["entry"], line, entry["seq"])
 

@@ -24,7 +24,8 @@ use crate::endpoint::webrtc::Certificate;
 use crate::net::clock::NodeClock;
 use crate::net::http::{Listener, bind_unix};
 use crate::net::tls::{self, Identity, TrunkTls};
-use crate::record::{self, Recorder};
+use crate::record::keep::http::Keeping;
+use crate::record::{self, Recorder, keep};
 use crate::rehearsal::{self, Rehearsals, Station};
 use crate::sessions::Sessions;
 use crate::sitting::{Parts, Sittings};
@@ -87,7 +88,13 @@ impl Node {
         let lines = trunks.clone();
         let station = Station::of(config).map_err(Error::Program)?;
         let rehearse = Rehearsals::new(config, registry.clone(), trunks.clone(), station.clone());
-        let admin = Admin::new(config, registry.clone(), trunks, workers, recorder.clone(), metrics);
+        let copy = second_store(config)?;
+        let keeping = Keeping {
+            directory: config.record.directory.clone(),
+            keep_days: config.record.keep_days,
+            copy: copy.clone(),
+        };
+        let admin = Admin::new(config, registry.clone(), trunks, workers, (recorder.clone(), keeping), metrics);
 
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
@@ -98,6 +105,7 @@ impl Node {
             station.serve(rehearsals).await;
             Ok(())
         });
+        keep_records(&mut tasks, config, copy);
         tasks.spawn(follow(registry, sittings));
         tasks.spawn(show_trunks(lines, shown));
         doors.open(&mut tasks, app, admin, rehearsal::routes(rehearse));
@@ -179,6 +187,30 @@ async fn show_trunks(trunks: Trunks, shown: watch::Sender<Vec<TrunkView>>) -> Re
             changed
         });
     }
+}
+
+/// Copies records to the second store, and verifies them again on schedule.
+fn keep_records(tasks: &mut JoinSet<Result<(), Error>>, config: &Config, copy: Option<keep::Store>) {
+    let directory = config.record.directory.clone();
+    if let Some(store) = copy {
+        let backup = keep::Backup::new(keep::BackupSettings { directory: directory.clone(), store });
+        tasks.spawn(async move {
+            backup.run().await;
+            Ok(())
+        });
+    }
+    let root = config.pki.root.clone();
+    let scrub = keep::scrub::Settings { directory, root, hours: config.record.scrub_hours };
+    tasks.spawn(async move {
+        keep::scrub::run(scrub).await;
+        Ok(())
+    });
+}
+
+fn second_store(config: &Config) -> Result<Option<keep::Store>, Error> {
+    let Some(backup) = &config.record.backup else { return Ok(None) };
+    let recipients = keep::Recipients::parse(&backup.recipients)?;
+    Ok(Some(keep::Store::directory(&backup.directory, recipients)?))
 }
 
 fn record_settings(config: &Config, tls: &TrunkTls) -> record::Settings {
@@ -289,6 +321,9 @@ pub enum Error {
     /// The recorder.
     #[error(transparent)]
     Record(#[from] record::Error),
+    /// Keeping records.
+    #[error(transparent)]
+    Keep(#[from] keep::Error),
     /// The journal.
     #[error(transparent)]
     Registry(#[from] registry::Error),

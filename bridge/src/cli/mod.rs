@@ -4,6 +4,7 @@ mod act;
 mod check;
 mod client;
 mod demo;
+mod keep;
 mod list;
 mod participant;
 mod pki;

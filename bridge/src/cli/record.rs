@@ -11,11 +11,12 @@ use hearing_config::HearingId;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::keep;
 use super::print;
 use super::reach::Reach;
 use super::verify;
 
-/// 录音录像：列出、导出、见证与核验 Lists, exports and verifies records, and what was witnessed of others
+/// 录音录像：列出、导出、见证、核验与保存 Lists, exports, verifies and keeps records, and what was witnessed
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 例 Examples:
@@ -62,6 +63,8 @@ enum Verb {
         reach: Reach,
     },
     Verify(verify::Args),
+    #[command(flatten)]
+    Keep(keep::Verb),
 }
 
 #[derive(Debug, Deserialize)]
@@ -84,6 +87,7 @@ impl Args {
         match &self.verb {
             Verb::List { reach } | Verb::Export { reach, .. } | Verb::Witness { reach, .. } => reach.json,
             Verb::Verify(args) => args.json,
+            Verb::Keep(verb) => verb.json(),
         }
     }
 }
@@ -94,6 +98,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Verb::Export { id, to, reach } => export(id, to, &reach).await?,
         Verb::Witness { id, to, reach } => witness(id, &to, &reach).await?,
         Verb::Verify(args) => return verify::run(&args),
+        Verb::Keep(verb) => keep::run(verb).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

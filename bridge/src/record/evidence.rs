@@ -69,8 +69,8 @@ fn collect(folder: &Path, below: &str, listing: &mut Listing) -> io::Result<()> 
         if entry.file_type()?.is_dir() {
             collect(&entry.path(), &format!("{name}/"), listing)?;
         } else {
-            // What was spilled to another disk stands here as a link.
-            listing.push((name, fs::metadata(entry.path())?.len()));
+            // A segment may be a link to the spill disk; one that leads nowhere is found when it is read.
+            listing.push((name, fs::metadata(entry.path()).map_or(0, |file| file.len())));
         }
     }
     Ok(())

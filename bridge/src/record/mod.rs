@@ -14,6 +14,7 @@ mod forms;
 mod hearing;
 pub mod http;
 mod index;
+pub mod keep;
 mod ladder;
 mod ledger;
 mod leg;

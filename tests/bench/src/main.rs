@@ -10,6 +10,7 @@ mod process;
 mod record;
 mod start;
 mod table;
+mod verify;
 
 use std::path::PathBuf;
 
@@ -23,7 +24,7 @@ use crate::table::{Row, Table};
 #[derive(Debug, Parser)]
 #[command(name = "hearing-bench", after_help = "example: hearing-bench bare forward --rounds 3 --json")]
 struct Args {
-    /// The rows: forward (which measures Janus and the bare minimum as well), record, kill, start, bare, janus.
+    /// The rows: forward (which measures Janus and the bare minimum as well), record, kill, start, verify, bare, janus.
     rows: Vec<String>,
     /// Prints JSON instead of a table.
     #[arg(long)]
@@ -53,7 +54,7 @@ fn main() -> Result<()> {
     // The client of HTTP wants one even where nothing is encrypted. It is refused only where there is one already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let mut table = Table::default();
-    let all = ["forward", "record", "kill", "start"].map(str::to_owned);
+    let all = ["forward", "record", "kill", "start", "verify"].map(str::to_owned);
     for row in if args.rows.is_empty() { &all[..] } else { &args.rows } {
         match row.as_str() {
             "bare" => table.extend(bare_rows(&args)?),
@@ -62,7 +63,8 @@ fn main() -> Result<()> {
             "record" => table.extend(record::cost(&hearing(&args)?, args.seconds, args.rounds)?),
             "kill" => table.extend(record::loss(&hearing(&args)?, args.kills)?),
             "start" => table.extend(start::measure(&hearing(&args)?, args.rounds)?),
-            other => bail!("no row is named {other:?}; known: forward, record, kill, start, bare, janus"),
+            "verify" => table.extend(verify::measure(&hearing(&args)?, args.rounds)?),
+            other => bail!("no row is named {other:?}; known: forward, record, kill, start, verify, bare, janus"),
         }
     }
     table.print(args.json)?;

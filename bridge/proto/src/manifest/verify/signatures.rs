@@ -206,8 +206,8 @@ impl<'a> Pass<'a, '_> {
         let Some((_, head)) = self.head else { return };
         match by_node(&head.chain, "addendum", unsigned(placed.bytes), placed.line.sigs.as_ref()) {
             Outcome::Holds => {}
-            Outcome::Fails => self.report.add(Finding::new(Code::AddendumForged).entry(seq)),
-            Outcome::Unknown => self.report.add(Finding::new(Code::Unknown).entry(seq).detail("signature algorithm")),
+            // The same node signed the head with an algorithm that is known.
+            Outcome::Fails | Outcome::Unknown => self.report.add(Finding::new(Code::AddendumForged).entry(seq)),
         }
         if let Entry::Cosign(word) = entry {
             self.cosign(seq, word);

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use axum::Router;
 use hearing_config::{Config, Zone};
-use hearing_signaling::http::{self, App, TrunkView};
+use hearing_signaling::http::{self, App, Demands, TrunkView};
 use hearing_signaling::registry::{self, Registry, RegistryChange};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -61,11 +61,13 @@ impl Node {
         let registry = Registry::open(registry_settings(config)).await?;
         let workers = Workers::spawn(config.media.bind, config.media.workers)?;
         let (trunks, rehearsals) = Trunks::start(trunk_settings(config), tls, registry.clone())?;
+        let demands = Demands::default();
         let parts = Parts {
             zone: config.node.zone.clone(),
             workers: workers.clone(),
             trunks: trunks.clone(),
             recorder: recorder.clone(),
+            demands: demands.clone(),
         };
         let sittings = Sittings::new(parts);
         let (media, requests) = mpsc::channel(MEDIA_REQUESTS);
@@ -74,6 +76,7 @@ impl Node {
         let sessions = Sessions::new(certificate, advertise, config.node.zone.clone(), sittings.clone());
         let (shown, lines) = watch::channel(Vec::new());
         let app = App {
+            demands: demands.clone(),
             registry: registry.clone(),
             media,
             node: config.node.id.clone(),

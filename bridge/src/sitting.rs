@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hearing_config::{HearingId, NodeId, Timestamp, Zone};
 use hearing_signaling::hearing::{MediaPlan, MediaReport, Phase, RecordOrder};
+use hearing_signaling::http::Demands;
 use hearing_signaling::registry::{HearingHandle, Refusal};
 use metrics::counter;
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
 use crate::record::{HearingRecord, Meta, RecordEvent, Recorder};
-use crate::router::{Attach, Command, Event, LegId, Place, WorkerHandle};
+use crate::router::{Attach, Command, Event, Layer, LegId, Place, WorkerHandle};
 use crate::trunk::Trunks;
 use crate::workers::Workers;
 
@@ -32,6 +33,8 @@ pub(crate) struct Parts {
     pub(crate) trunks: Trunks,
     /// Its recorder.
     pub(crate) recorder: Recorder,
+    /// What its pages are asked to send.
+    pub(crate) demands: Demands,
 }
 
 /// A hearing that sits here, as others need to know it.
@@ -82,6 +85,7 @@ impl Sittings {
             reports,
             record,
             trunks: self.parts.trunks.clone(),
+            demands: self.parts.demands.clone(),
             began: false,
         };
         let all = self.clone();
@@ -98,6 +102,7 @@ impl Sittings {
         self.parts.trunks.drop_hearing(hearing).await;
         tell(&seated.worker, Command::Close { hearing });
         self.parts.workers.release(hearing);
+        self.parts.demands.forget(hearing);
         info!(hearing = %hearing, "hearing left this node");
     }
 
@@ -140,6 +145,7 @@ struct Sitting {
     reports: mpsc::Receiver<Event>,
     record: Option<Record>,
     trunks: Trunks,
+    demands: Demands,
     /// True once the record was ordered to run: the next order to stop may be the end of the hearing.
     began: bool,
 }
@@ -199,6 +205,11 @@ impl Sitting {
             Event::TrackDown(track) => {
                 self.trunks.track_down(self.hearing, track).await;
                 MediaReport::TrackDown { track }
+            }
+            Event::Active(track, layers) => {
+                let active = (0..Layer::LIMIT as u8).map(|number| layers.contains(Layer(number))).collect();
+                self.demands.ask(self.hearing, track.seat, track.kind, active);
+                return;
             }
             Event::Speaking(seats) => MediaReport::Speaking { seats },
             Event::Quality(seat, quality) => MediaReport::Quality { seat, quality },

@@ -14,8 +14,8 @@ mod value;
 pub use codec::{Decoder, Error, HEADER_LEN, encode};
 pub use hearing::{
     Action, Answer, Ask, Board, Change, Entry, Grant, HearingView, Identity, Join, Joined, LiveSeat, Phase, Presence,
-    RecordState, RecordView, Refusal, Reply, Report, Request, SeatQuality, SeatReport, SeatView, Unfollow, Update,
-    UpdateKind,
+    RecordState, RecordView, Refusal, Relief, Reply, Report, Request, SeatQuality, SeatReport, SeatView, Unfollow,
+    Update, UpdateKind,
 };
 pub use link::{Hello, Ping, Pong, Welcome};
 pub use media::{FrameHead, MAX_FRAME, MAX_PACKETS, MAX_PAYLOAD, decode_frame, encode_frame};

@@ -22,7 +22,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
-pub use leg::{Control, Delivery, Leg, LegId, Output, Path, Place, Transport};
-pub use packet::{Frame, Layer, LayerSet, Packet};
+pub use leg::{Control, Delivery, Leg, LegId, Output, Path, Place, Protected, Transport};
+pub use packet::{Frame, Layer, LayerSet, Packet, Temporal};
 pub use track::TrackInfo;
 pub use worker::{Attach, Command, Event, Full, TrackReport, Worker, WorkerHandle};

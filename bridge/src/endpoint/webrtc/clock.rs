@@ -20,6 +20,11 @@ impl Clock {
         self.wall.plus(micros(now.saturating_duration_since(self.start)))
     }
 
+    /// The moment so many microseconds after the session began.
+    pub(super) fn instant(&self, elapsed: i64) -> Instant {
+        self.start + Duration::from_micros(elapsed.max(0) as u64)
+    }
+
     /// Microseconds since the session began.
     pub(super) fn elapsed(&self, now: Instant) -> i64 {
         micros(now.saturating_duration_since(self.start))

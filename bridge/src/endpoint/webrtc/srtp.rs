@@ -165,8 +165,15 @@ pub(super) mod tests {
     }
 
     fn packet(ssrc: u32, sequence: u16) -> (Vec<u8>, usize) {
-        let write =
-            Write { marker: false, payload_type: 96, sequence, timestamp: 9, ssrc, transport: Some((3, sequence)) };
+        let write = Write {
+            marker: false,
+            payload_type: 96,
+            sequence,
+            timestamp: 9,
+            ssrc,
+            padded: false,
+            transport: Some((3, sequence)),
+        };
         let mut bytes = Vec::new();
         write.append(&mut bytes);
         bytes.extend_from_slice(b"picture");

@@ -6,5 +6,6 @@ mod links;
 mod operator;
 mod record;
 mod restart;
+mod thin_line;
 mod three_zones;
 mod witness;

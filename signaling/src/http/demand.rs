@@ -12,8 +12,10 @@ pub type Layers = BTreeMap<Kind, Vec<bool>>;
 /// What is asked of every seat's page at this node. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Demands {
-    seats: Arc<Mutex<HashMap<(HearingId, SeatId), watch::Sender<Layers>>>>,
+    seats: Arc<Mutex<HashMap<Seat, watch::Sender<Layers>>>>,
 }
+
+type Seat = (HearingId, SeatId);
 
 impl Demands {
     /// Asks the page of a seat to send these layers of a kind and no others.

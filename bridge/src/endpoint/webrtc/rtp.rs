@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use bytes::BufMut;
+
 /// The header of a received packet, as far as it is used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Header {
@@ -112,15 +114,15 @@ impl Write {
     }
 
     /// Appends the header.
-    pub(super) fn append(&self, packet: &mut Vec<u8>) {
-        packet.push(0x80 | u8::from(self.padded) << 5 | u8::from(self.transport.is_some()) << 4);
-        packet.push(self.payload_type & 0x7f | if self.marker { 0x80 } else { 0 });
-        packet.extend_from_slice(&self.sequence.to_be_bytes());
-        packet.extend_from_slice(&self.timestamp.to_be_bytes());
-        packet.extend_from_slice(&self.ssrc.to_be_bytes());
+    pub(super) fn append(&self, packet: &mut impl BufMut) {
+        packet.put_u8(0x80 | u8::from(self.padded) << 5 | u8::from(self.transport.is_some()) << 4);
+        packet.put_u8(self.payload_type & 0x7f | if self.marker { 0x80 } else { 0 });
+        packet.put_u16(self.sequence);
+        packet.put_u32(self.timestamp);
+        packet.put_u32(self.ssrc);
         if let Some((id, sequence)) = self.transport {
             let [high, low] = sequence.to_be_bytes();
-            packet.extend_from_slice(&[0xbe, 0xde, 0, 1, id << 4 | 1, high, low, 0]);
+            packet.put_slice(&[0xbe, 0xde, 0, 1, id << 4 | 1, high, low, 0]);
         }
     }
 }

@@ -16,6 +16,7 @@ mod tests;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use bytes::{BufMut as _, BytesMut};
 use hearing_config::{Kind, TrackId};
 use hearing_signaling::hearing::Relief;
 use hearing_signaling::http::Size;
@@ -25,7 +26,7 @@ use super::batch::Batch;
 use super::clock::Clock;
 use super::rtcp::{self, Reception};
 use super::sdp::{Accepted, cname};
-use super::srtp::Srtp;
+use super::srtp::{Srtp, TAG};
 use crate::router::{Layer, LayerSet, Output, Packet, Protected, TrackInfo};
 use budget::Budget;
 use repairs::Repairs;
@@ -38,7 +39,7 @@ pub(super) struct Egress {
     slots: Vec<Slot>,
     /// The transport-wide number given out last.
     number: u16,
-    scratch: Vec<u8>,
+    scratch: BytesMut,
     /// What goes before the payload of the packet in hand.
     before: Vec<u8>,
     next_report: Option<Instant>,
@@ -58,7 +59,7 @@ impl Egress {
             clock,
             slots,
             number: 0,
-            scratch: Vec::new(),
+            scratch: BytesMut::new(),
             before: Vec::new(),
             next_report: None,
             budget: numbered.then(Budget::new),
@@ -220,30 +221,41 @@ impl Egress {
         self.slots.iter().position(sends).or_else(|| self.slots.iter().position(can))
     }
 
-    /// Protects a packet and hands it to the batch; its size.
+    /// Protects a packet and hands it to the batch; its size. A packet is written once, where it leaves from.
     fn seal(&mut self, now: Instant, (ready, fresh): (&Ready, bool), srtp: &mut Srtp, batch: &mut Batch) -> usize {
-        self.scratch.clear();
-        ready.write.append(&mut self.scratch);
-        self.scratch.extend(ready.prefix.original.map(u16::to_be_bytes).into_iter().flatten());
-        self.scratch.extend(ready.prefix.descriptor);
-        if fresh {
-            self.scratch.extend_from_slice(&self.before);
-        }
-        self.scratch.extend_from_slice(&ready.payload);
-        match srtp.seal(&self.scratch, ready.write.ssrc, ready.write.sequence, ready.write.len()) {
-            Some(sealed) => {
-                self.bytes += sealed.len() as u64;
-                batch.push(now, &sealed, ready.frame_end);
-                if let (Some(budget), Some((_, number))) = (&mut self.budget, ready.write.transport) {
-                    budget.bandwidth.sent(self.clock.elapsed(now), number, sealed.len() as u16);
-                }
+        let before = if fresh { &self.before[..] } else { &[] };
+        let size = if srtp.seals_in_place() {
+            let plain = ready.len() + before.len();
+            let packet = batch.place(now, plain + TAG, ready.frame_end);
+            let start = packet.len();
+            ready.append(before, packet);
+            packet.put_bytes(0, TAG);
+            let (header, ssrc) = (ready.write.len(), ready.write.ssrc);
+            let sealed = srtp.seal_in_place(&mut packet[start..], header, ssrc, ready.index);
+            if sealed.is_none() {
+                batch.withdraw(start);
+            }
+            sealed.map(|()| plain + TAG)
+        } else {
+            self.scratch.clear();
+            ready.append(before, &mut self.scratch);
+            let (write, header) = (&ready.write, ready.write.len());
+            let sealed = srtp.seal(&self.scratch, write.ssrc, write.sequence, header);
+            sealed.map(|sealed| {
+                batch.place(now, sealed.len(), ready.frame_end).put_slice(&sealed);
                 sealed.len()
-            }
-            None => {
-                metrics::counter!("hearing_webrtc_seal_failed_total").increment(1);
-                0
-            }
+            })
+        };
+        let Some(size) = size else {
+            metrics::counter!("hearing_webrtc_seal_failed_total").increment(1);
+            return 0;
+        };
+        batch.placed();
+        self.bytes += size as u64;
+        if let (Some(budget), Some((_, number))) = (&mut self.budget, ready.write.transport) {
+            budget.bandwidth.sent(self.clock.elapsed(now), number, size as u16);
         }
+        size
     }
 
     /// The client needs a key frame of a source of ours.

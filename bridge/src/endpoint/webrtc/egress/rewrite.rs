@@ -44,6 +44,8 @@ struct Last {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Placed {
     pub(super) sequence: u16,
+    /// The sequence number with how often it began anew (RFC 3711 section 3.3.1).
+    pub(super) index: u64,
     pub(super) timestamp: u32,
 }
 
@@ -92,6 +94,7 @@ impl Rewrite {
         }
         let sequence = index + self.sequence + self.left_out_after(index)?;
         // A number is never used twice: SRTP would encrypt two packets alike.
+        let full = u64::try_from(sequence).ok()?;
         if !self.seen.insert(sequence) {
             return None;
         }
@@ -100,7 +103,7 @@ impl Rewrite {
             let (media_time, captured) = (packet.media_time, packet.captured);
             self.last = Some(Last { sequence, index, timestamp, media_time, captured, at: now });
         }
-        Some(Placed { sequence: sequence as u16, timestamp: timestamp as u32 })
+        Some(Placed { sequence: sequence as u16, index: full, timestamp: timestamp as u32 })
     }
 
     /// Leaves a packet out so that nobody misses it; where something must go in its place because others were placed behind it.
@@ -110,8 +113,8 @@ impl Rewrite {
         let newest = self.skipped.back().map_or(last.index, |skipped| skipped.last.max(last.index));
         if index <= newest {
             let sequence = index + self.sequence + self.left_out_after(index)?;
-            let timestamp = (media_time + self.time) as u32;
-            return self.seen.insert(sequence).then_some(Placed { sequence: sequence as u16, timestamp });
+            let (full, timestamp) = (u64::try_from(sequence).ok()?, (media_time + self.time) as u32);
+            return self.seen.insert(sequence).then_some(Placed { sequence: sequence as u16, index: full, timestamp });
         }
         match self.skipped.back_mut() {
             // What is missing within a frame that is left out is left out as well.
@@ -204,10 +207,10 @@ mod tests {
         rewrite.place(now, &packet(7_000, 90_000, 0)).unwrap();
         let other = packet(31, 93_000, 33);
         rewrite.join(now, &other, 90_000, false);
-        assert_eq!(rewrite.place(now, &other), Some(Placed { sequence: 65_535, timestamp: 93_000 }));
+        assert_eq!(rewrite.place(now, &other), Some(Placed { sequence: 65_535, index: 65_535, timestamp: 93_000 }));
         let earlier = packet(900, 92_000, 22);
         rewrite.join(now, &earlier, 90_000, false);
-        assert_eq!(rewrite.place(now, &earlier), Some(Placed { sequence: 0, timestamp: 93_001 }));
+        assert_eq!(rewrite.place(now, &earlier), Some(Placed { sequence: 0, index: 65_536, timestamp: 93_001 }));
     }
 
     #[test]
@@ -242,7 +245,7 @@ mod tests {
         let anew = packet(1, 5, 2_000);
         assert!(rewrite.breaks(&anew, 90_000));
         rewrite.join(now, &anew, 90_000, true);
-        assert_eq!(rewrite.place(now, &anew), Some(Placed { sequence: 65_535, timestamp: 270_000 }));
+        assert_eq!(rewrite.place(now, &anew), Some(Placed { sequence: 65_535, index: 65_535, timestamp: 270_000 }));
         assert_eq!(rewrite.timestamp_at(Timestamp(3_000_000), 90_000), Some(360_000));
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use bytes::{BufMut as _, BytesMut};
 use hearing_config::{Codec, SeatId, Timestamp, TrackId};
 use hearing_signaling::http::Size;
 use rand::Rng;
@@ -31,7 +32,8 @@ pub(super) struct Slot {
     rewrite: Rewrite,
     history: History,
     keys: KeyRequests,
-    rtx_sequence: u16,
+    /// With how often the sequence number began anew.
+    rtx_index: u64,
     packets: u32,
     octets: u32,
     told: LayerSet,
@@ -57,10 +59,33 @@ struct Sending {
 #[derive(Debug)]
 pub(super) struct Ready {
     pub(super) write: Write,
+    /// The sequence number with how often it began anew.
+    pub(super) index: u64,
     /// Bytes between header and payload.
     pub(super) prefix: Prefix,
     pub(super) payload: bytes::Bytes,
     pub(super) frame_end: bool,
+}
+
+impl Ready {
+    /// Bytes of the packet before it is protected, without what goes before its payload.
+    pub(super) const fn len(&self) -> usize {
+        let prefix = 2 * self.prefix.original.is_some() as usize + self.prefix.descriptor.is_some() as usize;
+        self.write.len() + prefix + self.payload.len()
+    }
+
+    /// Appends the packet, with `before` in front of its payload.
+    pub(super) fn append(&self, before: &[u8], packet: &mut BytesMut) {
+        self.write.append(packet);
+        if let Some(original) = self.prefix.original {
+            packet.put_u16(original);
+        }
+        if let Some(descriptor) = self.prefix.descriptor {
+            packet.put_u8(descriptor);
+        }
+        packet.put_slice(before);
+        packet.put_slice(&self.payload);
+    }
 }
 
 /// At most an original sequence number (RFC 4588) and a VP8 descriptor.
@@ -83,7 +108,7 @@ impl Slot {
             rewrite: Rewrite::new(rand::rng().random()),
             history: History::default(),
             keys: KeyRequests::default(),
-            rtx_sequence: rand::rng().random(),
+            rtx_index: u64::from(rand::rng().random::<u16>()),
             packets: 0,
             octets: 0,
             told: LayerSet::EMPTY,
@@ -293,7 +318,8 @@ impl Slot {
         }
         let write = Write { marker, ..self.header(payload_type, placed, number) };
         let prefix = Prefix { original: None, descriptor };
-        Some(Ready { write, prefix, payload: packet.payload.clone(), frame_end: packet.frame_end })
+        let index = placed.index;
+        Some(Ready { write, index, prefix, payload: packet.payload.clone(), frame_end: packet.frame_end })
     }
 
     fn header(&self, payload_type: u8, placed: Placed, number: &mut u16) -> Write {
@@ -311,40 +337,41 @@ impl Slot {
     /// Takes the place of a packet that is left out but was waited for.
     fn filler(&self, payload_type: u8, placed: Placed, number: &mut u16) -> Ready {
         let write = Write { padded: true, ..self.header(payload_type, placed, number) };
-        Ready { write, prefix: Prefix::default(), payload: bytes::Bytes::from_static(&PADDING[..4]), frame_end: true }
+        let payload = bytes::Bytes::from_static(&PADDING[..4]);
+        Ready { write, index: placed.index, prefix: Prefix::default(), payload, frame_end: true }
     }
 
     /// Something to send for its size alone: a packet of the last moments once more, or nothing but padding.
     pub(super) fn pad(&mut self, turn: usize, number: &mut u16) -> Option<Ready> {
         let payload_type = self.padding_type()?;
-        self.rtx_sequence = self.rtx_sequence.wrapping_add(1);
+        self.rtx_index += 1;
         let sent = self.history.recent(turn).filter(|_| self.sending.is_some_and(|sending| sending.rtx.is_some()));
         let (marker, timestamp) = sent.map_or((false, 0), |sent| (sent.marker, sent.timestamp));
         let prefix = sent
             .map_or(Prefix::default(), |sent| Prefix { original: Some(sent.sequence), descriptor: sent.descriptor });
         let payload = sent.map_or(bytes::Bytes::from_static(&PADDING), |sent| sent.payload.clone());
         let padded = sent.is_none();
-        let placed = Placed { sequence: self.rtx_sequence, timestamp };
+        let placed = Placed { sequence: self.rtx_index as u16, index: self.rtx_index, timestamp };
         let write = Write { marker, ssrc: self.outbound.rtx_ssrc, padded, ..self.header(payload_type, placed, number) };
-        Some(Ready { write, prefix, payload, frame_end: false })
+        Some(Ready { write, index: placed.index, prefix, payload, frame_end: false })
     }
 
     /// A packet that the client misses, over RTX.
     pub(super) fn again(&mut self, now: Instant, sequence: u16, number: &mut u16) -> Option<Ready> {
         let payload_type = self.sending?.rtx?;
         let sent = self.history.again(now, sequence)?;
-        self.rtx_sequence = self.rtx_sequence.wrapping_add(1);
+        self.rtx_index += 1;
         let write = Write {
             marker: sent.marker,
             payload_type,
-            sequence: self.rtx_sequence,
+            sequence: self.rtx_index as u16,
             timestamp: sent.timestamp,
             ssrc: self.outbound.rtx_ssrc,
             padded: false,
             transport: self.transport.map(|id| (id, next(number))),
         };
         let prefix = Prefix { original: Some(sequence), descriptor: sent.descriptor };
-        Some(Ready { write, prefix, payload: sent.payload.clone(), frame_end: true })
+        Some(Ready { write, index: self.rtx_index, prefix, payload: sent.payload.clone(), frame_end: true })
     }
 
     /// True when the client misses a packet that would come too late: only a key frame helps.

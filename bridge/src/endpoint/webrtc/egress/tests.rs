@@ -233,6 +233,42 @@ fn every_packet_has_its_own_transport_wide_number() {
 }
 
 #[test]
+fn a_session_that_runs_sends_without_an_allocation() {
+    let mut bench = Bench::with(Some(3));
+    bench.begin(VIDEO, Codec::Vp8, 0b1);
+    bench.begin(AUDIO, Codec::Opus, 0b1);
+    let pictures: Vec<Packet> = (0..9)
+        .map(|part| Packet {
+            frame_start: part == 0,
+            frame_end: part == 8,
+            payload: Bytes::from(vec![7; 1_100]),
+            ..packet(0, part, 0, true)
+        })
+        .collect();
+    let sound = Packet { payload: Bytes::from(vec![7; 100]), ..packet(0, 0, 0, true) };
+    // Feedback for all of it, so that the picture stays.
+    let second = |bench: &mut Bench, from: u64| {
+        for frame in from..from + 30 {
+            let ms = frame as i64 * 33;
+            let now = bench.at(ms);
+            for part in &pictures {
+                let (index, captured, media_time) = (frame * 9 + part.index, WALL.plus(ms * 1000), ms * 90);
+                let packet = Packet { index, captured, media_time, ..part.clone() };
+                bench.egress.send(now, VIDEO, &packet, (&mut bench.srtp, &mut bench.batch), &mut bench.out);
+            }
+            let packet = Packet { index: frame, captured: WALL.plus(ms * 1000), media_time: ms * 48, ..sound.clone() };
+            bench.egress.send(now, AUDIO, &packet, (&mut bench.srtp, &mut bench.batch), &mut bench.out);
+            while let Some(output) = bench.batch.pop(path(1)) {
+                drop(output);
+            }
+        }
+    };
+    (0..20).for_each(|n| second(&mut bench, n * 30));
+    let used = allocation_counter::measure(|| second(&mut bench, 600));
+    assert_eq!(used.count_total, 0, "{used:?}");
+}
+
+#[test]
 fn sender_reports_tell_one_time_line_for_all_slots_of_a_seat() {
     let mut bench = Bench::new();
     bench.begin(VIDEO, Codec::Vp8, 0b1);

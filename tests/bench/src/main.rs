@@ -21,7 +21,10 @@ use crate::table::Table;
 
 /// Measures rows of the table of targets; without a row all of them.
 #[derive(Debug, Parser)]
-#[command(name = "hearing-bench", after_help = "example: hearing-bench forward-50 latency --rounds 3 --svg docs/performance")]
+#[command(
+    name = "hearing-bench",
+    after_help = "example: hearing-bench forward-50 latency --rounds 3 --svg docs/performance"
+)]
 struct Args {
     /// The rows, or the beginning of several up to a dash (`forward`); `list` names them.
     rows: Vec<String>,

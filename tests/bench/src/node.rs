@@ -123,9 +123,15 @@ fn lines(sdp: &str, seat: &Seat) -> (Vec<Value>, Vec<Value>) {
         sections.iter().filter(wanted).map(|(mid, ..)| (*mid).to_owned()).collect::<Vec<_>>()
     };
     let kinds = ["audio", "video"];
-    let sends = kinds.iter().filter(|_| seat.sends).flat_map(|kind| of(false, kind).into_iter().map(|mid| json!({"mid": mid, "kind": kind})));
+    let sends = kinds
+        .iter()
+        .filter(|_| seat.sends)
+        .flat_map(|kind| of(false, kind).into_iter().map(|mid| json!({"mid": mid, "kind": kind})));
     let slots = kinds.iter().flat_map(|kind| {
-        of(true, kind).into_iter().zip(&seat.receives).map(|(mid, from)| json!({"mid": mid, "kind": kind, "seat": from}))
+        of(true, kind)
+            .into_iter()
+            .zip(&seat.receives)
+            .map(|(mid, from)| json!({"mid": mid, "kind": kind, "seat": from}))
     });
     (sends.collect(), slots.collect())
 }

@@ -65,7 +65,9 @@ impl Plot {
             .y_label_area_size(50)
             .build_cartesian_2d((0..bars.len().max(1)).into_segmented(), 0.0..most.max(f64::MIN_POSITIVE))?;
         let name = |at: &SegmentValue<usize>| match at {
-            SegmentValue::CenterOf(at) | SegmentValue::Exact(at) => names.get(*at).map_or_else(String::new, |n| (*n).to_owned()),
+            SegmentValue::CenterOf(at) | SegmentValue::Exact(at) => {
+                names.get(*at).map_or_else(String::new, |n| (*n).to_owned())
+            }
             SegmentValue::Last => String::new(),
         };
         chart.configure_mesh().disable_x_mesh().x_label_formatter(&name).x_labels(bars.len()).draw()?;

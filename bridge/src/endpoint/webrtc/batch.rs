@@ -29,8 +29,10 @@ impl Batch {
         if self.count == 0 {
             self.segment = len;
             self.since = Some(now);
-            // What was handed out and is sent by now gives its space back: no allocation once a session runs.
-            self.open.reserve(len * SEGMENTS);
+            // What was handed out is sent by now and gives its space back: no allocation once a session runs.
+            if self.full.is_empty() && self.open.capacity() < LOW {
+                self.open.reserve(SPACE);
+            }
         }
         self.ends = last || len < self.segment || self.count + 1 == SEGMENTS;
         &mut self.open
@@ -81,6 +83,9 @@ impl Batch {
 }
 
 const SEGMENTS: usize = 10;
+/// Bytes of space for batches, and how little of it may be left at the beginning of one.
+const SPACE: usize = 32 * 1024;
+const LOW: usize = 13_000;
 
 #[cfg(test)]
 mod tests {

@@ -140,7 +140,8 @@ impl Course {
         let silent = receivers.iter().filter(|peer| peer.got.video == 0).count();
         ensure!(silent == 0, "{silent} of {} receivers get no picture", receivers.len());
         let got: u64 = receivers.iter().map(|peer| peer.got.packets).sum();
-        let mut latencies_us: Vec<u32> = receivers.iter().flat_map(|peer| peer.got.latencies_us.iter().copied()).collect();
+        let mut latencies_us: Vec<u32> =
+            receivers.iter().flat_map(|peer| peer.got.latencies_us.iter().copied()).collect();
         latencies_us.sort_unstable();
         let cpu = (after.cpu - before.cpu).as_secs_f64();
         let wanted = sent as f64 * shape.subscriptions() as f64 / self.clocks.len() as f64;

@@ -28,7 +28,9 @@ pub(super) fn measure(bench: &mut Bench) -> Result<Vec<Row>> {
             row("p99", "ms", |figures| figures.latency_ms(99.0)),
             row("p99.9", "ms", |figures| figures.latency_ms(99.9)),
         ]);
-        let curve = |figures: &Figures| (1..1_000).map(|at| (figures.latency_ms(f64::from(at) / 10.0), f64::from(at) / 10.0)).collect();
+        let curve = |figures: &Figures| {
+            (1..1_000).map(|at| (figures.latency_ms(f64::from(at) / 10.0), f64::from(at) / 10.0)).collect()
+        };
         curves.push((format!("{percent} % ({receivers} receivers)"), rounds.last().map(curve).unwrap_or_default()));
     }
     bench.plots.push(Plot::curves("latency", "packets that came within, %", "ms", curves));

@@ -44,11 +44,31 @@ pub(crate) const ALL: [Group; 9] = [
     Group { name: "forward-20", about: "one sender, 20 receivers: CPU, memory, latency", measure: forward::to_20 },
     Group { name: "forward-50", about: "50 receivers", measure: forward::to_50 },
     Group { name: "forward-100", about: "two senders, 100 receivers", measure: forward::to_100 },
-    Group { name: "forward-500", about: "ten senders of a tenth of the usual rate, 500 receivers", measure: forward::to_500 },
-    Group { name: "meetings", about: "20 hearings of 6 who all send, at a tenth of the usual rate", measure: meetings::measure },
-    Group { name: "latency", about: "latency while the media thread is busy for 30, 60 and 90 % of the time", measure: latency::measure },
-    Group { name: "bare", about: "the least that any program needs to protect and send the packets", measure: bare::measure },
-    Group { name: "start", about: "from the order to hold a hearing to links, and to the first picture", measure: start::measure },
+    Group {
+        name: "forward-500",
+        about: "ten senders of a tenth of the usual rate, 500 receivers",
+        measure: forward::to_500,
+    },
+    Group {
+        name: "meetings",
+        about: "20 hearings of 6 who all send, at a tenth of the usual rate",
+        measure: meetings::measure,
+    },
+    Group {
+        name: "latency",
+        about: "latency while the media thread is busy for 30, 60 and 90 % of the time",
+        measure: latency::measure,
+    },
+    Group {
+        name: "bare",
+        about: "the least that any program needs to protect and send the packets",
+        measure: bare::measure,
+    },
+    Group {
+        name: "start",
+        about: "from the order to hold a hearing to links, and to the first picture",
+        measure: start::measure,
+    },
     Group { name: "ours", about: "forward-50 without the peer, for profiles", measure: forward::ours },
 ];
 /// Not measured unless named.
@@ -61,7 +81,9 @@ pub(crate) fn select(names: &[String]) -> Result<Vec<&'static Group>> {
     }
     let mut selected = Vec::new();
     for name in names {
-        let means = |group: &&Group| group.name == name || group.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('-'));
+        let means = |group: &&Group| {
+            group.name == name || group.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('-'))
+        };
         let before = selected.len();
         selected.extend(ALL.iter().filter(means));
         if selected.len() == before {

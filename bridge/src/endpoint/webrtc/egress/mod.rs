@@ -4,6 +4,7 @@ mod budget;
 mod history;
 #[cfg(test)]
 mod line_tests;
+mod places;
 mod red;
 mod repairs;
 mod rewrite;
@@ -29,6 +30,7 @@ use super::sdp::{Accepted, cname};
 use super::srtp::{Srtp, TAG};
 use crate::router::{Layer, LayerSet, Output, Packet, Protected, TrackInfo};
 use budget::Budget;
+use places::Places;
 use repairs::Repairs;
 use share::Rank;
 use slot::{Ready, Slot};
@@ -37,6 +39,7 @@ use slot::{Ready, Slot};
 pub(super) struct Egress {
     clock: Clock,
     slots: Vec<Slot>,
+    places: Places,
     /// The transport-wide number given out last.
     number: u16,
     scratch: BytesMut,
@@ -52,12 +55,14 @@ pub(super) struct Egress {
 
 impl Egress {
     pub(super) fn new(clock: Clock, sections: &[&Accepted]) -> Self {
-        let slots = sections.iter().filter_map(|section| Slot::new(section)).collect();
+        let slots: Vec<Slot> = sections.iter().filter_map(|section| Slot::new(section)).collect();
+        let places = Places::of(&slots);
         let numbered =
             sections.iter().any(|section| section.outbound.is_some() && section.extensions.transport.is_some());
         Self {
             clock,
             slots,
+            places,
             number: 0,
             scratch: BytesMut::new(),
             before: Vec::new(),
@@ -91,7 +96,7 @@ impl Egress {
     }
 
     pub(super) fn wanted(&self, id: TrackId) -> LayerSet {
-        self.slots.iter().find(|slot| slot.track() == id).map_or(LayerSet::EMPTY, Slot::wanted)
+        self.places.find(id).map_or(LayerSet::EMPTY, |at| self.slots[at].wanted())
     }
 
     /// What the layers of a track take now, kbit/s.
@@ -152,7 +157,7 @@ impl Egress {
         (srtp, batch): (&mut Srtp, &mut Batch),
         out: &mut VecDeque<Output>,
     ) {
-        let Some(slot) = self.slots.iter_mut().find(|slot| slot.track() == id) else { return };
+        let Some(slot) = self.places.find(id).map(|at| &mut self.slots[at]) else { return };
         self.before.clear();
         let ready = slot.take(now, packet, &mut self.number, &mut self.before);
         if slot.is_fresh() {
@@ -318,7 +323,7 @@ impl Egress {
     }
 
     fn slot(&mut self, id: TrackId) -> Option<&mut Slot> {
-        self.slots.iter_mut().find(|slot| slot.track() == id)
+        self.places.find(id).map(|at| &mut self.slots[at])
     }
 }
 

@@ -40,6 +40,9 @@ struct Args {
     /// Rounds of each; the median counts.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
+    /// How often the node is killed for the row kill.
+    #[arg(long, default_value_t = 5)]
+    kills: usize,
     /// Leaves Janus out.
     #[arg(long)]
     no_peer: bool,

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::{TcpListener, UdpSocket};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
@@ -19,7 +19,7 @@ pub(crate) struct Node {
     api: Http,
     admin: Http,
     rooms: Vec<Hearing>,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 struct Hearing {
@@ -50,7 +50,23 @@ impl Node {
         let (api, admin) = (Http::to(&format!("http://127.0.0.1:{web}"))?, Http::to_socket(&socket)?);
         server.wait_until("hearing", || admin.get("/admin/node").is_ok())?;
         let rooms = (0..rooms).map(|_| Hearing::convene(&admin)).collect::<Result<_>>()?;
-        Ok(Self { server, api, admin, rooms, _directory: directory })
+        Ok(Self { server, api, admin, rooms, directory })
+    }
+
+    /// Opens the first hearing: from now on everything that is sent is recorded.
+    pub(crate) fn open(&self) -> Result<()> {
+        let open = json!({"action": "open"});
+        self.admin.post(&format!("/admin/hearings/{}/act", self.rooms[0].id), None, &open).map(drop)
+    }
+
+    /// The folder of the hearing's record.
+    pub(crate) fn record(&self) -> PathBuf {
+        self.directory.path().join("records").join(&self.rooms[0].id)
+    }
+
+    /// Ends it as a power cut would, at once and without a word.
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        self.server.kill()
     }
 
     /// Joins the next free seat of a room, has it admitted, and exchanges the descriptions.
@@ -190,7 +206,7 @@ title = "测量"
 title_en = "Measurement"
 "#
     );
-    // The hearing is never opened, so nothing is recorded; but a template must name something that would be.
+    // Most rows never open the hearing, so that nothing is recorded.
     seat(&mut text, "sender", "judge", r#"["audio", "video"]"#);
     (1..seats).for_each(|number| seat(&mut text, &format!("party-{number}"), "party", "[]"));
     Ok(text)

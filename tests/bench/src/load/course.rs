@@ -58,8 +58,9 @@ pub(crate) fn run(host: &mut dyn Host, shape: Shape, time: Duration) -> Result<F
     course.measure(host, shape, time, empty)
 }
 
-struct Course {
-    peers: Vec<Peer>,
+/// Clients that send and receive on one thread.
+pub(super) struct Course {
+    pub(super) peers: Vec<Peer>,
     poll: Poll,
     clocks: Vec<SenderClock>,
     picture: Duration,
@@ -76,7 +77,7 @@ struct SenderClock {
 }
 
 impl Course {
-    fn new(rate: f64) -> Result<Self> {
+    pub(super) fn new(rate: f64) -> Result<Self> {
         let spaced = |per_second: u64| (Duration::from_secs(1) / per_second as u32).div_f64(rate);
         let (picture, sound) = (spaced(FRAMES_PER_SECOND), spaced(50));
         Ok(Self { peers: Vec::new(), poll: Poll::new()?, clocks: Vec::new(), picture, sound, sent: 0 })
@@ -103,7 +104,7 @@ impl Course {
         self.go(JOIN_SPACING, |_| false)
     }
 
-    fn add(&mut self, mut peer: Peer) -> Result<()> {
+    pub(super) fn add(&mut self, mut peer: Peer) -> Result<()> {
         self.poll.registry().register(&mut peer.socket, Token(self.peers.len()), Interest::READABLE)?;
         peer.read();
         if peer.sends() {
@@ -157,7 +158,7 @@ impl Course {
     }
 
     /// Sends and receives until `done` or the time is over.
-    fn go(&mut self, time: Duration, done: impl Fn(&[Peer]) -> bool) -> Result<()> {
+    pub(super) fn go(&mut self, time: Duration, done: impl Fn(&[Peer]) -> bool) -> Result<()> {
         let (end, mut events) = (Instant::now() + time, Events::with_capacity(1_024));
         while Instant::now() < end && !done(&self.peers) {
             self.send_what_is_due();

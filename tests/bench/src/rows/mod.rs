@@ -4,6 +4,7 @@ mod bare;
 mod forward;
 mod latency;
 mod meetings;
+mod record;
 mod start;
 
 use std::path::PathBuf;
@@ -28,6 +29,8 @@ pub(crate) struct Bench {
     pub(crate) rounds: usize,
     /// True when Janus is measured as well.
     pub(crate) peer: bool,
+    /// How often a node is killed.
+    pub(crate) kills: usize,
     /// What is to be drawn.
     pub(crate) plots: Vec<Plot>,
 }
@@ -40,7 +43,7 @@ pub(crate) struct Group {
 }
 
 /// All groups, in the order in which they are measured.
-pub(crate) const ALL: [Group; 9] = [
+pub(crate) const ALL: [Group; 11] = [
     Group { name: "forward-20", about: "one sender, 20 receivers: CPU, memory, latency", measure: forward::to_20 },
     Group { name: "forward-50", about: "50 receivers", measure: forward::to_50 },
     Group { name: "forward-100", about: "two senders, 100 receivers", measure: forward::to_100 },
@@ -59,6 +62,8 @@ pub(crate) const ALL: [Group; 9] = [
         about: "latency while the media thread is busy for 30, 60 and 90 % of the time",
         measure: latency::measure,
     },
+    Group { name: "record", about: "what recording a participant costs", measure: record::cost },
+    Group { name: "kill", about: "what a kill of the node takes of a record", measure: record::loss },
     Group {
         name: "bare",
         about: "the least that any program needs to protect and send the packets",

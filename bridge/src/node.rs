@@ -12,7 +12,7 @@ use std::time::Duration;
 use axum::Router;
 use hearing_config::{Config, Zone};
 use hearing_proto::manifest::HashAlg;
-use hearing_signaling::http::{self, App, TrunkView};
+use hearing_signaling::http::{self, App, Demands, TrunkView};
 use hearing_signaling::registry::{self, Registry, RegistryChange};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -65,11 +65,13 @@ impl Node {
         let workers = Workers::spawn(config.media.bind, config.media.workers)?;
         let clock = NodeClock::begin();
         let (trunks, rehearsals) = Trunks::start(trunk_settings(config, clock), tls, registry.clone())?;
+        let demands = Demands::default();
         let parts = Parts {
             zone: config.node.zone.clone(),
             workers: workers.clone(),
             trunks: trunks.clone(),
             recorder: recorder.clone(),
+            demands: demands.clone(),
             clock,
         };
         let sittings = Sittings::new(parts);
@@ -79,6 +81,7 @@ impl Node {
         let sessions = Sessions::new(certificate, advertise, config.node.zone.clone(), clock, sittings.clone());
         let (shown, lines) = watch::channel(Vec::new());
         let app = App {
+            demands: demands.clone(),
             registry: registry.clone(),
             media,
             node: config.node.id.clone(),

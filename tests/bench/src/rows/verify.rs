@@ -10,16 +10,17 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, ensure};
 use hearing_proto::manifest::{Chain, Der, Entry, HashAlg, HearingKeys, Node, NodeKey, Opening, Span, Stamp};
 
-use crate::table::{Row, median};
+use super::Bench;
+use crate::table::Row;
 
 /// Megabytes a second by the wall clock, and per second of CPU: each round ours, then the limit.
-pub(crate) fn measure(hearing: &Path, rounds: usize) -> Result<Vec<Row>> {
+pub(super) fn measure(bench: &mut Bench) -> Result<Vec<Row>> {
     let directory = tempfile::tempdir()?;
     let record = directory.path().join("record");
-    make(hearing, directory.path(), &record)?;
+    make(&bench.hearing, directory.path(), &record)?;
     let (mut ours, mut limit) = (Vec::new(), Vec::new());
-    for _ in 0..=rounds {
-        let mut verify = Command::new(hearing);
+    for _ in 0..=bench.rounds {
+        let mut verify = Command::new(&bench.hearing);
         verify.args(["record", "verify", "--trust"]).arg(directory.path().join("root.pem")).arg(&record);
         ours.push(timed(&mut verify)?);
         let mut digest = Command::new("openssl");
@@ -27,13 +28,9 @@ pub(crate) fn measure(hearing: &Path, rounds: usize) -> Result<Vec<Row>> {
         limit.push(timed(&mut digest)?);
     }
     // The first round reads the files into memory.
-    let middle = |of: &[Speed], what: fn(&Speed) -> f64| median(of[1..].iter().map(what).collect());
-    let row = |name: &str, what: fn(&Speed) -> f64| Row {
-        name: name.to_owned(),
-        ours: middle(&ours, what),
-        peer: None,
-        limit: middle(&limit, what),
-        unit: "MB/s",
+    let row = |name: &str, what: fn(&Speed) -> f64| {
+        let least: Vec<f64> = limit[1..].iter().map(what).collect();
+        Row::of(name, "MB/s", &ours[1..], &[], what).limited(&least)
     };
     Ok(vec![row("verify", |speed| speed.wall), row("verify-cpu", |speed| speed.cpu)])
 }

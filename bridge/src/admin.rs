@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use hearing_config::Config;
+use hearing_config::{Config, HearingId};
 use hearing_signaling::registry::Registry;
 use metrics::gauge;
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
@@ -49,7 +49,8 @@ impl Admin {
     /// The operator's socket: `hearings` are the routes that signaling answers.
     pub(crate) fn operator(&self, hearings: Router) -> Router {
         let room = middleware::from_fn_with_state(Arc::new(self.recorder.clone()), refuse_without_room);
-        hearings.layer(room).merge(record::http::routes(self.records.clone()))
+        let witness = Router::new().route("/admin/witness/{id}", get(witnessed)).with_state(Arc::new(self.clone()));
+        hearings.layer(room).merge(record::http::routes(self.records.clone())).merge(witness)
     }
 
     /// The metrics address.
@@ -78,6 +79,27 @@ async fn refuse_without_room(State(recorder): State<Arc<Recorder>>, request: Req
             (StatusCode::INSUFFICIENT_STORAGE, Json(body)).into_response()
         }
         _ => next.run(request).await,
+    }
+}
+
+/// What this node has cosigned of a hearing's record, as it stands in its own file.
+async fn witnessed(State(admin): State<Arc<Admin>>, Path(id): Path<String>) -> Response {
+    let told = |status: StatusCode, code: &str, message: String, zh: &str| {
+        (status, Json(json!({ "code": code, "message": message, "message_zh": zh }))).into_response()
+    };
+    let Ok(hearing) = id.parse::<HearingId>() else {
+        return told(StatusCode::BAD_REQUEST, "bad_hearing_id", "this is not a hearing id".to_owned(), "庭审编号无效");
+    };
+    match tokio::fs::read_to_string(admin.trunks.witnessed(hearing)).await {
+        Ok(text) => Json(json!({ "hearing": hearing, "lines": text.lines().count(), "text": text })).into_response(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let message = format!("this node has cosigned nothing of hearing {hearing}");
+            told(StatusCode::NOT_FOUND, "not_witnessed", message, "本节点没有见证过该庭审的录音录像")
+        }
+        Err(error) => {
+            let message = format!("the witness file can't be read: {error}");
+            told(StatusCode::INTERNAL_SERVER_ERROR, "witness_failed", message, "见证文件无法读取")
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use axum::Router;
 use hearing_config::{Config, Zone};
+use hearing_proto::manifest::HashAlg;
 use hearing_signaling::http::{self, App, TrunkView};
 use hearing_signaling::registry::{self, Registry, RegistryChange};
 use tokio::signal::unix::{SignalKind, signal};
@@ -58,7 +59,7 @@ impl Node {
         private_directory(&config.node.data, "node.data")?;
         let doors = Doors::bind(config)?;
         let tls = TrunkTls::load(&config.pki)?;
-        let recorder = Recorder::start(record_settings(config))?;
+        let recorder = Recorder::start(record_settings(config, &tls))?;
         let registry = Registry::open(registry_settings(config)).await?;
         let workers = Workers::spawn(config.media.bind, config.media.workers)?;
         let clock = NodeClock::begin();
@@ -180,10 +181,25 @@ async fn show_trunks(trunks: Trunks, shown: watch::Sender<Vec<TrunkView>>) -> Re
     }
 }
 
-fn record_settings(config: &Config) -> record::Settings {
+fn record_settings(config: &Config, tls: &TrunkTls) -> record::Settings {
+    let (tls, policy) = (tls.clone(), format!("{:?} {:?}", config.node.zone, config.crossings));
+    let read: record::ReadIdentity = Box::new(move || {
+        let (chain, signer) = tls.signing().map_err(|error| error.to_string())?;
+        Ok((chain, Box::new(signer)))
+    });
+    let build = std::env::current_exe().and_then(std::fs::read).ok();
+    let signing = record::Signing {
+        node: config.node.id.clone(),
+        zone: config.node.zone.clone(),
+        read,
+        software: concat!("hearing ", env!("CARGO_PKG_VERSION")).to_owned(),
+        build: build.map(|program| HashAlg::Sha256.hash(&[&program])),
+        policy: HashAlg::Sha256.hash(&[policy.as_bytes()]),
+    };
     record::Settings {
         directory: config.record.directory.clone(),
-        node: config.node.id.clone(),
+        spill: config.record.spill.clone(),
+        signing: Arc::new(signing),
         warn: config.record.warn_free_percent.clone(),
         refuse: config.record.refuse_free_percent,
     }
@@ -201,6 +217,7 @@ fn trunk_settings(config: &Config, clock: NodeClock) -> trunk::Settings {
         clock,
         listen: config.trunks.listen,
         revoked: config.pki.revoked.clone(),
+        witness: config.node.data.join("witness"),
         policy: config.crossings.clone(),
         peers: config.trunks.peers.iter().map(peer).collect(),
     }

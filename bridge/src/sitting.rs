@@ -8,11 +8,12 @@ use hearing_signaling::hearing::{MediaPlan, MediaReport, Phase, RecordOrder};
 use hearing_signaling::registry::{HearingHandle, Refusal};
 use metrics::counter;
 use tokio::sync::{mpsc, watch};
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use crate::net::clock::NodeClock;
-use crate::record::{HearingRecord, Meta, RecordEvent, Recorder};
-use crate::router::{Attach, Command, Event, Leg, LegId, Place, WorkerHandle};
+use crate::record::Recorder;
+use crate::recording::{self, Recording};
+use crate::router::{Command, Event, LegId, WorkerHandle};
 use crate::trunk::Trunks;
 use crate::workers::Workers;
 
@@ -82,6 +83,7 @@ impl Sittings {
                 return Err(refusal);
             }
         };
+        let over = record.is_some() && handle.show().await.is_ok_and(|board| board.view.phase.is_over());
         let sitting = Sitting {
             hearing,
             handle,
@@ -90,8 +92,8 @@ impl Sittings {
             reports,
             record,
             trunks: self.parts.trunks.clone(),
-            clock: self.parts.clock,
-            began: false,
+            // A record that was closed before this node started is sealed now.
+            began: over,
         };
         let all = self.clone();
         tokio::spawn(async move {
@@ -108,8 +110,17 @@ impl Sittings {
         handle: &HearingHandle,
         home: Option<NodeId>,
         worker: &WorkerHandle,
-    ) -> Result<Option<Record>, Refusal> {
-        let record = if home.is_none() { self.record(hearing, handle, worker).await? } else { None };
+    ) -> Result<Option<Recording>, Refusal> {
+        let parts = recording::Parts {
+            hearing,
+            handle: handle.clone(),
+            worker: worker.clone(),
+            recorder: self.parts.recorder.clone(),
+            trunks: self.parts.trunks.clone(),
+            clock: self.parts.clock,
+        };
+        // The record hears of every verdict, so it is there before the trunks are.
+        let record = if home.is_none() { Recording::open(parts).await? } else { None };
         self.parts.trunks.carry(hearing, handle.clone(), home, worker.clone()).await?;
         Ok(record)
     }
@@ -122,35 +133,6 @@ impl Sittings {
         self.parts.workers.release(hearing);
         info!(hearing = %hearing, "hearing left this node");
     }
-
-    /// Hangs the recorder on the router of a hearing that is at home here. Without one, the hearing can't be opened.
-    async fn record(
-        &self,
-        hearing: HearingId,
-        handle: &HearingHandle,
-        worker: &WorkerHandle,
-    ) -> Result<Option<Record>, Refusal> {
-        let view = handle.show().await?.view;
-        let (events, reports) = mpsc::channel(EVENTS);
-        match self.parts.recorder.open(hearing, Meta::from(&view), events) {
-            Ok((leg, record)) => {
-                let id = hang(worker, hearing, leg);
-                Ok(Some(Record { record: Some(record), leg: id, reports }))
-            }
-            Err(fault) => {
-                error!(hearing = %hearing, %fault, "no record");
-                handle.report(MediaReport::RecordFailed { reason: fault.to_string() }).await?;
-                Ok(None)
-            }
-        }
-    }
-}
-
-/// The recorder's end of a hearing that is at home here.
-struct Record {
-    record: Option<HearingRecord>,
-    leg: LegId,
-    reports: mpsc::Receiver<RecordEvent>,
 }
 
 /// One hearing's task.
@@ -160,9 +142,8 @@ struct Sitting {
     worker: WorkerHandle,
     plans: watch::Receiver<Arc<MediaPlan>>,
     reports: mpsc::Receiver<Event>,
-    record: Option<Record>,
+    record: Option<Recording>,
     trunks: Trunks,
-    clock: NodeClock,
     /// True once the record was ordered to run: the next order to stop may be the end of the hearing.
     began: bool,
 }
@@ -177,24 +158,20 @@ impl Sitting {
                     Err(_) => break,
                 },
                 Some(event) = self.reports.recv() => self.report(event).await,
-                Some(event) = next(&mut self.record) => self.media(from_record(event)).await,
+                report = next(&mut self.record) => self.media(report).await,
             }
         }
-        self.close_record().await;
     }
 
     async fn apply_plan(&mut self) {
         let plan = Arc::clone(&self.plans.borrow_and_update());
         let order = plan.record;
         tell(&self.worker, Command::Plan { hearing: self.hearing, plan });
-        let Some(Record { record: Some(record), .. }) = &self.record else { return };
-        if let Err(fault) = record.order(order, self.clock.now()) {
-            error!(hearing = %self.hearing, %fault, "the recorder takes no orders");
-        }
+        let Some(record) = &mut self.record else { return };
+        record.order(order);
         self.began |= order == RecordOrder::Run;
         if self.began && order == RecordOrder::Off && self.is_over().await {
-            self.close_record().await;
-            self.media(MediaReport::Recording { tracks: Vec::new() }).await;
+            self.record.iter_mut().for_each(Recording::close);
         }
     }
 
@@ -230,9 +207,7 @@ impl Sitting {
     async fn leg_closed(&mut self, leg: LegId, reason: &str) {
         warn!(hearing = %self.hearing, ?leg, reason, "leg closed");
         match &mut self.record {
-            Some(Record { record: Some(record), leg: own, .. }) if *own == leg => {
-                *own = hang(&self.worker, self.hearing, record.leg());
-            }
+            Some(record) if record.is_leg(leg) => record.hang_anew(),
             _ => self.trunks.leg_closed(self.hearing, leg).await,
         }
     }
@@ -242,21 +217,6 @@ impl Sitting {
             counter!("hearing_media_reports_lost_total").increment(1);
         }
     }
-
-    async fn close_record(&mut self) {
-        if let Some(record) = self.record.as_mut().and_then(|record| record.record.take())
-            && let Err(fault) = record.close().await
-        {
-            error!(hearing = %self.hearing, %fault, "the record did not close");
-        }
-    }
-}
-
-/// Hangs the recorder on a hearing's router.
-fn hang(worker: &WorkerHandle, hearing: HearingId, leg: Box<dyn Leg>) -> LegId {
-    let id = LegId::fresh();
-    tell(worker, Command::Attach(Attach { hearing, id, place: Place::Record, ufrag: None, leg }));
-    id
 }
 
 /// A command that does not fit is counted by the worker's handle; the plan that follows sets right what can be.
@@ -266,17 +226,10 @@ fn tell(worker: &WorkerHandle, command: Command) {
     }
 }
 
-async fn next(record: &mut Option<Record>) -> Option<RecordEvent> {
+async fn next(record: &mut Option<Recording>) -> MediaReport {
     match record {
-        Some(record) => record.reports.recv().await,
+        Some(record) => record.next().await,
         None => std::future::pending().await,
-    }
-}
-
-fn from_record(event: RecordEvent) -> MediaReport {
-    match event {
-        RecordEvent::Recording(tracks) => MediaReport::Recording { tracks },
-        RecordEvent::Failed(reason) => MediaReport::RecordFailed { reason },
     }
 }
 

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use hearing_config::HearingId;
-use hearing_signaling::hearing::{HearingView, LiveSeat, SeatView};
+use hearing_signaling::hearing::{HearingView, LiveSeat, RecordState, RecordView, SeatView};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -59,6 +59,7 @@ impl Board {
             format!("{}  {}  ({})", view.case, view.template, view.id),
             format!("状态 state: {}{opened}", words::phase(view.phase)),
             format!("录音录像 record: {}, {} 路 tracks{fault}", words::record(record.state), record.tracks.len()),
+            proof(record),
         ]
     }
 
@@ -107,6 +108,20 @@ fn voice(seat: &SeatView, live: Option<&LiveSeat>) -> &'static str {
         _ if seat.microphone_off => "自行静音 mic off",
         Some(live) if live.speaking => "发言 speaking",
         Some(_) | None => "",
+    }
+}
+
+/// What proves the record: its integrity value once it is sealed, before that who has cosigned it.
+fn proof(record: &RecordView) -> String {
+    let warning = record.warning.as_ref().map_or(String::new(), |warning| format!("  {warning}"));
+    let witness = match (&record.proof.witness, record.state) {
+        (_, RecordState::Off) => String::new(),
+        (Some(zone), _) => format!("见证 cosigned by {zone}"),
+        (None, _) => "未见证 uncosigned".to_owned(),
+    };
+    match &record.proof.integrity {
+        Some(value) => format!("完整性校验值 integrity value: {value}  {witness}"),
+        None => format!("{witness}{warning}"),
     }
 }
 

@@ -99,7 +99,7 @@ fn asked_to_leave() -> std::io::Result<bool> {
 
 fn draw(frame: &mut Frame<'_>, board: &Board, fault: Option<&str>) {
     let [top, middle, bottom] =
-        Layout::vertical([Constraint::Length(5), Constraint::Min(3), Constraint::Length(1)]).areas(frame.area());
+        Layout::vertical([Constraint::Length(6), Constraint::Min(3), Constraint::Length(1)]).areas(frame.area());
     let heading: Vec<Line<'_>> = board.heading().into_iter().map(Line::from).collect();
     let block = Block::bordered().border_style(record_style(board.view.record.state));
     frame.render_widget(Paragraph::new(heading).block(block), top);
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn a_node_that_sends_what_the_admin_api_promises_is_understood() {
-        assert_eq!(board().lines().len(), 3 + 1 + 1 + 2);
+        assert_eq!(board().lines().len(), 4 + 1 + 1 + 2);
     }
 
     fn drawn(board: &Board, fault: Option<&str>) -> String {

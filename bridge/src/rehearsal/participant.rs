@@ -286,7 +286,7 @@ async fn admitted(follower: &mut Follower, joined: &Joined) -> Result<Vec<SeatId
                     return Ok(Vec::new());
                 }
                 change if over(&change) => return Err(Error::NotAdmitted("it was closed".to_owned())),
-                Change::Seat(_) | Change::Phase(_) | Change::Record(_) | Change::Floor(_) => {}
+                Change::Seat(_) | Change::Phase(_) | Change::Record(_) | Change::Floor(_) | Change::Mark(_) => {}
             },
             Some(Said::Ended { code, message }) => return Err(Error::NotAdmitted(format!("{message} ({code})"))),
             Some(Said::Other) => {}

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hearing_config::{HearingId, NodeId, Timestamp, TrackId, Verdict, Zone};
+use hearing_proto::manifest;
 use hearing_proto::wire::{self, Message};
 use hearing_signaling::hearing::MediaPlan;
 use hearing_signaling::registry::{HearingHandle, Registry, Request};
@@ -25,7 +26,7 @@ use super::leg::{Needs, TrunkLeg};
 use super::link::Link;
 use super::outbox::Name;
 use super::status::{Count, Gauges};
-use super::{PeerSettings, Rehearsal, RehearseError};
+use super::{PeerSettings, Rehearsal, RehearseError, Unwitnessed, Witnesses};
 use crate::net::clock::NodeClock;
 use crate::net::tls::{Identity, TrunkTls};
 use crate::router::{Attach, Command, LegId, Place, TrackInfo, WorkerHandle};
@@ -54,6 +55,8 @@ pub(super) enum Event {
     LegClosed(HearingId, LegId),
     /// Rehearse at the peer.
     Rehearse(wire::Rehearse, oneshot::Sender<Result<wire::RehearseReport, RehearseError>>),
+    /// Have the peer cosign a checkpoint.
+    Witness(HearingId, Box<manifest::Request>, oneshot::Sender<Result<manifest::Cosignature, Unwitnessed>>),
     /// The revocation list was read again.
     Revocations,
     /// The node ends.
@@ -79,6 +82,7 @@ pub(super) struct Shared {
     pub(super) registry: Registry,
     pub(super) tls: TrunkTls,
     pub(super) rehearsals: mpsc::Sender<Rehearsal>,
+    pub(super) witnesses: Witnesses,
 }
 
 /// See above.
@@ -182,6 +186,7 @@ impl Peer {
             Event::TrackDown(hearing, track) => self.handle_track_end(hearing, track),
             Event::LegClosed(hearing, leg) => self.handle_leg_end(hearing, leg).await,
             Event::Rehearse(rehearse, reply) => self.rehearse(rehearse, reply),
+            Event::Witness(hearing, request, reply) => self.ask_witness(hearing, *request, reply),
             Event::Revocations => self.check_revocation(),
             Event::Stop => {}
         }
@@ -217,6 +222,8 @@ impl Peer {
             Message::Refused(refused) => self.handle_refused(&refused)?,
             Message::RehearseAsk(ask) => self.handle_rehearse(ask),
             Message::RehearseAnswer(answer) => self.handle_rehearsed(answer)?,
+            Message::WitnessAsk(ask) => self.handle_witness(ask),
+            Message::WitnessAnswer(answer) => self.handle_witnessed(answer)?,
             Message::Hello(_) | Message::Welcome(_) => return Err(Cause::Protocol("a second greeting")),
         }
         Ok(())

@@ -21,6 +21,8 @@ pub struct Settings {
     pub revoked: PathBuf,
     /// What may pass from zone to zone.
     pub policy: Vec<Crossing>,
+    /// Where this node keeps what it has witnessed of the records of others.
+    pub witness: PathBuf,
     /// The peers.
     pub peers: Vec<PeerSettings>,
 }

@@ -4,7 +4,7 @@ use hearing_config::{Role, SeatId, Timestamp};
 use subtle::ConstantTimeEq as _;
 
 use super::start::{Ending, Stay};
-use super::{Action, Change, Hearing, Identity, Output, Phase, Presence, Reply, SeatView};
+use super::{Action, Change, Hearing, Identity, Mark, Output, Phase, Presence, Reply, SeatView};
 use crate::access::{Grant, Permission, SessionId, TokenHash, may};
 use crate::registry::{Join, Joined, Refusal};
 
@@ -66,6 +66,8 @@ impl Hearing {
             Action::Open => return self.open(now),
             Action::Recess { reason } => self.recess(reason, now)?,
             Action::Resume => return self.resume(now),
+            Action::Mark { text } => self.mark(Mark { note: false, seat: actor, text }, now)?,
+            Action::Note { text } => self.mark(Mark { note: true, seat: actor, text }, now)?,
             Action::Sign => self.sign(now)?,
             Action::Close => self.close(now),
             Action::SetDevices { microphone, camera } => self.set_devices(actor, microphone, camera, now)?,

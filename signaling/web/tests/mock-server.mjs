@@ -44,7 +44,7 @@ export class Scene {
         seat(6, 'witness', '证人', 'Witness', 'witness', 'internet', { ...here, apart: true }),
         seat(7, 'interpreter', '翻译人员', 'Interpreter', 'interpreter', 'internet'),
       ],
-      record: { state: 'off', tracks: [], fault: null },
+      record: { state: 'off', tracks: [], fault: null, warning: null, proof: { binding: null, integrity: null, witness: null } },
       floor: null,
       seq: 10,
     }
@@ -109,14 +109,14 @@ export class Scene {
         this.put(target, { hand: false })
         return this.change({ kind: 'floor', value: this.seat(target).id })
       case 'open': case 'resume':
-        this.change({ kind: 'record', value: { state: 'running', tracks: [], fault: null } })
+        this.change({ kind: 'record', value: { state: 'running', tracks: [], fault: null, warning: null, proof: { binding: null, integrity: null, witness: null } } })
         return this.change({ kind: 'phase', value: 'in-session' })
       case 'recess':
-        this.change({ kind: 'record', value: { state: 'paused', tracks: [], fault: null } })
+        this.change({ kind: 'record', value: { state: 'paused', tracks: [], fault: null, warning: null, proof: { binding: null, integrity: null, witness: null } } })
         return this.change({ kind: 'phase', value: { recess: action.reason } })
       case 'sign': return this.change({ kind: 'phase', value: 'signing' })
       case 'close':
-        this.change({ kind: 'record', value: { state: 'ended', tracks: [], fault: null } })
+        this.change({ kind: 'record', value: { state: 'ended', tracks: [], fault: null, warning: null, proof: { binding: null, integrity: null, witness: null } } })
         return this.change({ kind: 'phase', value: 'closed' })
     }
   }

@@ -302,6 +302,7 @@ impl Pair {
             clock: NodeClock::begin(),
             listen: Some(address),
             revoked: home_pki.revoked.clone(),
+            witness: home_pki.revoked.with_file_name("home-witness"),
             policy: court_policy,
             peers: vec![peer(&inet, None)],
         };
@@ -311,6 +312,7 @@ impl Pair {
             clock: inet_clock,
             listen: None,
             revoked: edge_pki.revoked.clone(),
+            witness: edge_pki.revoked.with_file_name("edge-witness"),
             policy: inet_policy,
             peers: vec![peer(&court, Some(line.address))],
         };

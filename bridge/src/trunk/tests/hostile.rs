@@ -31,6 +31,7 @@ async fn scene() -> Scene {
         own: home,
         listen: Some(address),
         revoked: home_pki.revoked.clone(),
+        witness: home_pki.revoked.with_file_name("witness"),
         policy: vec![crossing("court", "inet"), crossing("inet", "court"), crossing("gov", "court")],
         peers: vec![peer(&edge, None)],
     };

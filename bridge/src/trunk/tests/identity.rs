@@ -185,6 +185,7 @@ async fn a_node_with_another_nodes_certificate_does_not_start() {
         clock: NodeClock::begin(),
         listen: None,
         revoked: pki.revoked.clone(),
+        witness: pki.revoked.with_file_name("witness"),
         policy,
         peers,
     };

@@ -14,7 +14,7 @@ import { Backoff } from './backoff'
 import { Line, type SocketLike } from './line'
 import type { JoinLink } from './link'
 import { reduce, reduceLost } from './reducer'
-import { publishes } from './roles'
+import { isCourt, publishes } from './roles'
 import { freshState } from './state'
 
 export class Session {
@@ -193,7 +193,9 @@ export class Session {
     const { stage, view, you } = this.state
     if (view === null || seat === null) return
     if (OVER.has(phaseName(view.phase))) {
-      this.end(true)
+      // The court stays until the record is sealed, to see what proves it.
+      const stays = isCourt(seat.role) && view.phase === 'closed' && view.opened_at !== null
+      this.end(true, stays)
       return
     }
     if (stage !== 'inside') return
@@ -257,16 +259,21 @@ export class Session {
     if (this.state.joined !== null) this.api.endMedia(this.state.joined.session)
   }
 
-  /** `over`: the hearing was closed. What was said before may still be on its way then, and the record waits for it. */
-  private end(over = false): void {
+  /**
+   * `over`: the hearing was closed. What was said before may still be on its way then, and the record waits for it.
+   * `stays`: the line stays, for what is told of the record.
+   */
+  private end(over = false, stays = false): void {
     clearTimeout(this.considering)
     this.state.stage = 'ended'
     const { media } = this
     if (over) setTimeout(() => { media?.close() }, FLUSH_MS)
     else media?.close()
     this.media = null
-    this.line?.close()
-    this.line = null
+    if (!stays) {
+      this.line?.close()
+      this.line = null
+    }
     this.own.stop()
   }
 }

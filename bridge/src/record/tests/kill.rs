@@ -199,6 +199,6 @@ fn schedule(clips: &[(TrackId, &str, Clip); 2]) -> Vec<(u64, usize, usize)> {
     all
 }
 
-const BOTH: &str = "both-are-recorded";
+pub(super) const BOTH: &str = "both-are-recorded";
 pub(super) const DIRECTORY: &str = "HEARING_TEST_RECORD_DIRECTORY";
 pub(super) const MEDIA: &str = "HEARING_TEST_RECORD_MEDIA";

@@ -12,7 +12,7 @@ use hearing_proto::manifest::{Entry, HashAlg, Line};
 
 use super::bench::{Bench, PKI_DIRECTORY, judged, pki};
 use super::full::LoopDisk;
-use super::kill::{DIRECTORY, MEDIA, media, moment};
+use super::kill::{BOTH, DIRECTORY, MEDIA, media, moment};
 
 #[test]
 fn loss_of_power_leaves_no_line_of_the_manifest_without_its_bytes() {
@@ -29,7 +29,7 @@ fn loss_of_power_leaves_no_line_of_the_manifest_without_its_bytes() {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        assert!(lines.any(|line| line.is_ok_and(|line| line.contains("counsel"))));
+        assert!(lines.any(|line| line.is_ok_and(|line| line.starts_with(BOTH))));
         thread::sleep(moment(n * 7));
         // A stopped process asks for nothing more, so that the copy is of one moment: what was flushed until then.
         signal(child.id(), "-STOP");

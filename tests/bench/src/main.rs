@@ -63,6 +63,7 @@ fn main() -> Result<()> {
         time: Duration::from_secs(args.seconds),
         rounds: args.rounds,
         peer: !args.no_peer,
+        kills: args.kills,
         plots: Vec::new(),
     };
     let mut table = Table::default();

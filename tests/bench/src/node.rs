@@ -142,12 +142,12 @@ fn lines(sdp: &str, seat: &Seat) -> (Vec<Value>, Vec<Value>) {
     let sends = kinds
         .iter()
         .filter(|_| seat.sends)
-        .flat_map(|kind| of(false, kind).into_iter().map(|mid| json!({"mid": mid, "kind": kind})));
+        .flat_map(|kind| of(false, kind).into_iter().map(move |mid| json!({"mid": mid, "kind": kind})));
     let slots = kinds.iter().flat_map(|kind| {
         of(true, kind)
             .into_iter()
             .zip(&seat.receives)
-            .map(|(mid, from)| json!({"mid": mid, "kind": kind, "seat": from}))
+            .map(move |(mid, from)| json!({"mid": mid, "kind": kind, "seat": from}))
     });
     (sends.collect(), slots.collect())
 }

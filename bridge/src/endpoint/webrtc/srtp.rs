@@ -70,7 +70,7 @@ impl Srtp {
                 .ok()?;
         let inbound = inbound(&keys, profile, provider)?;
         // The salt of the other profiles is longer.
-        let sealer = Sealer::new(&*provider.crypto(), &keys.local_master_key, &keys.local_master_salt);
+        let sealer = Sealer::new(provider.crypto(), &keys.local_master_key, &keys.local_master_salt);
         let provider = Arc::clone(provider);
         Some(Self { outbound, sealer, inbound, known: HashSet::new(), keys, profile, provider })
     }
@@ -173,7 +173,7 @@ pub(super) mod tests {
             provider.crypto(),
         );
         let client = Srtp {
-            sealer: Sealer::new(&*provider.crypto(), &keys.local_master_key, &keys.local_master_salt),
+            sealer: Sealer::new(provider.crypto(), &keys.local_master_key, &keys.local_master_salt),
             outbound: outbound.unwrap(),
             inbound: inbound(&keys, server.profile, &provider).unwrap(),
             known: HashSet::new(),

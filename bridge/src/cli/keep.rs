@@ -84,7 +84,12 @@ async fn order(verb: &str, done: &str, act: Act) -> anyhow::Result<()> {
     let Act { id, by, reason, reach } = act;
     let body = json!({ "by": by, "reason": reason });
     let answer: Value = reach.client()?.post(&format!("/admin/records/{id}/{verb}"), &body).await?;
-    Ok(if reach.json { print::json(&answer)? } else { print::lines(&[format!("{done}: {id}")])? })
+    if reach.json {
+        print::json(&answer)?;
+    } else {
+        print::lines(&[format!("{done}: {id}")])?;
+    }
+    Ok(())
 }
 
 async fn put_together(args: Restore) -> anyhow::Result<()> {

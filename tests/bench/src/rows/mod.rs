@@ -75,11 +75,7 @@ pub(crate) const ALL: [Group; 12] = [
         about: "from the order to hold a hearing to links, and to the first picture",
         measure: start::measure,
     },
-    Group {
-        name: "verify",
-        about: "how fast a record is verified, against hashing alone",
-        measure: verify::measure,
-    },
+    Group { name: "verify", about: "how fast a record is verified, against hashing alone", measure: verify::measure },
     Group { name: "ours", about: "forward-50 without the peer, for profiles", measure: forward::ours },
 ];
 /// Not measured unless named.

@@ -35,7 +35,7 @@ impl Recipients {
         let recipients = self.0.iter().map(|recipient| recipient as &dyn age::Recipient);
         let lock = Encryptor::with_recipients(recipients).map_err(|why| Error::Keys(why.to_string()))?;
         let mut locked = Vec::with_capacity(plain.len() + plain.len() / 64 + 1_024);
-        let mut write = || -> std::io::Result<()> {
+        let write = || -> std::io::Result<()> {
             let mut writer = lock.wrap_output(&mut locked)?;
             writer.write_all(&plain)?;
             writer.finish().map(drop)

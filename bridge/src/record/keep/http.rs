@@ -40,18 +40,38 @@ type Answer = Result<Json<Value>, Failure>;
 type Wish = Result<Json<Order>, JsonRejection>;
 
 async fn show(State(keeping): State<Arc<Keeping>>, Path(id): Path<String>) -> Answer {
-    let ledger = Ledger::of(&keeping.directory, hearing(&id)?);
-    Ok(Json(json!({ "state": ledger.state()?, "acts": ledger.acts()? })))
+    let hearing = hearing(&id)?;
+    blocking(move || {
+        let ledger = Ledger::of(&keeping.directory, hearing);
+        Ok(json!({ "state": ledger.state()?, "acts": ledger.acts()? }))
+    })
+    .await
 }
 
 async fn hold(State(keeping): State<Arc<Keeping>>, Path(id): Path<String>, order: Wish) -> Answer {
-    rules::hold(&keeping.directory, hearing(&id)?, order?.0, Timestamp::now())?;
-    Ok(Json(json!({ "held": true })))
+    let (hearing, Json(order)) = (hearing(&id)?, order?);
+    blocking(move || {
+        rules::hold(&keeping.directory, hearing, order, Timestamp::now())?;
+        Ok(json!({ "held": true }))
+    })
+    .await
 }
 
 async fn release(State(keeping): State<Arc<Keeping>>, Path(id): Path<String>, order: Wish) -> Answer {
-    rules::release(&keeping.directory, hearing(&id)?, order?.0, Timestamp::now())?;
-    Ok(Json(json!({ "held": false })))
+    let (hearing, Json(order)) = (hearing(&id)?, order?);
+    blocking(move || {
+        rules::release(&keeping.directory, hearing, order, Timestamp::now())?;
+        Ok(json!({ "held": false }))
+    })
+    .await
+}
+
+/// Disks may be slow: off the threads that serve.
+async fn blocking(work: impl FnOnce() -> Result<Value, Error> + Send + 'static) -> Answer {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => Ok(Json(result?)),
+        Err(_) => Err(Failure::Aborted),
+    }
 }
 
 async fn delete(State(keeping): State<Arc<Keeping>>, Path(id): Path<String>, order: Wish) -> Answer {
@@ -67,6 +87,7 @@ fn hearing(id: &str) -> Result<HearingId, Failure> {
 enum Failure {
     BadId,
     BadBody(String),
+    Aborted,
     Keep(Error),
 }
 
@@ -89,6 +110,9 @@ impl IntoResponse for Failure {
                 (StatusCode::BAD_REQUEST, "bad_hearing_id", "this is not a hearing id".to_owned(), "庭审编号无效")
             }
             Self::BadBody(reason) => (StatusCode::BAD_REQUEST, "bad_request", reason, "请求内容无效"),
+            Self::Aborted => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "aborted", "the work was aborted".to_owned(), "操作中断")
+            }
             Self::Keep(error) => {
                 let (status, code, zh) = kind(&error);
                 (status, code, error.to_string(), zh)

@@ -2,31 +2,46 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hearing_config::{HearingId, SeatId, Timestamp, TrackId, Zone};
 use hearing_signaling::access::{Grant, SessionId};
 use hearing_signaling::http::{MediaRefusal, MediaRequest, Offer};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
-use crate::endpoint::webrtc::{Certificate, Session, Settings};
+use crate::endpoint::webrtc::{Answer, Certificate, Restartable, Session, Settings};
 use crate::router::{Attach, Command, LegId, Place, WorkerHandle};
 use crate::sitting::Sittings;
 
 /// Owns every media session of this node's endpoints.
 pub(crate) struct Sessions {
     certificate: Certificate,
-    advertise: Vec<IpAddr>,
+    advertise: Advertise,
     zone: Zone,
     sittings: Sittings,
-    legs: HashMap<SessionId, (HearingId, LegId)>,
+    legs: HashMap<SessionId, Hung>,
+}
+
+/// What browsers are told of where media is.
+pub(crate) struct Advertise {
+    /// Addresses of the workers' UDP ports; never empty.
+    pub(crate) udp: Vec<IpAddr>,
+    /// Where TCP is taken, if it is.
+    pub(crate) tcp: Vec<SocketAddr>,
+}
+
+/// A session's leg.
+struct Hung {
+    hearing: HearingId,
+    leg: LegId,
+    restartable: Restartable,
 }
 
 impl Sessions {
-    /// None yet; browsers are told the addresses in `advertise` (never empty) and know the node by `certificate`.
+    /// None yet; browsers are told the addresses in `advertise` and know the node by `certificate`.
     #[must_use]
-    pub(crate) fn new(certificate: Certificate, advertise: Vec<IpAddr>, zone: Zone, sittings: Sittings) -> Self {
+    pub(crate) fn new(certificate: Certificate, advertise: Advertise, zone: Zone, sittings: Sittings) -> Self {
         Self { certificate, advertise, zone, sittings, legs: HashMap::new() }
     }
 
@@ -38,6 +53,7 @@ impl Sessions {
                     // A client that hung up meanwhile leaves a session that ends by itself.
                     let _ = reply.send(self.offer(&grant, &offer));
                 }
+                MediaRequest::Restart(grant, sdp, reply) => _ = reply.send(self.restart(&grant, &sdp).await),
                 MediaRequest::Prefer(grant, seat, kind, size) => {
                     let (hearing, track) = (grant.hearing(), TrackId { seat, kind });
                     self.tell(hearing, Command::Prefer { hearing, seat: grant.seat(), track, size });
@@ -53,15 +69,33 @@ impl Sessions {
         if !seated.plans.borrow().seat(grant.seat()).is_some_and(|seat| seat.admitted) {
             return Err(MediaRefusal::NotAdmitted);
         }
-        let (session, answer) = self.answer(&seated.worker, offer, grant.seat())?;
+        let (session, answer, restartable) = self.answer(&seated.worker, offer, grant.seat())?;
         self.end(grant.session());
         let id = LegId::fresh();
         let place = Place::Seat(grant.seat());
         let attach = Attach { hearing, id, place, ufrag: Some(answer.ufrag), leg: Box::new(session) };
         seated.worker.send(Command::Attach(attach)).map_err(|_| MediaRefusal::Full)?;
-        self.legs.insert(grant.session(), (hearing, id));
+        self.legs.insert(grant.session(), Hung { hearing, leg: id, restartable });
         info!(hearing = %hearing, seat = %grant.seat(), "media session answered");
         Ok(answer.sdp)
+    }
+
+    /// The client's network has changed: new credentials for the leg that is there.
+    async fn restart(&mut self, grant: &Grant, sdp: &str) -> Result<String, MediaRefusal> {
+        let seated = self.sittings.find(grant.hearing()).ok_or(MediaRefusal::NotAdmitted)?;
+        let hung = self.legs.get(&grant.session()).ok_or(MediaRefusal::CannotRestart)?;
+        let (answer, restart) = hung.restartable.restart(&self.settings(&seated.worker), sdp)?;
+        let (reply, there) = oneshot::channel();
+        let command = Command::Restart { hearing: hung.hearing, leg: hung.leg, restart, reply };
+        seated.worker.send(command).map_err(|_| MediaRefusal::Full)?;
+        match tokio::time::timeout(WORKER_LIMIT, there).await {
+            Ok(Ok(true)) => Ok(answer.sdp),
+            Ok(Ok(false) | Err(_)) => {
+                self.legs.remove(&grant.session());
+                Err(MediaRefusal::CannotRestart)
+            }
+            Err(_) => Err(MediaRefusal::Full),
+        }
     }
 
     fn answer(
@@ -69,16 +103,19 @@ impl Sessions {
         worker: &WorkerHandle,
         offer: &Offer,
         seat: SeatId,
-    ) -> Result<(Session, crate::endpoint::webrtc::Answer), MediaRefusal> {
-        let port = worker.local_addr().port();
-        let addresses = self.advertise.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
-        let settings = Settings { addresses, certificate: self.certificate.clone() };
+    ) -> Result<(Session, Answer, Restartable), MediaRefusal> {
         let wall = Timestamp::now();
-        Session::answer(&settings, offer, seat, self.zone.clone(), Instant::now(), wall)
+        Session::answer(&self.settings(worker), offer, seat, self.zone.clone(), Instant::now(), wall)
+    }
+
+    fn settings(&self, worker: &WorkerHandle) -> Settings {
+        let port = worker.local_addr().port();
+        let addresses = self.advertise.udp.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
+        Settings { addresses, tcp: self.advertise.tcp.clone(), certificate: self.certificate.clone() }
     }
 
     fn end(&mut self, session: SessionId) {
-        if let Some((hearing, leg)) = self.legs.remove(&session) {
+        if let Some(Hung { hearing, leg, .. }) = self.legs.remove(&session) {
             self.tell(hearing, Command::Detach { hearing, leg });
         }
     }
@@ -92,3 +129,6 @@ impl Sessions {
         }
     }
 }
+
+/// How long a worker may take to take a restart; it does so in its next round.
+const WORKER_LIMIT: Duration = Duration::from_millis(500);

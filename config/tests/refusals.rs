@@ -16,7 +16,7 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
 fn an_unknown_key_far_from_all_is_refused_with_the_known_ones() {
     refuses(
         &edited("workers = 1", "colour = 1"),
-        &["media.colour: unknown key", "known here: bind, advertise, workers"],
+        &["media.colour: unknown key", "known here: bind, advertise, tcp, workers"],
     );
 }
 

@@ -3,6 +3,7 @@
 
 mod demo;
 mod links;
+mod networks;
 mod operator;
 mod record;
 mod restart;

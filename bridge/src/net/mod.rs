@@ -1,8 +1,12 @@
 //! Sockets and certificates.
 
+mod door;
+mod frames;
 pub mod http;
 mod identity;
 mod pem;
 pub mod pki;
+pub mod tcp;
 pub mod tls;
 pub mod udp;
+pub mod visitors;

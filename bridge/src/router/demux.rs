@@ -14,7 +14,7 @@ pub(super) type Owner = (HearingId, LegId);
 #[derive(Debug, Default)]
 pub(super) struct Demux {
     sources: HashMap<Path, Source>,
-    ufrags: HashMap<String, Owner>,
+    ufrags: HashMap<String, Named>,
     strangers: HashMap<Path, Stranger>,
     bound: u64,
 }
@@ -36,7 +36,7 @@ impl Demux {
         if source.is_none() && self.is_shunned(now, path) {
             return Route::Shunned;
         }
-        let named = local_ufrag(datagram).and_then(|ufrag| self.ufrags.get(ufrag)).copied();
+        let named = local_ufrag(datagram).and_then(|ufrag| self.ufrags.get(ufrag)).map(|named| named.owner);
         match named.or(source) {
             Some(owner) => Route::To(owner),
             None => {
@@ -46,9 +46,18 @@ impl Demux {
         }
     }
 
-    /// The first datagrams of `owner` will carry `ufrag`.
-    pub(super) fn expect(&mut self, ufrag: String, owner: Owner) {
-        self.ufrags.insert(ufrag, owner);
+    /// The first datagrams of `owner` will carry `ufrag`. Of one owner the last few are known, for what is still under way when ICE
+    /// restarts; the answer is the one that is forgotten for it.
+    pub(super) fn expect(&mut self, ufrag: String, owner: Owner) -> Option<String> {
+        self.bound += 1;
+        self.ufrags.insert(ufrag, Named { owner, since: self.bound });
+        let own = || self.ufrags.iter().filter(|(_, named)| named.owner == owner);
+        if own().count() <= UFRAGS_LIMIT {
+            return None;
+        }
+        let oldest = own().min_by_key(|(_, named)| named.since).map(|(ufrag, _)| ufrag.clone())?;
+        self.ufrags.remove(&oldest);
+        Some(oldest)
     }
 
     /// Datagrams from `path` are `owner`'s. Beyond the limit of paths of one leg the oldest is forgotten.
@@ -64,16 +73,16 @@ impl Demux {
         }
     }
 
-    /// The leg is gone.
-    pub(super) fn forget(&mut self, owner: Owner) {
+    /// The leg is gone; the answer are its user fragments.
+    pub(super) fn forget(&mut self, owner: Owner) -> Vec<String> {
         self.sources.retain(|_, source| source.owner != owner);
-        self.ufrags.retain(|_, other| *other != owner);
+        self.ufrags.extract_if(|_, named| named.owner == owner).map(|(ufrag, _)| ufrag).collect()
     }
 
-    /// The hearing is gone.
-    pub(super) fn forget_hearing(&mut self, hearing: HearingId) {
+    /// The hearing is gone; the answer are the user fragments of its legs.
+    pub(super) fn forget_hearing(&mut self, hearing: HearingId) -> Vec<String> {
         self.sources.retain(|_, source| source.owner.0 != hearing);
-        self.ufrags.retain(|_, owner| owner.0 != hearing);
+        self.ufrags.extract_if(|_, named| named.owner.0 == hearing).map(|(ufrag, _)| ufrag).collect()
     }
 
     fn is_shunned(&self, now: Instant, path: Path) -> bool {
@@ -99,6 +108,13 @@ struct Source {
     bound: u64,
 }
 
+#[derive(Debug)]
+struct Named {
+    owner: Owner,
+    /// Grows with every user fragment.
+    since: u64,
+}
+
 /// A source that nobody knows.
 #[derive(Debug)]
 struct Stranger {
@@ -107,7 +123,7 @@ struct Stranger {
 }
 
 /// The user fragment of this end in a STUN binding request: USERNAME (RFC 8489, section 14.3) up to the colon (RFC 8445, section 7.2.2).
-fn local_ufrag(datagram: &[u8]) -> Option<&str> {
+pub(super) fn local_ufrag(datagram: &[u8]) -> Option<&str> {
     let (header, mut attributes) = datagram.split_at_checked(STUN_HEADER)?;
     if header[..2] != BINDING_REQUEST || header[4..8] != MAGIC_COOKIE {
         return None;
@@ -128,6 +144,8 @@ const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 const USERNAME: [u8; 2] = [0, 6];
 /// Paths of one leg: a client with several interfaces over several transports.
 const PATHS_LIMIT: usize = 8;
+/// User fragments of one leg: the present one, and those of restarts that have just been.
+const UFRAGS_LIMIT: usize = 3;
 const STRANGERS_LIMIT: usize = 4_096;
 /// Datagrams from an unknown source that are looked at within a second.
 const BAD_LIMIT: u32 = 100;
@@ -196,6 +214,15 @@ mod tests {
             demux.route(now, path(port), b"x");
         }
         assert!(demux.strangers.len() <= STRANGERS_LIMIT);
+    }
+
+    #[test]
+    fn a_leg_that_restarts_without_end_keeps_a_few_user_fragments_and_the_last_is_known() {
+        let (mut demux, now) = (Demux::default(), Instant::now());
+        let forgotten: Vec<_> = (0..9).filter_map(|n| demux.expect(format!("r{n}"), owner(1))).collect();
+        assert_eq!(forgotten, ["r0", "r1", "r2", "r3", "r4", "r5"]);
+        assert_eq!(demux.route(now, path(1), &stun("r8:peer")), Route::To(owner(1)));
+        assert_eq!(demux.forget(owner(1)).len(), UFRAGS_LIMIT);
     }
 
     proptest! {

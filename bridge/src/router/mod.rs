@@ -13,6 +13,7 @@ mod fake;
 mod forward;
 mod hearing;
 mod keyframe;
+mod lobby;
 mod routes;
 mod slot;
 mod speakers;
@@ -22,7 +23,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
-pub use leg::{Control, Delivery, Leg, LegId, Output, Path, Place, Transport};
+pub use leg::{Control, Delivery, IceRestart, Leg, LegId, Output, Path, Place, Transport};
 pub use packet::{Frame, Layer, LayerSet, Packet};
 pub use track::TrackInfo;
 pub use worker::{Attach, Command, Event, Full, TrackReport, Worker, WorkerHandle};

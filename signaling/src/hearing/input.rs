@@ -206,3 +206,11 @@ pub struct SeatQuality {
     /// Round trip in milliseconds; 0 when not known yet.
     pub rtt_ms: u32,
 }
+
+impl SeatQuality {
+    /// True when nothing is heard of the seat: both ways are then said to lose everything.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.loss_up >= 1.0 && self.loss_down >= 1.0
+    }
+}

@@ -1,8 +1,7 @@
 //! The lite half of ICE (RFC 8445 section 2.5): answers checks whose integrity holds, follows the latest nomination, and
-//! takes inbound checks as the peer's consent to receive (RFC 7675).
+//! follows restarts. Inbound checks are the peer's consent to receive (RFC 7675); who counts them is the pulse.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rand::Rng;
@@ -32,13 +31,26 @@ impl Credentials {
 
 /// The state of one session's ICE.
 pub(super) struct Ice {
-    local: Credentials,
-    username: String,
+    /// Those in force, and before them those of before a restart until the client has chosen a path with the new ones.
+    generations: Vec<Generation>,
     provider: Arc<dyn RTCCryptoProvider>,
     paths: Vec<Path>,
     selected: Option<Path>,
     nominated: bool,
-    checked: Instant,
+}
+
+/// The credentials between two restarts.
+struct Generation {
+    local: Credentials,
+    /// The USERNAME of the client's requests.
+    username: String,
+}
+
+impl Generation {
+    fn new(local: Credentials, remote_ufrag: &str) -> Self {
+        let username = format!("{}:{remote_ufrag}", local.ufrag);
+        Self { local, username }
+    }
 }
 
 /// The answer to a check.
@@ -51,14 +63,18 @@ pub(super) struct Reply {
 }
 
 impl Ice {
-    pub(super) fn new(
-        local: Credentials,
-        remote_ufrag: &str,
-        provider: Arc<dyn RTCCryptoProvider>,
-        now: Instant,
-    ) -> Self {
-        let username = format!("{}:{remote_ufrag}", local.ufrag);
-        Self { local, username, provider, paths: Vec::new(), selected: None, nominated: false, checked: now }
+    pub(super) fn new(local: Credentials, remote_ufrag: &str, provider: Arc<dyn RTCCryptoProvider>) -> Self {
+        let generations = vec![Generation::new(local, remote_ufrag)];
+        Self { generations, provider, paths: Vec::new(), selected: None, nominated: false }
+    }
+
+    /// The client begins anew. Until it nominates a path with the new credentials, the old path and the old credentials hold
+    /// (RFC 8445 section 9).
+    pub(super) fn restart(&mut self, local: Credentials, remote_ufrag: &str) {
+        let last = self.generations.len() - 1;
+        self.generations.drain(..last);
+        self.generations.push(Generation::new(local, remote_ufrag));
+        self.nominated = false;
     }
 
     /// The path to send on: the one nominated last, before any nomination the one that passed a check last.
@@ -71,30 +87,22 @@ impl Ice {
         self.paths.contains(&path)
     }
 
-    /// How long the peer has shown no consent.
-    pub(super) fn silence(&self, now: Instant) -> Duration {
-        now.saturating_duration_since(self.checked)
-    }
-
-    /// When the session ends unless a check comes before.
-    pub(super) fn deadline(&self) -> Instant {
-        self.checked + EXPIRY
-    }
-
     /// Takes a STUN datagram.
     ///
     /// # Errors
     ///
     /// Why it is dropped, as a metric's label.
-    pub(super) fn handle(&mut self, now: Instant, path: Path, datagram: &[u8]) -> Result<Reply, &'static str> {
+    pub(super) fn handle(&mut self, path: Path, datagram: &[u8]) -> Result<Reply, &'static str> {
         let mut request = Message::new();
         request.write(datagram).map_err(|_| "stun_malformed")?;
         if request.typ != BINDING_REQUEST {
             return Err("stun_unexpected");
         }
-        self.verify(&mut request)?;
+        let generation = self.verify(&mut request)?;
+        let present = generation + 1 == self.generations.len();
         let nominates = before_integrity(&request, ATTR_USE_CANDIDATE);
-        let response = self.respond(&request, path).ok_or("stun_malformed")?;
+        let pwd = self.generations[generation].local.pwd.clone();
+        let response = self.respond(&request, path, pwd).ok_or("stun_malformed")?;
         let new = !self.knows(path);
         if new {
             self.remember(path);
@@ -102,28 +110,29 @@ impl Ice {
         if nominates || !self.nominated {
             self.selected = Some(path);
         }
-        self.nominated |= nominates;
-        self.checked = now;
+        if present && nominates {
+            self.nominated = true;
+            self.generations.drain(..generation);
+        }
         Ok(Reply { response, new })
     }
 
-    fn verify(&self, request: &mut Message) -> Result<(), &'static str> {
+    /// The generation whose credentials the request has.
+    fn verify(&self, request: &mut Message) -> Result<usize, &'static str> {
         let username = request.get(ATTR_USERNAME).map_err(|_| "stun_username")?;
-        if username != self.username.as_bytes() {
-            return Err("stun_username");
-        }
+        let of = |generation: &Generation| generation.username.as_bytes() == username;
+        let generation = self.generations.iter().position(of).ok_or("stun_username")?;
         if FINGERPRINT.check(request).is_err() {
             return Err("stun_fingerprint");
         }
-        MessageIntegrity::check(request, self.local.pwd.as_bytes(), self.provider.crypto())
-            .map_err(|_| "stun_integrity")?;
+        let pwd = &self.generations[generation].local.pwd;
+        MessageIntegrity::check(request, pwd.as_bytes(), self.provider.crypto()).map_err(|_| "stun_integrity")?;
         // A lite agent never controls, so a peer that wants to be controlled cannot be answered.
-        if before_integrity(request, ATTR_ICE_CONTROLLED) { Err("stun_role") } else { Ok(()) }
+        if before_integrity(request, ATTR_ICE_CONTROLLED) { Err("stun_role") } else { Ok(generation) }
     }
 
-    fn respond(&self, request: &Message, path: Path) -> Option<Bytes> {
-        let integrity =
-            MessageIntegrity::new_short_term_integrity_with_provider(self.local.pwd.clone(), self.provider.crypto());
+    fn respond(&self, request: &Message, path: Path, pwd: String) -> Option<Bytes> {
+        let integrity = MessageIntegrity::new_short_term_integrity_with_provider(pwd, self.provider.crypto());
         let mut response = Message::new();
         response
             .build(&[
@@ -159,8 +168,6 @@ fn letters(count: usize) -> String {
 
 /// Of the characters that ICE allows (RFC 8839 section 5.4), 64 that need no escaping anywhere.
 const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-/// Without a valid check for so long the session is over.
-const EXPIRY: Duration = Duration::from_secs(15);
 /// More paths than a client has addresses; the oldest is forgotten.
 const PATHS: usize = 16;
 
@@ -206,16 +213,15 @@ pub(super) mod tests {
         Path { remote: ([192, 0, 2, 1], port).into(), transport: Transport::Udp }
     }
 
-    fn ice(now: Instant) -> Ice {
+    fn ice() -> Ice {
         let local = Credentials { ufrag: "server".to_owned(), pwd: "s".repeat(24) };
-        Ice::new(local, "client", rtc_srtp::crypto::default_provider().unwrap(), now)
+        Ice::new(local, "client", rtc_srtp::crypto::default_provider().unwrap())
     }
 
     #[test]
     fn a_valid_check_is_answered_with_the_address_it_came_from() {
-        let now = Instant::now();
-        let mut ice = ice(now);
-        let reply = ice.handle(now, path(7), &check("server:client", &"s".repeat(24), false)).unwrap();
+        let mut ice = ice();
+        let reply = ice.handle(path(7), &check("server:client", &"s".repeat(24), false)).unwrap();
         let mut response = Message::new();
         response.write(&reply.response).unwrap();
         assert_eq!(response.typ, BINDING_SUCCESS);
@@ -229,43 +235,65 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn wrong_integrity_is_dropped_and_gives_no_consent() {
-        let now = Instant::now();
-        let mut ice = ice(now);
-        let later = now + Duration::from_secs(3);
+    fn wrong_integrity_is_dropped() {
+        let mut ice = ice();
         let forged = check("server:client", &"x".repeat(24), true);
-        assert_eq!(ice.handle(later, path(7), &forged).unwrap_err(), "stun_integrity");
+        assert_eq!(ice.handle(path(7), &forged).unwrap_err(), "stun_integrity");
         assert_eq!(ice.selected(), None);
-        assert_eq!(ice.silence(later), Duration::from_secs(3));
     }
 
     #[test]
     fn a_foreign_username_is_dropped() {
-        let now = Instant::now();
         let foreign = check("server:other", &"s".repeat(24), true);
-        assert_eq!(ice(now).handle(now, path(7), &foreign).unwrap_err(), "stun_username");
+        assert_eq!(ice().handle(path(7), &foreign).unwrap_err(), "stun_username");
     }
 
     #[test]
     fn the_latest_nomination_wins_and_plain_checks_do_not_move_it() {
-        let now = Instant::now();
-        let mut ice = ice(now);
+        let mut ice = ice();
         let (plain, nominating) =
             (check("server:client", &"s".repeat(24), false), check("server:client", &"s".repeat(24), true));
-        ice.handle(now, path(1), &plain).unwrap();
+        ice.handle(path(1), &plain).unwrap();
         assert_eq!(ice.selected(), Some(path(1)));
-        ice.handle(now, path(2), &nominating).unwrap();
-        ice.handle(now, path(1), &plain).unwrap();
+        ice.handle(path(2), &nominating).unwrap();
+        ice.handle(path(1), &plain).unwrap();
         assert_eq!(ice.selected(), Some(path(2)));
-        ice.handle(now, path(3), &nominating).unwrap();
+        ice.handle(path(3), &nominating).unwrap();
         assert_eq!(ice.selected(), Some(path(3)));
     }
 
     #[test]
+    fn after_a_restart_the_old_path_holds_until_the_client_nominates_with_the_new_credentials() {
+        let mut ice = ice();
+        let old = |nominate| check("server:client", &"s".repeat(24), nominate);
+        let new = |nominate| check("again:client2", &"n".repeat(24), nominate);
+        ice.handle(path(1), &old(true)).unwrap();
+        ice.restart(Credentials { ufrag: "again".to_owned(), pwd: "n".repeat(24) }, "client2");
+        assert_eq!(ice.selected(), Some(path(1)));
+        ice.handle(path(1), &old(false)).unwrap();
+        ice.handle(path(2), &new(false)).unwrap();
+        assert_eq!(ice.selected(), Some(path(2)), "before a nomination the last checked path is the best guess");
+        ice.handle(path(3), &new(true)).unwrap();
+        assert_eq!(ice.selected(), Some(path(3)));
+        assert_eq!(ice.handle(path(1), &old(true)).unwrap_err(), "stun_username");
+        assert_eq!(ice.selected(), Some(path(3)));
+    }
+
+    #[test]
+    fn restarts_without_end_keep_two_generations() {
+        let mut ice = ice();
+        for n in 0..100 {
+            ice.restart(Credentials { ufrag: format!("u{n}"), pwd: "n".repeat(24) }, "client");
+        }
+        assert_eq!(ice.generations.len(), 2);
+        ice.handle(path(1), &check("u99:client", &"n".repeat(24), true)).unwrap();
+        assert_eq!(ice.generations.len(), 1);
+    }
+
+    #[test]
     fn a_nomination_outside_the_integrity_is_not_believed() {
-        let now = Instant::now();
-        let mut ice = ice(now);
-        ice.handle(now, path(1), &check("server:client", &"s".repeat(24), true)).unwrap();
+        let mut ice = ice();
+        ice.handle(path(1), &check("server:client", &"s".repeat(24), true)).unwrap();
         let mut message = Message::new();
         message.write(&check("server:client", &"s".repeat(24), false)).unwrap();
         message.attributes.0.retain(|attribute| attribute.typ != ATTR_FINGERPRINT);
@@ -277,17 +305,16 @@ pub(super) mod tests {
         }
         Flag(ATTR_USE_CANDIDATE).add_to(&mut appended).unwrap();
         FINGERPRINT.add_to(&mut appended).unwrap();
-        let _ = ice.handle(now, path(2), &appended.raw);
+        let _ = ice.handle(path(2), &appended.raw);
         assert_eq!(ice.selected(), Some(path(1)));
     }
 
     #[test]
     fn paths_are_bounded_and_the_selected_one_is_kept() {
-        let now = Instant::now();
-        let mut ice = ice(now);
-        ice.handle(now, path(1), &check("server:client", &"s".repeat(24), true)).unwrap();
+        let mut ice = ice();
+        ice.handle(path(1), &check("server:client", &"s".repeat(24), true)).unwrap();
         for port in 2..100 {
-            ice.handle(now, path(port), &check("server:client", &"s".repeat(24), false)).unwrap();
+            ice.handle(path(port), &check("server:client", &"s".repeat(24), false)).unwrap();
         }
         assert!(ice.knows(path(1)));
         assert_eq!(ice.paths.len(), PATHS);
@@ -302,8 +329,7 @@ pub(super) mod tests {
                 bytes[2..4].copy_from_slice(&len.to_be_bytes());
                 bytes[4..8].copy_from_slice(&0x2112_a442_u32.to_be_bytes());
             }
-            let now = Instant::now();
-            let _ = ice(now).handle(now, path(1), &bytes);
+                let _ = ice().handle(path(1), &bytes);
         }
 
         #[test]
@@ -311,8 +337,7 @@ pub(super) mod tests {
             let mut bytes = check("server:client", &"s".repeat(24), true);
             let at = at % bytes.len();
             bytes[at] = value;
-            let now = Instant::now();
-            let _ = ice(now).handle(now, path(1), &bytes);
+                let _ = ice().handle(path(1), &bytes);
         }
     }
 }

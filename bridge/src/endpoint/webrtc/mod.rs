@@ -4,6 +4,7 @@
 //! [`router::Leg`]: crate::router::Leg
 
 mod batch;
+mod budget;
 mod certificate;
 mod clock;
 mod dtls;
@@ -12,6 +13,7 @@ mod hello;
 mod ice;
 mod ingest;
 mod limit;
+mod pulse;
 mod quality;
 mod rtcp;
 mod rtp;
@@ -22,4 +24,4 @@ mod srtp;
 mod tests;
 
 pub use certificate::Certificate;
-pub use session::{Answer, Session, Settings};
+pub use session::{Answer, Restartable, Session, Settings};

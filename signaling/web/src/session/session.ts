@@ -5,6 +5,7 @@ import { Refused } from '../api/http'
 import { phaseName, type Action, type Joined, type Kind, type PhaseName, type Problem, type SeatId, type SeatView, type ServerMessage } from '../api/model'
 import { prefer } from '../media/codecs'
 import { MediaLink, type MediaState } from '../media/link'
+import { bytesReceived } from '../media/pulse'
 import { OwnMedia } from '../media/own'
 import { Sizes } from '../media/sizes'
 import { Slots } from '../media/slots'
@@ -14,6 +15,8 @@ import { Backoff } from './backoff'
 import { Line, type SocketLike } from './line'
 import type { JoinLink } from './link'
 import { reduce, reduceLost } from './reducer'
+import { isSilent } from './quality'
+import { Relays } from './relays'
 import { publishes } from './roles'
 import { freshState } from './state'
 
@@ -24,6 +27,7 @@ export class Session {
   readonly sizes = new Sizes((message) => this.line?.send(message) ?? false)
   private readonly acts = new Acts((message) => this.line?.send(message) ?? false)
   private readonly backoff = new Backoff()
+  private readonly relays = new Relays(() => this.api.iceServers(this.state.joined?.session ?? ''))
   private line: Line | null = null
   private media: MediaLink | null = null
   private considering: ReturnType<typeof setTimeout> | undefined
@@ -35,7 +39,10 @@ export class Session {
   ) {
     this.slots.onblocked = () => { this.state.soundBlocked = true }
     this.own.onreplace = (kind, track) => void this.media?.replace(kind, track)
-    window.addEventListener('online', () => this.line?.hurry())
+    window.addEventListener('online', () => {
+      this.line?.hurry()
+      this.media?.mend()
+    })
     window.addEventListener('pagehide', () => { this.endMedia() })
   }
 
@@ -87,6 +94,7 @@ export class Session {
     this.endMedia()
     this.line?.close()
     this.line = null
+    this.relays.stop()
     this.state.stage = 'left'
     this.own.stop()
   }
@@ -101,6 +109,7 @@ export class Session {
   private async mustJoinAgain(): Promise<boolean> {
     try {
       this.joined(await this.api.join(this.link.token, this.device))
+      await this.relays.refresh()
       return false
     } catch (error) {
       const refusal = error instanceof Refused ? error : null
@@ -135,7 +144,7 @@ export class Session {
 
   private lineUp(again: boolean): void {
     this.sizes.again()
-    if (again) void this.media?.connect()
+    if (again) this.media?.hurry()
   }
 
   private received(message: ServerMessage): void {
@@ -155,6 +164,8 @@ export class Session {
         return
       case 'live':
         state.live = message.live
+        // The server does not hear this page, though the page may still hear the server.
+        if (isSilent(message.live.find((live) => live.seat === state.you)?.quality)) this.media?.mend()
         state.speaker = message.live.find((live) => live.speaking && live.seat !== state.you)?.seat ?? state.speaker
         return
       case 'done':
@@ -209,7 +220,10 @@ export class Session {
     const { audio, video, screen } = this.own.state
     const sources = publishes(seat.role) ? { audio, video, screen } : null
     const parts = {
-      peer: () => new RTCPeerConnection({ bundlePolicy: 'max-bundle' }),
+      configuration: (): RTCConfiguration => ({ bundlePolicy: 'max-bundle', iceServers: this.relays.servers }),
+      peer: (configuration: RTCConfiguration) => new RTCPeerConnection(configuration),
+      restart: (sdp: string) => this.api.restart(this.state.joined?.session ?? '', sdp),
+      received: bytesReceived,
       post: (offer: Parameters<Api['offer']>[1]) => this.api.offer(this.state.joined?.session ?? '', offer),
       prefer,
     }
@@ -254,6 +268,7 @@ export class Session {
     this.media = null
     this.line?.close()
     this.line = null
+    this.relays.stop()
     this.own.stop()
   }
 }

@@ -29,6 +29,10 @@ export class FakePeer {
   localDescription: { type: string; sdp: string } | null = null
   remote: RTCSessionDescriptionInit | null = null
   closed = false
+  restarts = 0
+  received = 0
+
+  constructor(public configuration: RTCConfiguration = {}) {}
 
   addTransceiver(trackOrKind: MediaStreamTrack | string, init: RTCRtpTransceiverInit): FakeTransceiver {
     const made =
@@ -53,6 +57,18 @@ export class FakePeer {
   setRemoteDescription(description: RTCSessionDescriptionInit): Promise<void> {
     this.remote = description
     return Promise.resolve()
+  }
+
+  restartIce(): void {
+    this.restarts += 1
+  }
+
+  setConfiguration(configuration: RTCConfiguration): void {
+    this.configuration = configuration
+  }
+
+  getStats(): Promise<Map<string, unknown>> {
+    return Promise.resolve(new Map())
   }
 
   becomes(state: RTCPeerConnectionState): void {

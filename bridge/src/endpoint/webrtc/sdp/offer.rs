@@ -5,7 +5,7 @@ use std::io::Cursor;
 use hearing_config::Codec;
 use rtc_sdp::{MediaDescription, SessionDescription};
 
-use super::{Extensions, SdpError};
+use super::{Extensions, SdpError, Section};
 
 /// An offer that can be worked with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +73,17 @@ impl Remote {
             fingerprint: fingerprint(&session).ok_or(SdpError::Missing("a sha-256 fingerprint"))?,
             media: session.media_descriptions.iter().map(Media::read).collect(),
         })
+    }
+}
+
+impl Remote {
+    /// True when these are the m-lines that were answered by `sections`, in their order.
+    pub(in crate::endpoint::webrtc) fn has_lines(&self, sections: &[Section]) -> bool {
+        let mids = sections.iter().map(|section| match section {
+            Section::Rejected { mid, .. } => mid,
+            Section::Accepted(accepted) => &accepted.mid,
+        });
+        self.media.iter().map(|media| &media.mid).eq(mids)
     }
 }
 

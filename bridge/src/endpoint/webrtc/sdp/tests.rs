@@ -49,7 +49,8 @@ fn answer(offer: &Offer) -> Result<(Vec<Section>, String), MediaRefusal> {
     let remote = Remote::read(&offer.sdp).map_err(|error| MediaRefusal::BadSdp(error.to_string()))?;
     let sections = negotiate(&remote, offer)?;
     let addresses = ["192.0.2.7:7000".parse().unwrap()];
-    let local = Local { ufrag: "srvr", pwd: "secret", fingerprint: "CC:DD", addresses: &addresses };
+    let tcp = ["192.0.2.7:443".parse().unwrap()];
+    let local = Local { ufrag: "srvr", pwd: "secret", fingerprint: "CC:DD", addresses: &addresses, tcp: &tcp };
     let sdp = write(&local, &sections);
     Ok((sections, sdp))
 }

@@ -90,7 +90,9 @@ mod tests {
     fn beaten(every: u64, until: u64) -> (Pulse, Instant) {
         let start = Instant::now();
         let mut pulse = Pulse::new(start);
-        (0..=until / every).for_each(|n| drop(pulse.beat(start + Duration::from_millis(n * every))));
+        for n in 0..=until / every {
+            pulse.beat(start + Duration::from_millis(n * every));
+        }
         (pulse, start + Duration::from_millis(until))
     }
 

@@ -288,11 +288,12 @@ fn a_restart_of_ice_keeps_keys_tracks_and_sequence() {
     peer.check(path(7), true);
     peer.drain();
     peer.speak(path(7), 21);
-    assert_eq!(peer.heard().len(), 12);
-    let tracks = peer.seen.iter().filter(|output| matches!(output, Output::Track(_) | Output::TrackEnd(_))).count();
-    assert_eq!(tracks, 1, "no track ended or began anew");
+    peer.drain();
+    let changed = |output: &Output| matches!(output, Output::Track(_) | Output::TrackEnd(_));
+    assert!(!peer.seen.iter().any(changed), "no track ended or began anew");
+    assert_eq!(peer.heard().len(), 1);
     peer.speak(path(1), 22);
-    assert_eq!(peer.heard().len(), 13, "what was under way on the old path still counts");
+    assert_eq!(peer.heard().len(), 1, "what was under way on the old path still counts");
 }
 
 #[test]
@@ -385,7 +386,7 @@ fn a_client_that_asks_for_everything_again_and_again_gets_a_bounded_share() {
     let mut peer = Peer::connected();
     let info = TrackInfo { id: OTHER, codec: Codec::Opus, origin: "gov".parse().unwrap(), layers: LayerSet(1) };
     peer.session.handle_track(peer.now, &info);
-    (0..100).for_each(|n| peer.session.handle_packet(peer.now, OTHER, &sound(n, n as i64 * 960)));
+    (0..100).for_each(|n| peer.session.handle_packet(peer.now, OTHER, &sound(n, n as i64 * 20)));
     let sent: Vec<u16> = peer.drain().iter().map(|(_, datagram)| Header::read(datagram).unwrap().sequence).collect();
     let media = peer.ssrcs["slot"];
     let mut answered = 0;
@@ -400,7 +401,7 @@ fn a_client_that_asks_for_everything_again_and_again_gets_a_bounded_share() {
         peer.session.handle_datagram(peer.now, path(1), &sealed);
         answered += peer.drain().len();
     }
-    assert!(answered <= 2_000, "{answered} packets were sent again");
+    assert!((1..=2_000).contains(&answered), "{answered} packets were sent again");
     peer.speak(path(1), 9);
     assert_eq!(peer.heard().len(), 1, "the client itself is still heard");
 }

@@ -21,7 +21,11 @@ impl Turn {
     pub(crate) fn parse(raw: raw::Turn, base: Base<'_>) -> Result<Self, Fault> {
         let urls = required(raw.urls, "turn.urls", REMEDY)?;
         if urls.is_empty() || urls.len() > URLS {
-            return Err(Fault::new("turn.urls", format!("names {} servers, 1 to {URLS} are possible", urls.len()), REMEDY));
+            return Err(Fault::new(
+                "turn.urls",
+                format!("names {} servers, 1 to {URLS} are possible", urls.len()),
+                REMEDY,
+            ));
         }
         for (n, url) in urls.iter().enumerate() {
             check(url, &format!("turn.urls[{n}]"))?;

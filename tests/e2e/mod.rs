@@ -2,10 +2,12 @@
 //! nodes that are given bad input.
 
 mod demo;
+mod hostile;
 mod links;
 mod networks;
 mod operator;
 mod record;
+mod relay;
 mod restart;
 mod three_zones;
 mod witness;

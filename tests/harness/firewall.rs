@@ -43,7 +43,8 @@ pub(crate) fn translated(namespace: &str, address: &str, first: u16) {
              oifname != \"lo\" meta l4proto udp snat to {address}:{first}-{last}\n}}\n}}"
         ),
     );
-    let flushed = Zones::command(namespace, "conntrack").arg("-F").output().expect("conntrack is installed by scripts/setup");
+    let flushed =
+        Zones::command(namespace, "conntrack").arg("-F").output().expect("conntrack is installed by scripts/setup");
     assert!(flushed.status.success(), "conntrack: {}", String::from_utf8_lossy(&flushed.stderr));
 }
 

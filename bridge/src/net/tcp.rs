@@ -387,7 +387,9 @@ mod tests {
             if got.len() < count && !streams.is_empty() {
                 poll.poll(&mut events, Some(Duration::from_secs(10))).unwrap();
                 assert!(!events.is_empty(), "nothing came");
-                events.iter().for_each(|event| streams.handle_event(event.token(), event.is_readable(), event.is_writable()));
+                events
+                    .iter()
+                    .for_each(|event| streams.handle_event(event.token(), event.is_readable(), event.is_writable()));
             }
         }
         got

@@ -43,7 +43,9 @@ impl Switchboard {
             Command::Close { hearing } => self.close(hearing),
             Command::Attach(attach) => self.attach(now, attach),
             Command::Report { reply } => drop(reply.send(self.reports())),
-            Command::Restart { hearing, leg, restart, reply } => drop(reply.send(self.restart(now, hearing, leg, restart))),
+            Command::Restart { hearing, leg, restart, reply } => {
+                drop(reply.send(self.restart(now, hearing, leg, restart)))
+            }
             Command::Plan { hearing, plan } => self.with(hearing, |room| room.set_plan(now, plan)),
             Command::Detach { hearing, leg } => self.with(hearing, |room| room.detach(now, leg)),
             Command::Announce { hearing, leg, info } => self.with(hearing, |room| room.announce(now, leg, info)),
@@ -98,7 +100,9 @@ impl Switchboard {
                     match effect {
                         Effect::Transmit { path, datagrams, segment } => transmit(path, &datagrams, segment),
                         Effect::Bind(leg, path) => self.demux.bind(path, (*id, leg)),
-                        Effect::Gone(leg) => self.demux.forget((*id, leg)).iter().for_each(|ufrag| self.lobby.forget(ufrag)),
+                        Effect::Gone(leg) => {
+                            self.demux.forget((*id, leg)).iter().for_each(|ufrag| self.lobby.forget(ufrag))
+                        }
                     }
                 }
             }

@@ -77,7 +77,20 @@ impl Peer {
         let (username, pwd) = (format!("{}:them", answer.ufrag), value("a=ice-pwd:"));
         let ssrcs = HashMap::from([("slot".to_owned(), value("a=ssrc:").parse().unwrap())]);
         let offer = offer.sdp;
-        Self { start: now, now, session, settings, offer, restartable, client, username, pwd, srtp: None, seen: Vec::new(), ssrcs }
+        Self {
+            start: now,
+            now,
+            session,
+            settings,
+            offer,
+            restartable,
+            client,
+            username,
+            pwd,
+            srtp: None,
+            seen: Vec::new(),
+            ssrcs,
+        }
     }
 
     fn connected() -> Self {
@@ -394,7 +407,13 @@ fn a_client_that_asks_for_everything_again_and_again_gets_a_bounded_share() {
         let nack = rtc_rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack {
             sender_ssrc: 1,
             media_ssrc: media,
-            nacks: sent.chunks(17).map(|few| rtc_rtcp::transport_feedbacks::transport_layer_nack::NackPair { packet_id: few[0], lost_packets: 0xffff }).collect(),
+            nacks: sent
+                .chunks(17)
+                .map(|few| rtc_rtcp::transport_feedbacks::transport_layer_nack::NackPair {
+                    packet_id: few[0],
+                    lost_packets: 0xffff,
+                })
+                .collect(),
         };
         let plain = rtcp::write(&[Box::new(nack)]).unwrap();
         let sealed = peer.srtp.as_mut().unwrap().seal_rtcp(&plain).unwrap();

@@ -20,9 +20,11 @@ pub(super) struct Demux {
 }
 
 /// Where a datagram belongs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Route {
     To(Owner),
+    /// Media from an unknown port of a host that some legs know: a translator of addresses may have given one of them another port.
+    Perhaps(Vec<Owner>),
     /// Nobody's.
     Stranger,
     /// From a source that sent too much of that.
@@ -41,9 +43,21 @@ impl Demux {
             Some(owner) => Route::To(owner),
             None => {
                 self.count_stranger(now, path);
-                Route::Stranger
+                let neighbours = if is_media(datagram) { self.neighbours(path) } else { Vec::new() };
+                if neighbours.is_empty() { Route::Stranger } else { Route::Perhaps(neighbours) }
             }
         }
+    }
+
+    /// The legs that know the host of `path` under another port.
+    fn neighbours(&self, path: Path) -> Vec<Owner> {
+        let same_host = |other: &Path| other.transport == path.transport && other.remote.ip() == path.remote.ip();
+        let mut owners: Vec<Owner> =
+            self.sources.iter().filter(|(other, _)| same_host(other)).map(|(_, source)| source.owner).collect();
+        owners.sort_unstable();
+        owners.dedup();
+        owners.truncate(NEIGHBOURS_LIMIT);
+        owners
     }
 
     /// The first datagrams of `owner` will carry `ufrag`. Of one owner the last few are known, for what is still under way when ICE
@@ -122,6 +136,11 @@ struct Stranger {
     bad: u32,
 }
 
+/// RTP and RTCP by their first byte (RFC 7983).
+const fn is_media(datagram: &[u8]) -> bool {
+    matches!(datagram, [128..=191, ..])
+}
+
 /// The user fragment of this end in a STUN binding request: USERNAME (RFC 8489, section 14.3) up to the colon (RFC 8445, section 7.2.2).
 pub(super) fn local_ufrag(datagram: &[u8]) -> Option<&str> {
     let (header, mut attributes) = datagram.split_at_checked(STUN_HEADER)?;
@@ -146,6 +165,8 @@ const USERNAME: [u8; 2] = [0, 6];
 const PATHS_LIMIT: usize = 8;
 /// User fragments of one leg: the present one, and those of restarts that have just been.
 const UFRAGS_LIMIT: usize = 3;
+/// People behind one translator of addresses who are asked whose a packet is.
+const NEIGHBOURS_LIMIT: usize = 128;
 const STRANGERS_LIMIT: usize = 4_096;
 /// Datagrams from an unknown source that are looked at within a second.
 const BAD_LIMIT: u32 = 100;
@@ -171,6 +192,18 @@ mod tests {
         assert_eq!(demux.route(now, path(1), b"\x80rtp"), Route::Stranger);
         demux.bind(path(1), owner(1));
         assert_eq!(demux.route(now, path(1), b"\x80rtp"), Route::To(owner(1)));
+    }
+
+    #[test]
+    fn media_from_another_port_of_a_known_host_may_be_its_neighbours_and_anything_else_is_not() {
+        let (mut demux, now) = (Demux::default(), Instant::now());
+        demux.bind(path(1), owner(1));
+        demux.bind(path(2), owner(2));
+        demux.bind(path(3), owner(2));
+        assert_eq!(demux.route(now, path(9), b"\x80rtp"), Route::Perhaps(vec![owner(1), owner(2)]));
+        assert_eq!(demux.route(now, path(9), b"\x16dtls"), Route::Stranger);
+        let elsewhere = Path { remote: "192.0.2.99:9".parse().unwrap(), ..path(9) };
+        assert_eq!(demux.route(now, elsewhere, b"\x80rtp"), Route::Stranger);
     }
 
     #[test]

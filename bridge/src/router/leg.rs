@@ -109,6 +109,8 @@ pub struct IceRestart {
     pub pwd: String,
     /// The client's user fragment.
     pub remote_ufrag: String,
+    /// The client's password.
+    pub remote_pwd: String,
 }
 
 /// What a leg has for the router.

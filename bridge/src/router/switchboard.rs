@@ -44,7 +44,8 @@ impl Switchboard {
             Command::Attach(attach) => self.attach(now, attach),
             Command::Report { reply } => drop(reply.send(self.reports())),
             Command::Restart { hearing, leg, restart, reply } => {
-                drop(reply.send(self.restart(now, hearing, leg, restart)))
+                // Whoever no longer waits for the answer asks again.
+                let _ = reply.send(self.restart(now, hearing, leg, restart));
             }
             Command::Plan { hearing, plan } => self.with(hearing, |room| room.set_plan(now, plan)),
             Command::Detach { hearing, leg } => self.with(hearing, |room| room.detach(now, leg)),
@@ -70,6 +71,12 @@ impl Switchboard {
         match self.demux.route(now, path, datagram) {
             Route::To((hearing, leg)) => {
                 self.with(hearing, |room| room.handle_datagram(now, leg, path, datagram));
+                return true;
+            }
+            Route::Perhaps(owners) => {
+                for (hearing, leg) in owners {
+                    self.with(hearing, |room| room.handle_datagram(now, leg, path, datagram));
+                }
                 return true;
             }
             Route::Stranger => self.tally.strangers += 1,

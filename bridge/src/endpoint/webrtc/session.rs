@@ -68,7 +68,7 @@ impl Restartable {
         let credentials = Credentials::random();
         let answer = write(settings, &credentials, &self.sections);
         let Credentials { ufrag, pwd } = credentials;
-        Ok((answer, IceRestart { ufrag, pwd, remote_ufrag: remote.ufrag }))
+        Ok((answer, IceRestart { ufrag, pwd, remote_ufrag: remote.ufrag, remote_pwd: remote.pwd }))
     }
 }
 
@@ -132,7 +132,7 @@ impl Session {
         let provider = settings.certificate.provider().clone();
         let session = Self {
             clock,
-            ice: Ice::new(credentials, &remote.ufrag, provider),
+            ice: Ice::new(credentials, Credentials { ufrag: remote.ufrag, pwd: remote.pwd }, provider),
             dtls: Dtls::new(settings.certificate.clone(), remote.fingerprint.clone()),
             srtp: None,
             ingest: Ingest::new(clock, seat, origin, rand::rng().random_range(1..u32::MAX), &accepted),
@@ -152,12 +152,19 @@ impl Session {
     }
 
     fn handle_stun(&mut self, now: Instant, path: Path, datagram: &[u8]) -> Result<(), &'static str> {
+        let before = self.ice.selected();
         let reply = self.ice.handle(path, datagram)?;
         self.beat(now);
-        if reply.new {
-            self.outputs.push_back(Output::Bind(path));
+        if let Some(reply) = reply {
+            if reply.new {
+                self.outputs.push_back(Output::Bind(path));
+            }
+            self.outputs.push_back(Output::Transmit { path, datagrams: reply.response, segment: None });
         }
-        self.outputs.push_back(Output::Transmit { path, datagrams: reply.response, segment: None });
+        if before.is_some() && before != self.ice.selected() {
+            // What was sent the old way was probably lost.
+            self.egress.resume();
+        }
         self.flush_dtls();
         Ok(())
     }
@@ -196,7 +203,7 @@ impl Session {
     }
 
     fn handle_srtp(&mut self, now: Instant, path: Path, datagram: &[u8]) -> Result<(), &'static str> {
-        if !self.ice.knows(path) {
+        if !self.ice.knows(path) && !self.srtp.as_ref().is_some_and(|srtp| srtp.knows(datagram)) {
             return Err("path_unknown");
         }
         let srtp = self.srtp.as_mut().ok_or("srtp_early")?;
@@ -206,7 +213,7 @@ impl Session {
         };
         if matches!(datagram.get(1), Some(192..=223)) {
             let plain = srtp.open_rtcp(datagram).map_err(refused)?;
-            self.beat(now);
+            self.hear(now, path);
             if !self.reports.spend(now, 1) {
                 return Err("rtcp_flood");
             }
@@ -214,7 +221,7 @@ impl Session {
         }
         let header = Header::read(datagram).ok_or("rtp_malformed")?;
         let plain = srtp.open(datagram, &header).map_err(refused)?;
-        self.beat(now);
+        self.hear(now, path);
         self.ingest.handle(now, &header, &plain.freeze(), &mut self.outputs)
     }
 
@@ -241,6 +248,15 @@ impl Session {
         });
         self.batch.close();
         if whole { Ok(()) } else { Err("rtcp_malformed") }
+    }
+
+    /// The client was heard on `path`: it is the one, even where it has checked nothing, but nothing is sent there before it answers.
+    fn hear(&mut self, now: Instant, path: Path) {
+        self.beat(now);
+        if let Some(check) = self.ice.probe(now, path) {
+            self.outputs.push_back(Output::Bind(path));
+            self.outputs.push_back(Output::Transmit { path, datagrams: check, segment: None });
+        }
     }
 
     /// The client was heard.
@@ -394,7 +410,8 @@ impl Leg for Session {
     }
 
     fn handle_restart(&mut self, now: Instant, restart: IceRestart) {
-        self.ice.restart(Credentials { ufrag: restart.ufrag, pwd: restart.pwd }, &restart.remote_ufrag);
+        let remote = Credentials { ufrag: restart.remote_ufrag, pwd: restart.remote_pwd };
+        self.ice.restart(Credentials { ufrag: restart.ufrag, pwd: restart.pwd }, remote);
         self.settle(now);
     }
 

@@ -231,13 +231,34 @@ fn media_follows_the_client_to_a_new_address_without_a_new_handshake() {
 }
 
 #[test]
-fn dtls_and_media_from_an_unchecked_path_are_not_heard() {
+fn a_source_that_never_proved_itself_is_not_heard_from_an_unchecked_path() {
     let mut peer = Peer::connected();
     peer.speak(path(66), 7);
     assert!(peer.heard().is_empty());
     peer.speak(path(1), 8);
     assert_eq!(peer.heard().len(), 1);
 }
+
+#[test]
+fn a_client_whose_port_changes_is_heard_at_once_asked_and_answered_to_only_after_it_answers() {
+    let mut peer = Peer::connected();
+    let info = TrackInfo { id: OTHER, codec: Codec::Opus, origin: "gov".parse().unwrap(), layers: LayerSet(1) };
+    peer.session.handle_track(peer.now, &info);
+    peer.speak(path(1), 7);
+    peer.heard();
+    peer.speak(path(5), 8);
+    let sent = peer.drain();
+    assert!(sent.iter().all(|(to, datagram)| *to == path(5) && datagram[0] == 0), "one check, nothing else");
+    assert_eq!((sent.len(), peer.seen.contains(&Output::Bind(path(5))), peer.heard().len()), (1, true, 1));
+    peer.session.handle_packet(peer.now, OTHER, &sound(1, 0));
+    assert_eq!(peer.drain().pop().unwrap().0, path(1), "the new path has not answered");
+    let answer = super::ice::tests::answer_to(&sent[0].1, CLIENT_PWD);
+    peer.session.handle_datagram(peer.now, path(5), &answer);
+    peer.session.handle_packet(peer.now, OTHER, &sound(2, 20));
+    assert_eq!(peer.drain().pop().unwrap().0, path(5));
+}
+
+const CLIENT_PWD: &str = "0123456789012345678901";
 
 #[test]
 fn a_client_hello_before_the_first_check_is_made_good_by_its_repeat() {

@@ -49,7 +49,7 @@ export class Api {
 
   /** The relay that this browser may use, if there is one. */
   async iceServers(session: string): Promise<IceServers> {
-    return (await this.call('ice', undefined, { method: 'GET', session, timeoutMs: RESTART_TIMEOUT_MS })) as IceServers
+    return (await this.call('ice', undefined, { method: 'GET', session, timeoutMs: RELAYS_TIMEOUT_MS })) as IceServers
   }
 
   /** Ends the media session; also works while the page is being closed. */
@@ -106,7 +106,8 @@ function isProblem(value: unknown): value is Problem {
 }
 
 const CALL_TIMEOUT_MS = 10_000
-const RESTART_TIMEOUT_MS = 2_500
+const RESTART_TIMEOUT_MS = 1_000
+const RELAYS_TIMEOUT_MS = 3_000
 
 const UNREACHABLE: Problem = {
   code: 'unreachable',

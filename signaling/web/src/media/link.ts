@@ -5,7 +5,7 @@ import type { Kind, Offer, SeatId, SeatView } from '../api/model'
 import { Refused } from '../api/http'
 import { Backoff } from '../session/backoff'
 import { addLines, makeOffer, type Lines, type Sources } from './offer'
-import { Pulse, SAMPLE_MS } from './pulse'
+import { Pulse, SAMPLE_MS, type Received } from './pulse'
 
 export type MediaState = 'off' | 'connecting' | 'connected' | 'mending' | 'waiting'
 
@@ -23,8 +23,8 @@ export interface MediaParts {
   post(offer: Offer): Promise<string>
   /** Posts an offer that restarts ICE within the session; the answer's SDP. */
   restart(sdp: string): Promise<string>
-  /** Bytes received over every path so far. */
-  received(peer: RTCPeerConnection): Promise<number>
+  /** Bytes received so far. */
+  received(peer: RTCPeerConnection): Promise<Received>
   prefer(transceiver: RTCRtpTransceiver, kind: 'audio' | 'video'): void
 }
 
@@ -33,12 +33,18 @@ export class MediaLink {
   private lines: Lines | null = null
   private state: MediaState = 'off'
   private readonly backoff = new Backoff()
+  private readonly mendBackoff = new Backoff(MEND_AGAIN_MS)
   private readonly pulse = new Pulse()
   private retry: ReturnType<typeof setTimeout> | undefined
   private patience: ReturnType<typeof setTimeout> | undefined
   private watch: ReturnType<typeof setInterval> | undefined
   /** When the connection came up, or was last mended. */
   private since = 0
+  /** When ICE was restarted last. */
+  private restarted = -Infinity
+  private chosen: number | null = null
+  /** Samples in a row in which something came, but not by the way that the browser sends. */
+  private astray = 0
 
   /** `sources` is null for a seat that only watches. */
   constructor(
@@ -137,6 +143,7 @@ export class MediaLink {
     clearTimeout(this.patience)
     this.clearRetry()
     this.backoff.reset()
+    this.mendBackoff.reset()
     this.pulse.reset()
     this.since = this.now()
     this.become('connected')
@@ -145,17 +152,32 @@ export class MediaLink {
 
   /** Looks whether anything comes, and mends or is done mending. */
   private async look(peer: RTCPeerConnection): Promise<void> {
-    const bytes = await this.parts.received(peer).catch(() => 0)
-    if (peer !== this.current) return
+    const received = await this.parts.received(peer).catch(() => null)
+    if (peer !== this.current || received === null) return
     const now = this.now()
-    if (this.pulse.beat(bytes, now) && this.state === 'mending') this.up(peer)
+    const grows = this.pulse.beat(received.all, now)
+    if (this.isAstray(grows, received.chosen, now)) {
+      void this.connect()
+      return
+    }
+    if (grows && this.state === 'mending') this.up(peer)
     if (this.state === 'connected' && this.pulse.isQuiet(now)) this.mend()
+  }
+
+  /** After a restart browsers go on sending by the old way for up to 5 s, as long as they believe in it, while the server already uses the
+   * new one. A new connection has nothing to believe in. */
+  private isAstray(grows: boolean, chosen: number | null, now: number): boolean {
+    const stuck = grows && chosen !== null && chosen === this.chosen && now - this.restarted < BELIEF_MS
+    this.chosen = chosen
+    this.astray = stuck ? this.astray + 1 : 0
+    return this.astray >= ASTRAY
   }
 
   private async restart(peer: RTCPeerConnection): Promise<void> {
     this.clearRetry()
     clearTimeout(this.patience)
     this.pulse.reset()
+    this.restarted = this.now()
     this.become('mending')
     try {
       peer.setConfiguration(this.parts.configuration())
@@ -173,7 +195,7 @@ export class MediaLink {
   /** While the server is out of reach the connection waits for it; when it can't be mended, it is made anew. */
   private notMended(peer: RTCPeerConnection, error: unknown): void {
     if (error instanceof Refused && error.passing) {
-      this.retry = setTimeout(() => void this.restart(peer), this.backoff.next())
+      this.retry = setTimeout(() => void this.restart(peer), this.mendBackoff.next())
       return
     }
     void this.connect()
@@ -206,6 +228,9 @@ export class MediaLink {
     clearInterval(this.watch)
     this.watch = undefined
     this.pulse.reset()
+    this.chosen = null
+    this.astray = 0
+    this.restarted = -Infinity
     const peer = this.current
     this.current = null
     this.lines = null
@@ -218,5 +243,11 @@ export class MediaLink {
 const CONNECT_TIMEOUT_MS = 10_000
 /** A restart that was answered and brings nothing within this time is given up for a new connection. */
 const MENDED_MS = 4_000
+/** The first wait for a server that is out of reach while the connection is mended. */
+const MEND_AGAIN_MS = 100
+/** How long after a restart a browser may hold on to a dead way. */
+const BELIEF_MS = 6_000
+/** Samples after which it is not waited for. */
+const ASTRAY = 2
 /** So long after it came up a connection is not mended: what is told of it may be of the time before. */
 const CALM_MS = 2_500

@@ -28,17 +28,33 @@ export class Pulse {
   }
 }
 
-/** Bytes received over every path of the connection. */
-export async function bytesReceived(peer: Pick<RTCPeerConnection, 'getStats'>): Promise<number> {
-  let bytes = 0
-  const report = await peer.getStats()
-  report.forEach((stats: { type: string; bytesReceived?: number }) => {
-    if (stats.type === 'candidate-pair') bytes += stats.bytesReceived ?? 0
-  })
-  return bytes
+/** Bytes received: over every path, and over the one by which the browser sends (null where it does not tell). */
+export interface Received {
+  all: number
+  chosen: number | null
 }
 
-export const SAMPLE_MS = 400
+/** What of a statistic matters here. */
+interface Figures {
+  type: string
+  id: string
+  bytesReceived?: number
+  selectedCandidatePairId?: string
+}
+
+export async function bytesReceived(peer: Pick<RTCPeerConnection, 'getStats'>): Promise<Received> {
+  const pairs = new Map<string, number>()
+  let chosen: string | undefined
+  const report = await peer.getStats()
+  report.forEach((figures: Figures) => {
+    if (figures.type === 'candidate-pair') pairs.set(figures.id, figures.bytesReceived ?? 0)
+    if (figures.type === 'transport') chosen = figures.selectedCandidatePairId
+  })
+  const all = [...pairs.values()].reduce((sum, bytes) => sum + bytes, 0)
+  return { all, chosen: chosen === undefined ? null : (pairs.get(chosen) ?? null) }
+}
+
+export const SAMPLE_MS = 300
 const QUIET_MS = 1_200
 /** Samples in a row that have to grow before a silence means something. */
 const LIVELY = 4

@@ -31,6 +31,8 @@ export class FakePeer {
   closed = false
   restarts = 0
   received = 0
+  /** Bytes that came by the way by which the browser sends; undefined: all. */
+  chosen: number | undefined
 
   constructor(public configuration: RTCConfiguration = {}) {}
 

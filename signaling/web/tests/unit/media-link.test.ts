@@ -24,7 +24,10 @@ class Linked {
         this.restarts += 1
         return this.restarted()
       },
-      received: (peer) => Promise.resolve((peer as unknown as FakePeer).received),
+      received: (peer) => {
+        const { received, chosen } = peer as unknown as FakePeer
+        return Promise.resolve({ all: received, chosen: chosen ?? received })
+      },
       peer: () => {
         const peer = new FakePeer()
         this.peers.push(peer)
@@ -138,6 +141,18 @@ describe('the media connection', () => {
     expect(linked.peers).toHaveLength(2)
     await vi.advanceTimersByTimeAsync(4_000)
     expect(linked.peers).toHaveLength(3)
+  })
+
+  it('is made anew when the browser goes on sending by a way on which nothing comes any more', async () => {
+    const linked = await new Linked().up()
+    await linked.flow(4_000)
+    linked.peer.chosen = linked.peer.received
+    await linked.flow(3_000)
+    expect(linked.restarts).toBe(0)
+    await vi.advanceTimersByTimeAsync(2_000)
+    expect(linked.restarts).toBe(1)
+    await linked.flow(1_200)
+    expect(linked.peers).toHaveLength(2)
   })
 
   it('is mended when the browser says that it is disconnected or has failed', async () => {

@@ -11,6 +11,7 @@ use super::{Extensions, SdpError, Section};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::endpoint::webrtc) struct Remote {
     pub(in crate::endpoint::webrtc) ufrag: String,
+    pub(in crate::endpoint::webrtc) pwd: String,
     /// SHA-256, upper-case hexadecimal with colons.
     pub(in crate::endpoint::webrtc) fingerprint: String,
     pub(super) media: Vec<Media>,
@@ -67,8 +68,8 @@ impl Remote {
         if find("setup").as_deref() == Some("passive") {
             return Err(SdpError::Passive);
         }
-        find("ice-pwd").ok_or(SdpError::Missing("ice-pwd"))?;
         Ok(Self {
+            pwd: find("ice-pwd").ok_or(SdpError::Missing("ice-pwd"))?,
             ufrag: find("ice-ufrag").ok_or(SdpError::Missing("ice-ufrag"))?,
             fingerprint: fingerprint(&session).ok_or(SdpError::Missing("a sha-256 fingerprint"))?,
             media: session.media_descriptions.iter().map(Media::read).collect(),

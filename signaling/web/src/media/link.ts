@@ -89,6 +89,14 @@ export class MediaLink {
     void this.restart(this.current)
   }
 
+  /** The server says that it hears nothing. A browser that still hears the server believes in the way it sends by and would try no other
+   * for 5 s, so it gets a connection that has nothing to believe in; else the connection is mended. */
+  unheard(): void {
+    if (this.state !== 'connected' || this.now() - this.since < CALM_MS) return
+    if (this.pulse.isBeating(this.now())) void this.connect()
+    else this.mend()
+  }
+
   /** The server is reached again: whatever waits is tried at once, and what has fallen silent is mended. */
   hurry(): void {
     this.backoff.reset()
@@ -242,7 +250,7 @@ export class MediaLink {
 
 const CONNECT_TIMEOUT_MS = 10_000
 /** A restart that was answered and brings nothing within this time is given up for a new connection. */
-const MENDED_MS = 4_000
+const MENDED_MS = 1_200
 /** The first wait for a server that is out of reach while the connection is mended. */
 const MEND_AGAIN_MS = 100
 /** How long after a restart a browser may hold on to a dead way. */

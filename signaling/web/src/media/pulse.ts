@@ -22,6 +22,11 @@ export class Pulse {
     return lively && at - this.grown >= QUIET_MS
   }
 
+  /** True when something has just come. */
+  isBeating(at: number): boolean {
+    return this.samples.length > 0 && at - this.grown < BEATING_MS
+  }
+
   /** Forgets everything: a silence that was dealt with is not told again. */
   reset(): void {
     this.samples = []
@@ -56,6 +61,7 @@ export async function bytesReceived(peer: Pick<RTCPeerConnection, 'getStats'>): 
 
 export const SAMPLE_MS = 300
 const QUIET_MS = 1_200
+const BEATING_MS = 700
 /** Samples in a row that have to grow before a silence means something. */
 const LIVELY = 4
 const KEPT = 12

@@ -165,7 +165,7 @@ export class Session {
       case 'live':
         state.live = message.live
         // The server does not hear this page, though the page may still hear the server.
-        if (isSilent(message.live.find((live) => live.seat === state.you)?.quality)) this.media?.mend()
+        if (isSilent(message.live.find((live) => live.seat === state.you)?.quality)) this.media?.unheard()
         state.speaker = message.live.find((live) => live.speaking && live.seat !== state.you)?.seat ?? state.speaker
         return
       case 'done':

@@ -139,8 +139,19 @@ describe('the media connection', () => {
     await linked.flow(4_000)
     await vi.advanceTimersByTimeAsync(2_000)
     expect(linked.peers).toHaveLength(2)
-    await vi.advanceTimersByTimeAsync(4_000)
+    await vi.advanceTimersByTimeAsync(1_500)
     expect(linked.peers).toHaveLength(3)
+  })
+
+  it('is made anew when the server hears nothing of a browser that still hears the server', async () => {
+    const linked = await new Linked().up()
+    await linked.flow(2_000)
+    linked.link.unheard()
+    expect(linked.peers).toHaveLength(1)
+    await linked.flow(2_000)
+    linked.link.unheard()
+    expect(linked.restarts).toBe(0)
+    expect(linked.peers).toHaveLength(2)
   })
 
   it('is made anew when the browser goes on sending by a way on which nothing comes any more', async () => {

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use hearing_config::{HearingId, SeatId, Timestamp, TrackId, Zone};
+use hearing_config::{HearingId, SeatId, TrackId, Zone};
 use hearing_signaling::access::{Grant, SessionId};
 use hearing_signaling::http::{MediaRefusal, MediaRequest, Offer};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
 use crate::endpoint::webrtc::{Answer, Certificate, Restartable, Session, Settings};
+use crate::net::clock::NodeClock;
 use crate::router::{Attach, Command, LegId, Place, WorkerHandle};
 use crate::sitting::Sittings;
 
@@ -19,8 +20,10 @@ pub(crate) struct Sessions {
     certificate: Certificate,
     advertise: Advertise,
     zone: Zone,
+    clock: NodeClock,
     sittings: Sittings,
-    legs: HashMap<SessionId, Hung>,
+    /// The last session of each seat of the hearings that sit here.
+    legs: HashMap<(HearingId, SeatId), Hung>,
 }
 
 /// What browsers are told of where media is.
@@ -33,7 +36,7 @@ pub(crate) struct Advertise {
 
 /// A session's leg.
 struct Hung {
-    hearing: HearingId,
+    session: SessionId,
     leg: LegId,
     restartable: Restartable,
 }
@@ -41,8 +44,14 @@ struct Hung {
 impl Sessions {
     /// None yet; browsers are told the addresses in `advertise` and know the node by `certificate`.
     #[must_use]
-    pub(crate) fn new(certificate: Certificate, advertise: Advertise, zone: Zone, sittings: Sittings) -> Self {
-        Self { certificate, advertise, zone, sittings, legs: HashMap::new() }
+    pub(crate) fn new(
+        certificate: Certificate,
+        advertise: Advertise,
+        zone: Zone,
+        clock: NodeClock,
+        sittings: Sittings,
+    ) -> Self {
+        Self { certificate, advertise, zone, clock, sittings, legs: HashMap::new() }
     }
 
     /// Serves requests until the last sender is gone.
@@ -70,12 +79,13 @@ impl Sessions {
             return Err(MediaRefusal::NotAdmitted);
         }
         let (session, answer, restartable) = self.answer(&seated.worker, offer, grant.seat())?;
-        self.end(grant.session());
         let id = LegId::fresh();
         let place = Place::Seat(grant.seat());
         let attach = Attach { hearing, id, place, ufrag: Some(answer.ufrag), leg: Box::new(session) };
         seated.worker.send(Command::Attach(attach)).map_err(|_| MediaRefusal::Full)?;
-        self.legs.insert(grant.session(), Hung { hearing, leg: id, restartable });
+        self.legs.retain(|(of, _), _| self.sittings.find(*of).is_some());
+        let hung = Hung { session: grant.session(), leg: id, restartable };
+        self.legs.insert((hearing, grant.seat()), hung);
         info!(hearing = %hearing, seat = %grant.seat(), "media session answered");
         Ok(answer.sdp)
     }
@@ -83,15 +93,17 @@ impl Sessions {
     /// The client's network has changed: new credentials for the leg that is there.
     async fn restart(&mut self, grant: &Grant, sdp: &str) -> Result<String, MediaRefusal> {
         let seated = self.sittings.find(grant.hearing()).ok_or(MediaRefusal::NotAdmitted)?;
-        let hung = self.legs.get(&grant.session()).ok_or(MediaRefusal::CannotRestart)?;
+        let place = (grant.hearing(), grant.seat());
+        let hung = self.legs.get(&place).filter(|hung| hung.session == grant.session());
+        let hung = hung.ok_or(MediaRefusal::CannotRestart)?;
         let (answer, restart) = hung.restartable.restart(&self.settings(&seated.worker), sdp)?;
         let (reply, there) = oneshot::channel();
-        let command = Command::Restart { hearing: hung.hearing, leg: hung.leg, restart, reply };
+        let command = Command::Restart { hearing: grant.hearing(), leg: hung.leg, restart, reply };
         seated.worker.send(command).map_err(|_| MediaRefusal::Full)?;
         match tokio::time::timeout(WORKER_LIMIT, there).await {
             Ok(Ok(true)) => Ok(answer.sdp),
             Ok(Ok(false) | Err(_)) => {
-                self.legs.remove(&grant.session());
+                self.legs.remove(&place);
                 Err(MediaRefusal::CannotRestart)
             }
             Err(_) => Err(MediaRefusal::Full),
@@ -104,8 +116,8 @@ impl Sessions {
         offer: &Offer,
         seat: SeatId,
     ) -> Result<(Session, Answer, Restartable), MediaRefusal> {
-        let wall = Timestamp::now();
-        Session::answer(&self.settings(worker), offer, seat, self.zone.clone(), Instant::now(), wall)
+        let now = Instant::now();
+        Session::answer(&self.settings(worker), offer, seat, self.zone.clone(), now, self.clock.at(now))
     }
 
     fn settings(&self, worker: &WorkerHandle) -> Settings {
@@ -114,9 +126,12 @@ impl Sessions {
         Settings { addresses, tcp: self.advertise.tcp.clone(), certificate: self.certificate.clone() }
     }
 
+    /// A session that is not the last of its seat has been replaced on the router already.
     fn end(&mut self, session: SessionId) {
-        if let Some(Hung { hearing, leg, .. }) = self.legs.remove(&session) {
-            self.tell(hearing, Command::Detach { hearing, leg });
+        let found = self.legs.iter().find(|(_, hung)| hung.session == session).map(|(place, hung)| (*place, hung.leg));
+        if let Some((place, leg)) = found {
+            self.legs.remove(&place);
+            self.tell(place.0, Command::Detach { hearing: place.0, leg });
         }
     }
 

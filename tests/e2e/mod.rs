@@ -6,6 +6,7 @@ mod hostile;
 mod links;
 mod networks;
 mod operator;
+mod page;
 mod record;
 mod relay;
 mod restart;

@@ -6,6 +6,7 @@ pub(crate) mod disk;
 pub(crate) mod firewall;
 pub(crate) mod media;
 pub(crate) mod node;
+pub(crate) mod party;
 pub(crate) mod record;
 pub(crate) mod sitting;
 pub(crate) mod zones;

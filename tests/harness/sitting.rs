@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::browser::{Browser, Seen};
-use super::court::{CROSSINGS, Court};
+use super::court::Court;
 use super::media::{Card, is_tone_of};
 use super::zones::{INTERNET, TRIPARTITE, Zone};
 
@@ -22,7 +22,7 @@ pub(crate) struct Sitting {
 impl Sitting {
     /// Everybody named in `seats` has come, was let in and is connected; the hearing is not open yet.
     pub(crate) fn of(seats: &[&'static str]) -> Self {
-        let mut sitting = Self::convene(Court::with(CROSSINGS, SMALL));
+        let mut sitting = Self::convene(Court::with_templates(SMALL));
         seats.iter().for_each(|seat| sitting.seat(seat));
         sitting
     }
@@ -35,7 +35,7 @@ impl Sitting {
 
     /// A court whose hearings are small.
     pub(crate) fn court(media: &str) -> Court {
-        Court::with_media(media, CROSSINGS, SMALL)
+        Court::with_media(media, SMALL)
     }
 
     /// Opens it as soon as every required track arrives.

@@ -1,5 +1,6 @@
 //! Sockets and certificates.
 
+pub mod clock;
 mod door;
 mod frames;
 pub mod http;

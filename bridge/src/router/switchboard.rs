@@ -13,7 +13,7 @@ use super::hearing::{Effect, Hearing};
 use super::leg::{IceRestart, LegId, Path};
 use super::lobby::Lobby;
 use super::tally::Tally;
-use super::worker::{Attach, Command, Event, TrackReport};
+use super::worker::{Attach, Command, Event, Report};
 
 #[derive(Default)]
 pub(super) struct Switchboard {
@@ -42,7 +42,7 @@ impl Switchboard {
             Command::Open { hearing, zone, events } => self.open(hearing, zone, events),
             Command::Close { hearing } => self.close(hearing),
             Command::Attach(attach) => self.attach(now, attach),
-            Command::Report { reply } => drop(reply.send(self.reports())),
+            Command::Report { reply } => drop(reply.send(self.report())),
             Command::Restart { hearing, leg, restart, reply } => {
                 // Whoever no longer waits for the answer asks again.
                 let _ = reply.send(self.restart(now, hearing, leg, restart));
@@ -194,8 +194,9 @@ impl Switchboard {
         }
     }
 
-    fn reports(&self) -> Vec<TrackReport> {
-        self.rooms.values().flat_map(|room| room.hearing.reports()).collect()
+    fn report(&self) -> Report {
+        let tracks = self.rooms.values().flat_map(|room| room.hearing.reports()).collect();
+        Report { tracks, leg_panics: self.tally().leg_panics }
     }
 }
 

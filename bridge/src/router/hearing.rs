@@ -118,9 +118,9 @@ impl Hearing {
     /// A leg's client begins anew on another network; false when the leg is not there.
     pub(super) fn restart(&mut self, now: Instant, leg: LegId, restart: IceRestart) -> bool {
         let Some(at) = self.position(leg) else { return false };
-        self.legs[at].leg.handle_restart(now, restart);
+        let there = self.legs[at].leg.handle_restart(now, restart);
         self.mark(leg);
-        true
+        there
     }
 
     pub(super) fn handle_datagram(&mut self, now: Instant, leg: LegId, path: Path, datagram: &[u8]) {

@@ -3,9 +3,7 @@
 import type { Api } from '../api/http'
 import { Refused } from '../api/http'
 import { phaseName, type Action, type Joined, type Kind, type PhaseName, type Problem, type SeatId, type SeatView, type ServerMessage } from '../api/model'
-import { prefer } from '../media/codecs'
 import { MediaLink, type MediaState } from '../media/link'
-import { bytesReceived } from '../media/pulse'
 import { OwnMedia } from '../media/own'
 import { Sizes } from '../media/sizes'
 import { Slots } from '../media/slots'
@@ -16,6 +14,7 @@ import { Line, type SocketLike } from './line'
 import type { JoinLink } from './link'
 import { reduce, reduceLost } from './reducer'
 import { isSilent } from './quality'
+import { mediaParts } from './parts'
 import { Relays } from './relays'
 import { isCourt, publishes } from './roles'
 import { freshState } from './state'
@@ -231,14 +230,7 @@ export class Session {
   private startMedia(others: SeatView[], seat: SeatView): void {
     const { audio, video, screen } = this.own.state
     const sources = publishes(seat.role) ? { audio, video, screen } : null
-    const parts = {
-      configuration: (): RTCConfiguration => ({ bundlePolicy: 'max-bundle', iceServers: this.relays.servers }),
-      peer: (configuration: RTCConfiguration) => new RTCPeerConnection(configuration),
-      restart: (sdp: string) => this.api.restart(this.state.joined?.session ?? '', sdp),
-      received: bytesReceived,
-      post: (offer: Parameters<Api['offer']>[1]) => this.api.offer(this.state.joined?.session ?? '', offer),
-      prefer,
-    }
+    const parts = mediaParts(this.api, () => this.state.joined?.session ?? '', this.relays)
     this.media = new MediaLink(others, sources, parts, {
       state: (state) => { this.mediaState(state) },
       track: (other: SeatId, kind: Kind, track) => { this.slots.show(other, kind, track) },

@@ -445,4 +445,5 @@ const REPORTS: u32 = 400;
 const REPAIRS: u32 = 2_000;
 const LONGEST_TRIP: Duration = Duration::from_secs(10);
 /// Drops that honest clients cause: what crosses a change of path, and what comes twice or late.
-const HARMLESS: [&str; 6] = ["path_unknown", "srtp_early", "dtls_early", "rtp_duplicate", "rtp_late", "rtp_oversize"];
+const HARMLESS: [&str; 7] =
+    ["rtcp_flood", "path_unknown", "srtp_early", "dtls_early", "rtp_duplicate", "rtp_late", "rtp_oversize"];

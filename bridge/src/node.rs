@@ -22,12 +22,12 @@ use tracing::{info, warn};
 use crate::admin::{self, Admin};
 use crate::endpoint::webrtc::Certificate;
 use crate::net::clock::NodeClock;
-use crate::net::http::{Listener, bind_unix};
+use crate::net::http::{Listener, Media, bind_unix};
 use crate::net::tls::{self, Identity, TrunkTls};
 use crate::record::keep::http::Keeping;
 use crate::record::{self, Recorder, keep};
 use crate::rehearsal::{self, Rehearsals, Station};
-use crate::sessions::Sessions;
+use crate::sessions::{Advertise, Sessions};
 use crate::sitting::{Parts, Sittings};
 use crate::trunk::{self, TrunkStatus, Trunks};
 use crate::workers::{self, Workers};
@@ -77,7 +77,8 @@ impl Node {
         let sittings = Sittings::new(parts);
         let (media, requests) = mpsc::channel(MEDIA_REQUESTS);
         let certificate = Certificate::generate().map_err(Error::Certificate)?;
-        let advertise = config.media.advertise.clone();
+        let advertise = Advertise { udp: config.media.advertise.clone(), tcp: config.media_over_tcp() };
+        let turn = config.turn.as_ref().map(read_turn).transpose()?;
         let sessions = Sessions::new(certificate, advertise, config.node.zone.clone(), clock, sittings.clone());
         let (shown, lines) = watch::channel(Vec::new());
         let app = App {
@@ -86,17 +87,15 @@ impl Node {
             media,
             node: config.node.id.clone(),
             zone: config.node.zone.clone(),
+            turn: turn.map(Arc::new),
             trunks: lines,
         };
         let lines = trunks.clone();
         let station = Station::of(config).map_err(Error::Program)?;
         let rehearse = Rehearsals::new(config, registry.clone(), trunks.clone(), station.clone());
         let copy = second_store(config)?;
-        let keeping = Keeping {
-            directory: config.record.directory.clone(),
-            keep_days: config.record.keep_days,
-            copy: copy.clone(),
-        };
+        let keeping = keeping(config, copy.clone());
+        let media_door = config.media.tcp.then(|| media_door(workers.clone()));
         let admin = Admin::new(config, registry.clone(), trunks, workers, (recorder.clone(), keeping), metrics);
 
         let mut tasks = JoinSet::new();
@@ -111,7 +110,7 @@ impl Node {
         keep_records(&mut tasks, config, copy);
         tasks.spawn(follow(registry, sittings));
         tasks.spawn(show_trunks(lines, shown));
-        doors.open(&mut tasks, app, admin, rehearsal::routes(rehearse));
+        doors.open(&mut tasks, Rooms { app, admin, rehearse: rehearsal::routes(rehearse), media: media_door });
         Ok(Self { recorder, tasks })
     }
 
@@ -151,13 +150,38 @@ impl Doors {
         })
     }
 
-    fn open(self, tasks: &mut JoinSet<Result<(), Error>>, app: App, admin: Admin, rehearse: Router) {
+    fn open(self, tasks: &mut JoinSet<Result<(), Error>>, rooms: Rooms) {
+        let Rooms { app, admin, rehearse, media } = rooms;
         let public = http::public(app.clone());
         let operator = admin.operator(http::admin(app)).merge(rehearse);
-        tasks.spawn(async move { self.web.serve(public).await.map_err(Error::Server) });
-        tasks.spawn(async move { self.metrics.serve(admin.observer()).await.map_err(Error::Server) });
+        tasks.spawn(async move { self.web.serve(public, media).await.map_err(Error::Server) });
+        tasks.spawn(async move { self.metrics.serve(admin.observer(), None).await.map_err(Error::Server) });
         tasks.spawn(async move { axum::serve(self.operator, operator).await.map_err(Error::Server) });
     }
+}
+
+/// What the listeners lead to.
+struct Rooms {
+    app: App,
+    admin: Admin,
+    rehearse: Router,
+    media: Option<Media>,
+}
+
+/// Media that comes to the page's port is led to its worker.
+fn media_door(workers: Workers) -> Media {
+    Arc::new(move |accepted, request| workers.adopt(accepted, request))
+}
+
+fn read_turn(turn: &hearing_config::Turn) -> Result<http::Turn, Error> {
+    let text = std::fs::read_to_string(&turn.secret)
+        .map_err(|source| Error::TurnSecret { path: turn.secret.clone(), source })?;
+    let secret = text.trim().as_bytes().to_vec();
+    if secret.len() < SHORTEST_SECRET {
+        let source = io::Error::other(format!("it holds {} characters, {SHORTEST_SECRET} are needed", secret.len()));
+        return Err(Error::TurnSecret { path: turn.secret.clone(), source });
+    }
+    Ok(http::Turn { urls: turn.urls.clone(), secret, seconds: u32::from(turn.minutes) * 60 })
 }
 
 /// Seats every hearing that appears, wherever it is at home.
@@ -214,6 +238,10 @@ fn second_store(config: &Config) -> Result<Option<keep::Store>, Error> {
     let Some(backup) = &config.record.backup else { return Ok(None) };
     let recipients = keep::Recipients::parse(&backup.recipients)?;
     Ok(Some(keep::Store::directory(&backup.directory, recipients)?))
+}
+
+fn keeping(config: &Config, copy: Option<keep::Store>) -> Keeping {
+    Keeping { directory: config.record.directory.clone(), keep_days: config.record.keep_days, copy }
 }
 
 fn record_settings(config: &Config, tls: &TrunkTls) -> record::Settings {
@@ -318,6 +346,14 @@ pub enum Error {
         /// The system's reason.
         source: io::Error,
     },
+    /// The secret of the relay.
+    #[error("turn.secret: cannot use {}: {source}; write the relay's static-auth-secret into it", path.display())]
+    TurnSecret {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// Certificates.
     #[error(transparent)]
     Tls(#[from] tls::Error),
@@ -356,6 +392,8 @@ pub enum Error {
     Ended(String),
 }
 
+/// Characters of a secret that nobody guesses.
+const SHORTEST_SECRET: usize = 16;
 /// How often the operator's view of the trunks is made anew.
 const TRUNKS_SHOWN: Duration = Duration::from_millis(200);
 /// Media requests of the API that may wait; more are refused as busy.

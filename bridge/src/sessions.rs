@@ -2,15 +2,15 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hearing_config::{HearingId, SeatId, TrackId, Zone};
 use hearing_signaling::access::{Grant, SessionId};
 use hearing_signaling::http::{MediaRefusal, MediaRequest, Offer};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
-use crate::endpoint::webrtc::{Certificate, Session, Settings};
+use crate::endpoint::webrtc::{Answer, Certificate, Restartable, Session, Settings};
 use crate::net::clock::NodeClock;
 use crate::router::{Attach, Command, LegId, Place, WorkerHandle};
 use crate::sitting::Sittings;
@@ -18,20 +18,35 @@ use crate::sitting::Sittings;
 /// Owns every media session of this node's endpoints.
 pub(crate) struct Sessions {
     certificate: Certificate,
-    advertise: Vec<IpAddr>,
+    advertise: Advertise,
     zone: Zone,
     clock: NodeClock,
     sittings: Sittings,
     /// The last session of each seat of the hearings that sit here.
-    legs: HashMap<(HearingId, SeatId), (SessionId, LegId)>,
+    legs: HashMap<(HearingId, SeatId), Hung>,
+}
+
+/// What browsers are told of where media is.
+pub(crate) struct Advertise {
+    /// Addresses of the workers' UDP ports; never empty.
+    pub(crate) udp: Vec<IpAddr>,
+    /// Where TCP is taken, if it is.
+    pub(crate) tcp: Vec<SocketAddr>,
+}
+
+/// A session's leg.
+struct Hung {
+    session: SessionId,
+    leg: LegId,
+    restartable: Restartable,
 }
 
 impl Sessions {
-    /// None yet; browsers are told the addresses in `advertise` (never empty) and know the node by `certificate`.
+    /// None yet; browsers are told the addresses in `advertise` and know the node by `certificate`.
     #[must_use]
     pub(crate) fn new(
         certificate: Certificate,
-        advertise: Vec<IpAddr>,
+        advertise: Advertise,
         zone: Zone,
         clock: NodeClock,
         sittings: Sittings,
@@ -47,6 +62,7 @@ impl Sessions {
                     // A client that hung up meanwhile leaves a session that ends by itself.
                     let _ = reply.send(self.offer(&grant, &offer));
                 }
+                MediaRequest::Restart(grant, sdp, reply) => _ = reply.send(self.restart(&grant, &sdp).await),
                 MediaRequest::Prefer(grant, seat, kind, size) => {
                     let (hearing, track) = (grant.hearing(), TrackId { seat, kind });
                     self.tell(hearing, Command::Prefer { hearing, seat: grant.seat(), track, size });
@@ -62,15 +78,36 @@ impl Sessions {
         if !seated.plans.borrow().seat(grant.seat()).is_some_and(|seat| seat.admitted) {
             return Err(MediaRefusal::NotAdmitted);
         }
-        let (session, answer) = self.answer(&seated.worker, offer, grant.seat())?;
+        let (session, answer, restartable) = self.answer(&seated.worker, offer, grant.seat())?;
         let id = LegId::fresh();
         let place = Place::Seat(grant.seat());
         let attach = Attach { hearing, id, place, ufrag: Some(answer.ufrag), leg: Box::new(session) };
         seated.worker.send(Command::Attach(attach)).map_err(|_| MediaRefusal::Full)?;
         self.legs.retain(|(of, _), _| self.sittings.find(*of).is_some());
-        self.legs.insert((hearing, grant.seat()), (grant.session(), id));
+        let hung = Hung { session: grant.session(), leg: id, restartable };
+        self.legs.insert((hearing, grant.seat()), hung);
         info!(hearing = %hearing, seat = %grant.seat(), "media session answered");
         Ok(answer.sdp)
+    }
+
+    /// The client's network has changed: new credentials for the leg that is there.
+    async fn restart(&mut self, grant: &Grant, sdp: &str) -> Result<String, MediaRefusal> {
+        let seated = self.sittings.find(grant.hearing()).ok_or(MediaRefusal::NotAdmitted)?;
+        let place = (grant.hearing(), grant.seat());
+        let hung = self.legs.get(&place).filter(|hung| hung.session == grant.session());
+        let hung = hung.ok_or(MediaRefusal::CannotRestart)?;
+        let (answer, restart) = hung.restartable.restart(&self.settings(&seated.worker), sdp)?;
+        let (reply, there) = oneshot::channel();
+        let command = Command::Restart { hearing: grant.hearing(), leg: hung.leg, restart, reply };
+        seated.worker.send(command).map_err(|_| MediaRefusal::Full)?;
+        match tokio::time::timeout(WORKER_LIMIT, there).await {
+            Ok(Ok(true)) => Ok(answer.sdp),
+            Ok(Ok(false) | Err(_)) => {
+                self.legs.remove(&place);
+                Err(MediaRefusal::CannotRestart)
+            }
+            Err(_) => Err(MediaRefusal::Full),
+        }
     }
 
     fn answer(
@@ -78,17 +115,20 @@ impl Sessions {
         worker: &WorkerHandle,
         offer: &Offer,
         seat: SeatId,
-    ) -> Result<(Session, crate::endpoint::webrtc::Answer), MediaRefusal> {
-        let port = worker.local_addr().port();
-        let addresses = self.advertise.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
-        let settings = Settings { addresses, certificate: self.certificate.clone() };
+    ) -> Result<(Session, Answer, Restartable), MediaRefusal> {
         let now = Instant::now();
-        Session::answer(&settings, offer, seat, self.zone.clone(), now, self.clock.at(now))
+        Session::answer(&self.settings(worker), offer, seat, self.zone.clone(), now, self.clock.at(now))
+    }
+
+    fn settings(&self, worker: &WorkerHandle) -> Settings {
+        let port = worker.local_addr().port();
+        let addresses = self.advertise.udp.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
+        Settings { addresses, tcp: self.advertise.tcp.clone(), certificate: self.certificate.clone() }
     }
 
     /// A session that is not the last of its seat has been replaced on the router already.
     fn end(&mut self, session: SessionId) {
-        let found = self.legs.iter().find(|(_, (of, _))| *of == session).map(|(place, (_, leg))| (*place, *leg));
+        let found = self.legs.iter().find(|(_, hung)| hung.session == session).map(|(place, hung)| (*place, hung.leg));
         if let Some((place, leg)) = found {
             self.legs.remove(&place);
             self.tell(place.0, Command::Detach { hearing: place.0, leg });
@@ -104,3 +144,6 @@ impl Sessions {
         }
     }
 }
+
+/// How long a worker may take to take a restart; it does so in its next round.
+const WORKER_LIMIT: Duration = Duration::from_millis(500);

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hearing_config::HearingId;
 
+use crate::net::tcp::Accepted;
 use crate::router::{Worker, WorkerHandle};
 
 /// All workers of a node. Cheap to clone.
@@ -45,6 +46,13 @@ impl Workers {
         let n = (0..self.handles.len()).min_by_key(load).expect("there is at least one worker");
         placed.insert(hearing, n);
         self.handles[n].clone()
+    }
+
+    /// Leads a TCP connection to the worker whose leg awaits it, by its first STUN request; false when none does.
+    #[must_use]
+    pub(crate) fn adopt(&self, accepted: Accepted, request: &[u8]) -> bool {
+        let awaiting = self.handles.iter().find(|handle| handle.awaits(request));
+        awaiting.is_some_and(|handle| handle.adopt(accepted).is_ok())
     }
 
     /// Forgets where `hearing` was.

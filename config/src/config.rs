@@ -1,6 +1,7 @@
 //! A node's whole configuration.
 
 use std::fs;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use crate::crossing::Crossing;
@@ -12,6 +13,7 @@ use crate::read::Base;
 use crate::record::Record;
 use crate::template::Template;
 use crate::trunk::Trunks;
+use crate::turn::Turn;
 use crate::zone::Zone;
 
 /// Everything that one node is told by its TOML file, parsed and consistent.
@@ -25,6 +27,8 @@ pub struct Config {
     pub web: Web,
     /// Media of this zone's participants.
     pub media: Media,
+    /// The relay for participants whom nothing else reaches.
+    pub turn: Option<Turn>,
     /// Operator and monitoring.
     pub admin: Admin,
     /// Certificates.
@@ -73,6 +77,16 @@ impl Config {
         self.trunks.to(zone)?.web.as_deref()
     }
 
+    /// Where browsers reach media over TCP: at the page's own port. Empty when `media.tcp` is off, and for addresses to which a
+    /// page that listens on loopback only (behind a proxy) gives no way.
+    #[must_use]
+    pub fn media_over_tcp(&self) -> Vec<SocketAddr> {
+        let reached = |ip: &&IpAddr| !self.web.bind.ip().is_loopback() || ip.is_loopback();
+        let port = if self.web.tls.is_none() { self.web.bind.port() } else { self.web.port() };
+        let addresses = self.media.advertise.iter().filter(reached).map(|ip| SocketAddr::new(*ip, port));
+        if self.media.tcp { addresses.collect() } else { Vec::new() }
+    }
+
     fn build(raw: Raw, file: &Path) -> Result<Self, Fault> {
         let base = Base(file.parent().unwrap_or(Path::new("")));
         let node = Node::parse(raw.node, base)?;
@@ -81,6 +95,7 @@ impl Config {
             file: file.to_owned(),
             web: Web::parse(raw.web, base)?,
             media: Media::parse(raw.media)?,
+            turn: raw.turn.map(|raw| Turn::parse(raw, base)).transpose()?,
             admin: Admin::parse(raw.admin, &node, base)?,
             pki: Pki::parse(raw.pki, base)?,
             trunks: Trunks::parse(raw.trunks, raw.trunk)?,

@@ -14,6 +14,7 @@ pub mod record;
 pub mod seat;
 pub mod template;
 pub mod trunk;
+pub mod turn;
 pub mod value;
 pub mod zone;
 
@@ -28,5 +29,6 @@ pub use record::{Backup, Record};
 pub use seat::{Role, SeatId};
 pub use template::{Template, TemplateSeat};
 pub use trunk::{Trunk, Trunks};
+pub use turn::Turn;
 pub use value::{HearingId, NodeId, Timestamp};
 pub use zone::Zone;

@@ -47,6 +47,8 @@ pub struct Media {
     pub bind: SocketAddr,
     /// The addresses that browsers are told; never empty.
     pub advertise: Vec<IpAddr>,
+    /// True when media is served over TCP as well, on the page's own port.
+    pub tcp: bool,
     /// Worker threads, 1 to 64.
     pub workers: u16,
 }
@@ -84,6 +86,14 @@ impl Web {
         }
         Ok(Self { bind, url: page(&url, "web.url")?, tls })
     }
+
+    /// The TCP port at which participants reach the page: the one of `url`.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        let (scheme, host) = self.url.split_once("://").unwrap_or(("https", &self.url));
+        let named = host.rsplit_once(':').filter(|(_, port)| !port.contains(']')).map(|(_, port)| port);
+        named.and_then(|port| port.parse().ok()).unwrap_or(if scheme == "https" { 443 } else { 80 })
+    }
 }
 
 impl WebTls {
@@ -117,7 +127,7 @@ impl Media {
             let remedy = "list the addresses at which participants reach this node, such as [\"203.0.113.7\"]";
             return Err(Fault::new("media.advertise", "names no address", remedy));
         }
-        Ok(Self { bind, advertise, workers })
+        Ok(Self { bind, advertise, tcp: raw.tcp.unwrap_or(true), workers })
     }
 
     /// The UDP address of worker `n`, which must be below [`Media::workers`].

@@ -20,6 +20,7 @@ pub(crate) struct Raw {
     pub(crate) node: Node,
     pub(crate) web: Web,
     pub(crate) media: Media,
+    pub(crate) turn: Option<Turn>,
     pub(crate) admin: Admin,
     pub(crate) pki: Pki,
     pub(crate) trunks: Trunks,
@@ -57,7 +58,16 @@ pub(crate) struct WebTls {
 pub(crate) struct Media {
     pub(crate) bind: Option<String>,
     pub(crate) advertise: Option<Vec<String>>,
+    pub(crate) tcp: Option<bool>,
     pub(crate) workers: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Turn {
+    pub(crate) urls: Option<Vec<String>>,
+    pub(crate) secret: Option<String>,
+    pub(crate) minutes: Option<i64>,
 }
 
 #[derive(Debug, Default, Deserialize)]

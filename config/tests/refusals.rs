@@ -16,7 +16,7 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
 fn an_unknown_key_far_from_all_is_refused_with_the_known_ones() {
     refuses(
         &edited("workers = 1", "colour = 1"),
-        &["media.colour: unknown key", "known here: bind, advertise, workers"],
+        &["media.colour: unknown key", "known here: bind, advertise, tcp, workers"],
     );
 }
 
@@ -231,6 +231,34 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(config.trunks.peers[0].kbps, 20_000);
     assert_eq!(config.media.advertise, [config.media.bind.ip()]);
     assert_eq!((config.record.warn_free_percent, config.record.refuse_free_percent), (vec![20, 10, 5], 10));
+}
+
+#[test]
+fn a_relay_is_named_by_turn_addresses_and_has_a_secret() {
+    let with = |turn: &str| format!("{EDGE}\n[turn]\n{turn}\n");
+    refuses(&with("secret = \"turn.secret\""), &["turn.urls: is missing", "turns:turn.example.cn:443"]);
+    refuses(&with("urls = []\nsecret = \"s\""), &["turn.urls: names 0 servers"]);
+    refuses(&with("urls = [\"https://turn\"]\nsecret = \"s\""), &["turn.urls[0]: \"https://turn\" is no TURN server"]);
+    refuses(&with("urls = [\"turns:turn\"]"), &["turn.secret: is missing", "name a file"]);
+    refuses(&with("urls = [\"turns:turn\"]\nsecret = \"s\"\nminutes = 1"), &["turn.minutes: 1 is out of range"]);
+    let turn = parse(&with("urls = [\"turns:turn\"]\nsecret = \"turn.secret\"")).unwrap().turn.unwrap();
+    assert_eq!((turn.secret.as_path(), turn.minutes), (Path::new("/etc/hearing/turn.secret"), 240));
+}
+
+#[test]
+fn media_comes_to_the_port_of_the_page_as_participants_reach_it() {
+    let over_tcp =
+        |text: &str| -> Vec<String> { parse(text).unwrap().media_over_tcp().iter().map(ToString::to_string).collect() };
+    let public = EDGE
+        .replace("bind = \"127.0.0.2:8080\"", "bind = \"10.1.0.5:8443\"\ntls = { certificate = \"c\", key = \"k\" }")
+        .replace("http://127.0.0.2:8080", "https://court.example.cn")
+        .replace("workers = 1", "advertise = [\"203.0.113.7\"]");
+    assert_eq!(over_tcp(&public), ["203.0.113.7:443"]);
+    assert_eq!(over_tcp(&public.replace("court.example.cn", "court.example.cn:8443")), ["203.0.113.7:8443"]);
+    assert_eq!(over_tcp(&public.replace("[media]\n", "[media]\ntcp = false\n")), [""; 0]);
+    assert_eq!(over_tcp(EDGE), ["127.0.0.2:8080"], "a page on loopback without TLS is reached where it listens");
+    let behind_proxy = EDGE.replace("workers = 1", "advertise = [\"203.0.113.7\"]");
+    assert_eq!(over_tcp(&behind_proxy), [""; 0], "a proxy for HTTP hands no media on");
 }
 
 fn parse(text: &str) -> Result<Config, hearing_config::Error> {

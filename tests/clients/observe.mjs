@@ -1,28 +1,52 @@
 // What a page decodes in its slots: the counter and the seat drawn into pictures, the tone of sounds.
 // The test card's geometry and check bits stand in docs/ref/testcard.md. Runs inside the page, so it imports nothing.
+// Without `seconds` it only begins: `window.observed.seen` shows what was seen so far, and `window.observed.end()` gives the whole.
 export async function observeInPage(seconds) {
   const slots = Object.entries(window.hearing?.slots ?? {});
-  const ends = performance.now() + seconds * 1000;
-  const results = await Promise.all(slots.map(async ([name, element]) => [name, name.endsWith('/audio') ? await listen(element) : await watch(element)]));
-  return { slots: Object.fromEntries(results) };
+  const began = performance.now();
+  let ends = seconds === null ? Infinity : began + seconds * 1000;
+  let finish;
+  const finished = new Promise((resolve) => { finish = resolve; });
+  const seenNow = {};
+  const results = Promise.all(slots.map(async ([name, element]) => [name, name.endsWith('/audio') ? await listen(element, name) : await watch(element, name)]));
+  const report = async () => ({ slots: Object.fromEntries(await results) });
+  if (seconds !== null) {
+    setTimeout(finish, seconds * 1000);
+    return await report();
+  }
+  window.observed = { seen: seenNow, end: () => { ends = performance.now(); finish(); return report(); } };
+  return {};
 
-  async function watch(video) {
-    const seen = { frames: 0, bad: 0, first: 0, last: 0, seat: -1, counters: [] };
+  // The longest time in which nothing new came, in milliseconds.
+  function pulse(seen) {
+    let last = performance.now();
+    return () => {
+      const now = performance.now();
+      seen.gap = Math.max(seen.gap, now - last);
+      last = now;
+    };
+  }
+
+  async function watch(video, name) {
+    const seen = { frames: 0, bad: 0, first: 0, last: 0, seat: -1, counters: [], gap: 0 };
+    const beat = pulse(seen);
+    seenNow[name] = seen;
     const canvas = new OffscreenCanvas(16, 9);
     let stop = false;
     const next = () => {
       if (stop) return;
-      note(video, canvas, seen);
+      note(video, canvas, seen, beat);
       schedule();
     };
     const schedule = () => (video.requestVideoFrameCallback ? video.requestVideoFrameCallback(next) : setTimeout(next, 15));
     schedule();
-    await new Promise((resolve) => setTimeout(resolve, ends - performance.now()));
+    await finished;
     stop = true;
+    beat();
     return seen;
   }
 
-  function note(video, canvas, seen) {
+  function note(video, canvas, seen, beat) {
     if (!video.videoWidth) return;
     canvas.width = video.videoWidth;
     canvas.height = video.videoHeight;
@@ -37,6 +61,7 @@ export async function observeInPage(seconds) {
     if (seen.frames === 0 || mark.counter !== seen.last) {
       seen.frames += 1;
       seen.counters.push(mark.counter);
+      beat();
     }
     seen.last = mark.counter;
     seen.seat = mark.seat;
@@ -71,24 +96,43 @@ export async function observeInPage(seconds) {
     return word;
   }
 
-  async function listen(element) {
-    const seen = { tone: 0 };
+  async function listen(element, name) {
+    const seen = { tone: 0, gap: 0 };
+    const beat = pulse(seen);
+    seenNow[name] = seen;
     if (!element.srcObject || element.srcObject.getAudioTracks().length === 0) return seen;
     const context = new AudioContext();
     // A browser that waits for a gesture never settles this; the level then stays silent and the test says so.
     context.resume();
     const analyser = new AnalyserNode(context, { fftSize: 8192 });
-    context.createMediaStreamSource(element.srcObject).connect(analyser);
+    const level = new AnalyserNode(context, { fftSize: 1024 });
+    const samples = new Float32Array(level.fftSize);
+    // A connection that is made anew brings another track.
+    let track = null;
+    let source = null;
+    const follow = () => {
+      const now = element.srcObject?.getAudioTracks()[0] ?? null;
+      if (now === track || now === null) return;
+      source?.disconnect();
+      track = now;
+      source = context.createMediaStreamSource(new MediaStream([track]));
+      source.connect(analyser);
+      source.connect(level);
+    };
     const bins = new Float32Array(analyser.frequencyBinCount);
     const votes = new Map();
     while (performance.now() < ends) {
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      follow();
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      level.getFloatTimeDomainData(samples);
+      if (samples.some((sample) => Math.abs(sample) > 0.02)) beat();
       analyser.getFloatFrequencyData(bins);
       const peak = bins.reduce((best, level, bin) => (level > bins[best] ? bin : best), 0);
       if (bins[peak] < -50) continue;
       const frequency = (peak * context.sampleRate) / analyser.fftSize;
       votes.set(frequency, (votes.get(frequency) ?? 0) + 1);
     }
+    beat();
     await context.close();
     const loudest = [...votes].sort((a, b) => b[1] - a[1])[0];
     if (loudest) seen.tone = loudest[0];

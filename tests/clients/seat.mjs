@@ -19,6 +19,12 @@ const commands = {
   async observe({ seconds }) {
     return await browser.page.evaluate(observeInPage, seconds);
   },
+  async begin() {
+    return await browser.page.evaluate(observeInPage, null);
+  },
+  async end() {
+    return await browser.page.evaluate(() => window.observed.end());
+  },
   async text() {
     return { text: await browser.page.evaluate(() => document.body.innerText) };
   },

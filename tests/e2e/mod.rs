@@ -2,10 +2,13 @@
 //! nodes that are given bad input.
 
 mod demo;
+mod hostile;
 mod links;
+mod networks;
 mod operator;
 mod page;
 mod record;
+mod relay;
 mod restart;
 mod thin_line;
 mod three_zones;

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::media::Card;
+use super::zones::Zones;
 
 /// One participant in a real browser; the browser ends when it is dropped.
 pub(crate) struct Browser {
@@ -33,6 +34,8 @@ pub(crate) struct Seen {
     pub(crate) seat: i32,
     /// The loudest frequency, Hz; 0 when silent.
     pub(crate) tone: f32,
+    /// The longest time without a new counter, or without sound, in milliseconds.
+    pub(crate) gap: f32,
     /// Every counter, in the order of sight.
     pub(crate) counters: Vec<u16>,
 }
@@ -46,6 +49,11 @@ impl Browser {
     /// Firefox with its own fake camera and microphone, outside any namespace.
     pub(crate) fn firefox() -> Self {
         Self::start("firefox", "-", None)
+    }
+
+    /// Firefox with its own fake camera and microphone in `namespace`, driver and all.
+    pub(crate) fn firefox_in(namespace: &str) -> Self {
+        Self::run(&mut Zones::command(namespace, "node"), "firefox", "-", None)
     }
 
     /// Opens the page of a link and joins without a click.
@@ -65,6 +73,24 @@ impl Browser {
         serde_json::from_value(answer["slots"].clone()).expect("the page reports its slots")
     }
 
+    /// Begins to look and listen; [`Self::end`] gives what was seen.
+    pub(crate) fn begin(&mut self) {
+        self.tell(&json!({ "command": "begin" }));
+    }
+
+    /// Ends what [`Self::begin`] began; the answer is by `seat name/kind`.
+    pub(crate) fn end(&mut self) -> HashMap<String, Seen> {
+        let answer = self.tell(&json!({ "command": "end" }));
+        serde_json::from_value(answer["slots"].clone()).expect("the page reports its slots")
+    }
+
+    /// Waits until a slot has shown `frames` more pictures than now.
+    pub(crate) fn wait_for_pictures(&mut self, slot: &str, frames: u64) {
+        let shown = format!("window.observed.seen['{slot}'].frames");
+        let before = self.evaluate(&shown).as_u64().expect("the page counts pictures");
+        self.wait(&format!("{shown} >= {}", before + frames));
+    }
+
     /// Evaluates a JavaScript expression once; a promise is waited for.
     pub(crate) fn evaluate(&mut self, expression: &str) -> Value {
         self.tell(&json!({ "command": "evaluate", "expression": expression }))["value"].clone()
@@ -81,8 +107,12 @@ impl Browser {
     }
 
     fn start(kind: &str, namespace: &str, card: Option<&Card>) -> Self {
+        Self::run(&mut Command::new("node"), kind, namespace, card)
+    }
+
+    fn run(node: &mut Command, kind: &str, namespace: &str, card: Option<&Card>) -> Self {
         let file = |path: Option<&PathBuf>| path.map_or_else(|| PathBuf::from("-"), Clone::clone);
-        let mut child = Command::new("node")
+        let mut child = node
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/clients/seat.mjs"))
             .args([kind, namespace])
             .arg(file(card.map(|c| &c.video)))

@@ -30,14 +30,24 @@ impl Court {
         Self::with(crossings, TEMPLATES)
     }
 
+    /// Starts all three nodes with other templates at home, and more about media in every node's configuration: keys of `[media]`, and
+    /// sections after it.
+    pub(crate) fn with_media(media: &str, templates: &str) -> Self {
+        Self::build(|_| CROSSINGS.to_owned(), templates, media)
+    }
+
     fn with(crossings: impl Fn(Zone) -> String, templates: &str) -> Self {
+        Self::build(crossings, templates, "")
+    }
+
+    fn build(crossings: impl Fn(Zone) -> String, templates: &str, media: &str) -> Self {
         let directory = tempfile::Builder::new().prefix("hearing-e2e-").tempdir().expect("a temporary directory");
         let mut court = Self { zones: Zones::up(), directory, nodes: Vec::new() };
         let pki = Pki::init(&court.path("pki"), "test").expect("development certificates");
         for zone in ALL {
             let (name, node) = (zone.name.parse().expect("a zone"), zone.node.parse().expect("a node id"));
             pki.issue(&name, &node, &[zone.address.parse().expect("an address")], &[]).expect("a certificate");
-            fs::write(court.config(zone), court.configuration(zone, &crossings(zone), templates))
+            fs::write(court.config(zone), court.configuration(zone, media, &crossings(zone), templates))
                 .expect("the configuration is written");
             court.start(zone);
         }
@@ -185,14 +195,14 @@ impl Court {
         ALL.map(tail).concat()
     }
 
-    fn configuration(&self, zone: Zone, crossings: &str, templates: &str) -> String {
+    fn configuration(&self, zone: Zone, media: &str, crossings: &str, templates: &str) -> String {
         let root = self.directory.path().display();
         let (node, address) = (zone.node, zone.address);
         let own = format!(
             "[node]\nid = \"{node}\"\nzone = \"{}\"\ndata = \"{root}/{node}\"\n\
              [web]\nbind = \"{address}:443\"\nurl = \"https://{address}\"\n\
              tls = {{ certificate = \"{root}/pki/{node}.pem\", key = \"{root}/pki/{node}.key\" }}\n\
-             [media]\nbind = \"{address}:3478\"\nadvertise = [\"{address}\"]\nworkers = 1\n\
+             [media]\nbind = \"{address}:3478\"\nadvertise = [\"{address}\"]\nworkers = 1\n{media}\n\
              [admin]\nsocket = \"{root}/{node}/admin.sock\"\nlisten = \"127.0.0.1:9090\"\n\
              [pki]\nroot = \"{root}/pki/root.pem\"\ncertificate = \"{root}/pki/{node}.pem\"\n\
              key = \"{root}/pki/{node}.key\"\nrevoked = \"{root}/pki/revoked.crl\"\n\

@@ -3,6 +3,7 @@
 pub(crate) mod browser;
 pub(crate) mod court;
 pub(crate) mod disk;
+pub(crate) mod firewall;
 pub(crate) mod media;
 pub(crate) mod node;
 pub(crate) mod party;

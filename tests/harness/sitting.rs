@@ -1,6 +1,7 @@
 //! A small hearing with real browsers on its seats: judge and clerk at home, counsel and a witness in the internet.
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use super::browser::{Browser, Seen};
 use super::court::Court;
@@ -15,18 +16,26 @@ pub(crate) struct Sitting {
     pub(crate) court: Court,
     /// The hearing.
     pub(crate) hearing: String,
+    link: Box<dyn Fn(&str) -> String>,
 }
 
 impl Sitting {
     /// Everybody named in `seats` has come, was let in and is connected; the hearing is not open yet.
     pub(crate) fn of(seats: &[&'static str]) -> Self {
-        let court = Court::with_templates(SMALL);
-        let (hearing, link) = court.convene("small");
-        let mut sitting = Self { browsers: HashMap::new(), court, hearing };
-        for seat in seats {
-            sitting.seat(seat, &link(seat));
-        }
+        let mut sitting = Self::convene(Court::with_templates(SMALL));
+        seats.iter().for_each(|seat| sitting.seat(seat));
         sitting
+    }
+
+    /// Nobody has come yet.
+    pub(crate) fn convene(court: Court) -> Self {
+        let (hearing, link) = court.convene("small");
+        Self { browsers: HashMap::new(), court, hearing, link: Box::new(link) }
+    }
+
+    /// A court whose hearings are small.
+    pub(crate) fn court(media: &str) -> Court {
+        Court::with_media(media, SMALL)
     }
 
     /// Opens it as soon as every required track arrives.
@@ -71,21 +80,40 @@ impl Sitting {
         assert!(is_tone_of(number(other), tone), "{viewer} heard {tone} Hz from {other}");
     }
 
-    fn seat(&mut self, seat: &'static str, link: &str) {
+    /// The link of a seat.
+    pub(crate) fn link(&self, seat: &str) -> String {
+        (self.link)(seat)
+    }
+
+    /// Somebody comes to a seat in Chromium, is let in and connected.
+    pub(crate) fn seat(&mut self, seat: &'static str) {
         let card = Card::draw(&self.court.path(""), number(seat));
-        let mut browser = Browser::chromium(&self.court.zones.client(zone(seat)), &card);
-        browser.join(link);
+        let browser = Browser::chromium(&self.court.zones.client(zone(seat)), &card);
+        self.seat_in(seat, browser);
+    }
+
+    /// Somebody comes to a seat in `browser`, is let in and connected; the answer is how long it took from being let in.
+    pub(crate) fn seat_in(&mut self, seat: &'static str, mut browser: Browser) -> Duration {
+        browser.join(&self.link(seat));
         self.browsers.insert(seat, browser);
         // Judge and clerk are let in as they come.
         if number(seat) > 1 {
             self.court.wait_for(&self.hearing, seat, "waiting");
             self.court.hearing(&["admit", &self.hearing, seat, "--identity", "known"]);
         }
+        let admitted = Instant::now();
         self.court.wait_for(&self.hearing, seat, "connected");
+        admitted.elapsed()
+    }
+
+    /// The browser on a seat.
+    pub(crate) fn browser(&mut self, seat: &str) -> &mut Browser {
+        self.browsers.get_mut(seat).unwrap_or_else(|| panic!("{seat} has not come"))
     }
 }
 
-fn number(seat: &str) -> u8 {
+/// The number of a seat, as it is drawn into its pictures.
+pub(crate) fn number(seat: &str) -> u8 {
     let at = SEATS.iter().position(|(name, _)| *name == seat).unwrap_or_else(|| panic!("no seat {seat}"));
     u8::try_from(at).expect("there are four")
 }

@@ -1,7 +1,10 @@
 //! Isolated networks: per zone one namespace for the node and one for its clients; only trunk links join the nodes.
 
+use std::os::fd::AsFd as _;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use rustix::thread::LinkNameSpaceType;
 
 /// The three zones of a test, each with its own networks. Removed when dropped.
 pub(crate) struct Zones {
@@ -78,6 +81,13 @@ impl Zones {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", namespace, program]);
         command
+    }
+
+    /// Moves the calling thread into `namespace`; sockets that it opens from now on are there.
+    pub(crate) fn enter(namespace: &str) {
+        let file = std::fs::File::open(format!("/run/netns/{namespace}")).expect("the namespace is there");
+        rustix::thread::move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))
+            .expect("tests run as root");
     }
 
     fn add_zone(&self, zone: Zone) {

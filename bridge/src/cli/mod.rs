@@ -77,6 +77,7 @@ fn main_with(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let json = cli.verb.json();
     let outcome = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .on_thread_start(yield_to_media)
         .build()
         .map_err(anyhow::Error::from)
         .and_then(|runtime| runtime.block_on(cli.verb.run()));
@@ -85,6 +86,15 @@ fn main_with(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         exit_code(&error)
     })
 }
+
+/// Pages and handshakes can wait a little and media can't: the runtime's threads stand behind the media workers when the machine is
+/// full, so that a flood of handshakes costs pages their speed and no hearing its sound. The kernel may say no, and then it is as before.
+fn yield_to_media() {
+    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS);
+}
+
+/// About a third of a media worker's share of a full processor.
+const NICENESS: i32 = 5;
 
 impl Verb {
     async fn run(self) -> anyhow::Result<ExitCode> {

@@ -6,10 +6,17 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
-use axum_server::tls_rustls::RustlsConfig;
+use axum_server::Server;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use hyper_util::rt::TokioTimer;
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UnixListener;
+
+use super::door::Door;
+pub use super::door::Media;
 
 /// A TCP listener that serves HTTP, or HTTPS where it has a certificate.
 pub struct Listener {
@@ -23,25 +30,43 @@ impl Listener {
     /// # Errors
     /// The system's reason, such as an address in use.
     pub fn bind(at: SocketAddr, tls: Option<Arc<rustls::ServerConfig>>) -> io::Result<Self> {
-        let socket = TcpListener::bind(at)?;
+        let socket = Socket::new(Domain::for_address(at), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        socket.bind(&at.into())?;
+        socket.listen(BACKLOG)?;
         socket.set_nonblocking(true)?;
-        Ok(Self { socket, tls })
+        Ok(Self { socket: socket.into(), tls })
     }
 
-    /// Serves until the process ends.
+    /// Serves until the process ends; connections that carry media go to `media`.
     ///
     /// # Errors
     /// The listener failed for good.
-    pub async fn serve(self, router: Router) -> io::Result<()> {
+    pub async fn serve(self, router: Router, media: Option<Media>) -> io::Result<()> {
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        let door = Door::new(self.tls.is_some(), media);
+        let server = axum_server::from_tcp(self.socket)?;
         match self.tls {
             Some(tls) => {
-                axum_server::from_tcp_rustls(self.socket, RustlsConfig::from_config(tls))?.serve(service).await
+                let tls = RustlsAcceptor::new(RustlsConfig::from_config(tls)).handshake_timeout(HANDSHAKE);
+                patient(server.acceptor(tls.acceptor(door))).serve(service).await
             }
-            None => axum_server::from_tcp(self.socket)?.serve(service).await,
+            None => patient(server.acceptor(door)).serve(service).await,
         }
     }
 }
+
+/// With limits to its patience: whoever sends a request's head slowly, or nothing, is let go.
+fn patient<A>(mut server: Server<SocketAddr, A>) -> Server<SocketAddr, A> {
+    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
+    server
+}
+
+/// Connections that the kernel completes ahead of us; beyond them it answers with SYN cookies.
+const BACKLOG: i32 = 1_024;
+const HANDSHAKE: Duration = Duration::from_secs(5);
+/// How long the head of a request may take, and how long a connection may wait for its next one.
+const HEAD: Duration = Duration::from_secs(15);
 
 /// Binds the operator's socket; only its owner may talk to it. One that a dead node left behind is replaced.
 ///

@@ -1,9 +1,13 @@
 //! Sockets and certificates.
 
 pub mod clock;
+mod door;
+mod frames;
 pub mod http;
 mod identity;
 pub mod pem;
 pub mod pki;
+pub mod tcp;
 pub mod tls;
 pub mod udp;
+pub mod visitors;

@@ -8,7 +8,7 @@ use std::time::Instant;
 use hearing_config::TrackId;
 use tracing::error;
 
-use super::leg::{Control, Delivery, Leg, Output, Path};
+use super::leg::{Control, Delivery, IceRestart, Leg, Output, Path};
 use super::packet::{Frame, LayerSet, Packet};
 use super::track::TrackInfo;
 
@@ -67,6 +67,11 @@ impl Contained {
 
     pub(super) fn handle_datagram(&mut self, now: Instant, path: Path, datagram: &[u8]) {
         self.call(|leg| leg.handle_datagram(now, path, datagram));
+    }
+
+    /// False when there is no leg any more.
+    pub(super) fn handle_restart(&mut self, now: Instant, restart: IceRestart) -> bool {
+        self.call(|leg| leg.handle_restart(now, restart)).is_some()
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {

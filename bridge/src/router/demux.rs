@@ -14,15 +14,17 @@ pub(super) type Owner = (HearingId, LegId);
 #[derive(Debug, Default)]
 pub(super) struct Demux {
     sources: HashMap<Path, Source>,
-    ufrags: HashMap<String, Owner>,
+    ufrags: HashMap<String, Named>,
     strangers: HashMap<Path, Stranger>,
     bound: u64,
 }
 
 /// Where a datagram belongs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Route {
     To(Owner),
+    /// Media from an unknown port of a host that some legs know: a translator of addresses may have given one of them another port.
+    Perhaps(Vec<Owner>),
     /// Nobody's.
     Stranger,
     /// From a source that sent too much of that.
@@ -36,19 +38,40 @@ impl Demux {
         if source.is_none() && self.is_shunned(now, path) {
             return Route::Shunned;
         }
-        let named = local_ufrag(datagram).and_then(|ufrag| self.ufrags.get(ufrag)).copied();
+        let named = local_ufrag(datagram).and_then(|ufrag| self.ufrags.get(ufrag)).map(|named| named.owner);
         match named.or(source) {
             Some(owner) => Route::To(owner),
             None => {
                 self.count_stranger(now, path);
-                Route::Stranger
+                let neighbours = if is_media(datagram) { self.neighbours(path) } else { Vec::new() };
+                if neighbours.is_empty() { Route::Stranger } else { Route::Perhaps(neighbours) }
             }
         }
     }
 
-    /// The first datagrams of `owner` will carry `ufrag`.
-    pub(super) fn expect(&mut self, ufrag: String, owner: Owner) {
-        self.ufrags.insert(ufrag, owner);
+    /// The legs that know the host of `path` under another port.
+    fn neighbours(&self, path: Path) -> Vec<Owner> {
+        let same_host = |other: &Path| other.transport == path.transport && other.remote.ip() == path.remote.ip();
+        let mut owners: Vec<Owner> =
+            self.sources.iter().filter(|(other, _)| same_host(other)).map(|(_, source)| source.owner).collect();
+        owners.sort_unstable();
+        owners.dedup();
+        owners.truncate(NEIGHBOURS_LIMIT);
+        owners
+    }
+
+    /// The first datagrams of `owner` will carry `ufrag`. Of one owner the last few are known, for what is still under way when ICE
+    /// restarts; the answer is the one that is forgotten for it.
+    pub(super) fn expect(&mut self, ufrag: String, owner: Owner) -> Option<String> {
+        self.bound += 1;
+        self.ufrags.insert(ufrag, Named { owner, since: self.bound });
+        let own = || self.ufrags.iter().filter(|(_, named)| named.owner == owner);
+        if own().count() <= UFRAGS_LIMIT {
+            return None;
+        }
+        let oldest = own().min_by_key(|(_, named)| named.since).map(|(ufrag, _)| ufrag.clone())?;
+        self.ufrags.remove(&oldest);
+        Some(oldest)
     }
 
     /// Datagrams from `path` are `owner`'s. Beyond the limit of paths of one leg the oldest is forgotten.
@@ -64,16 +87,16 @@ impl Demux {
         }
     }
 
-    /// The leg is gone.
-    pub(super) fn forget(&mut self, owner: Owner) {
+    /// The leg is gone; the answer are its user fragments.
+    pub(super) fn forget(&mut self, owner: Owner) -> Vec<String> {
         self.sources.retain(|_, source| source.owner != owner);
-        self.ufrags.retain(|_, other| *other != owner);
+        self.ufrags.extract_if(|_, named| named.owner == owner).map(|(ufrag, _)| ufrag).collect()
     }
 
-    /// The hearing is gone.
-    pub(super) fn forget_hearing(&mut self, hearing: HearingId) {
+    /// The hearing is gone; the answer are the user fragments of its legs.
+    pub(super) fn forget_hearing(&mut self, hearing: HearingId) -> Vec<String> {
         self.sources.retain(|_, source| source.owner.0 != hearing);
-        self.ufrags.retain(|_, owner| owner.0 != hearing);
+        self.ufrags.extract_if(|_, named| named.owner.0 == hearing).map(|(ufrag, _)| ufrag).collect()
     }
 
     fn is_shunned(&self, now: Instant, path: Path) -> bool {
@@ -99,6 +122,13 @@ struct Source {
     bound: u64,
 }
 
+#[derive(Debug)]
+struct Named {
+    owner: Owner,
+    /// Grows with every user fragment.
+    since: u64,
+}
+
 /// A source that nobody knows.
 #[derive(Debug)]
 struct Stranger {
@@ -106,8 +136,13 @@ struct Stranger {
     bad: u32,
 }
 
+/// RTP and RTCP by their first byte (RFC 7983).
+const fn is_media(datagram: &[u8]) -> bool {
+    matches!(datagram, [128..=191, ..])
+}
+
 /// The user fragment of this end in a STUN binding request: USERNAME (RFC 8489, section 14.3) up to the colon (RFC 8445, section 7.2.2).
-fn local_ufrag(datagram: &[u8]) -> Option<&str> {
+pub(super) fn local_ufrag(datagram: &[u8]) -> Option<&str> {
     let (header, mut attributes) = datagram.split_at_checked(STUN_HEADER)?;
     if header[..2] != BINDING_REQUEST || header[4..8] != MAGIC_COOKIE {
         return None;
@@ -128,6 +163,10 @@ const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 const USERNAME: [u8; 2] = [0, 6];
 /// Paths of one leg: a client with several interfaces over several transports.
 const PATHS_LIMIT: usize = 8;
+/// User fragments of one leg: the present one, and those of restarts that have just been.
+const UFRAGS_LIMIT: usize = 3;
+/// People behind one translator of addresses who are asked whose a packet is.
+const NEIGHBOURS_LIMIT: usize = 128;
 const STRANGERS_LIMIT: usize = 4_096;
 /// Datagrams from an unknown source that are looked at within a second.
 const BAD_LIMIT: u32 = 100;
@@ -153,6 +192,18 @@ mod tests {
         assert_eq!(demux.route(now, path(1), b"\x80rtp"), Route::Stranger);
         demux.bind(path(1), owner(1));
         assert_eq!(demux.route(now, path(1), b"\x80rtp"), Route::To(owner(1)));
+    }
+
+    #[test]
+    fn media_from_another_port_of_a_known_host_may_be_its_neighbours_and_anything_else_is_not() {
+        let (mut demux, now) = (Demux::default(), Instant::now());
+        demux.bind(path(1), owner(1));
+        demux.bind(path(2), owner(2));
+        demux.bind(path(3), owner(2));
+        assert_eq!(demux.route(now, path(9), b"\x80rtp"), Route::Perhaps(vec![owner(1), owner(2)]));
+        assert_eq!(demux.route(now, path(9), b"\x16dtls"), Route::Stranger);
+        let elsewhere = Path { remote: "192.0.2.99:9".parse().unwrap(), ..path(9) };
+        assert_eq!(demux.route(now, elsewhere, b"\x80rtp"), Route::Stranger);
     }
 
     #[test]
@@ -196,6 +247,15 @@ mod tests {
             demux.route(now, path(port), b"x");
         }
         assert!(demux.strangers.len() <= STRANGERS_LIMIT);
+    }
+
+    #[test]
+    fn a_leg_that_restarts_without_end_keeps_a_few_user_fragments_and_the_last_is_known() {
+        let (mut demux, now) = (Demux::default(), Instant::now());
+        let forgotten: Vec<_> = (0..9).filter_map(|n| demux.expect(format!("r{n}"), owner(1))).collect();
+        assert_eq!(forgotten, ["r0", "r1", "r2", "r3", "r4", "r5"]);
+        assert_eq!(demux.route(now, path(1), &stun("r8:peer")), Route::To(owner(1)));
+        assert_eq!(demux.forget(owner(1)).len(), UFRAGS_LIMIT);
     }
 
     proptest! {

@@ -12,7 +12,7 @@ use hearing_signaling::http::Size;
 use tracing::{debug, info};
 
 use super::drain::Drain;
-use super::leg::{Control, LegId, Output, Path, Place, Protected};
+use super::leg::{Control, IceRestart, LegId, Output, Path, Place, Protected};
 use super::packet::{Layer, Packet};
 use super::slot::Slot;
 use super::speakers::Speakers;
@@ -119,6 +119,14 @@ impl Hearing {
             Some(at) => self.control(now, at, Control::Prefer(track, size)),
             None => self.tally.stray_commands += 1,
         }
+    }
+
+    /// A leg's client begins anew on another network; false when the leg is not there.
+    pub(super) fn restart(&mut self, now: Instant, leg: LegId, restart: IceRestart) -> bool {
+        let Some(at) = self.position(leg) else { return false };
+        let there = self.legs[at].leg.handle_restart(now, restart);
+        self.mark(leg);
+        there
     }
 
     pub(super) fn handle_datagram(&mut self, now: Instant, leg: LegId, path: Path, datagram: &[u8]) {
@@ -264,6 +272,7 @@ impl Hearing {
             Output::Wanted(track) => self.refresh(now, track),
             Output::Active(track, layers) => self.report(Event::Active(track, layers)),
             Output::Connected => self.handle_connected(at),
+            Output::Lost(why) => self.handle_lost(at, why),
             Output::Quality(quality) => {
                 if let Place::Seat(seat) = self.legs[at].place {
                     self.report(Event::Quality(seat, quality));
@@ -286,6 +295,14 @@ impl Hearing {
         self.legs[at].connected = true;
         if let Place::Seat(seat) = self.legs[at].place {
             self.report(Event::Connected(seat));
+        }
+    }
+
+    /// The leg stays, with its tracks and what it is granted, and waits for its client.
+    fn handle_lost(&mut self, at: usize, why: String) {
+        let was = std::mem::take(&mut self.legs[at].connected);
+        if let (Place::Seat(seat), true) = (&self.legs[at].place, was) {
+            self.report(Event::Disconnected(*seat, why));
         }
     }
 

@@ -43,6 +43,9 @@ pub trait Leg: Send {
     /// When `handle_timeout` wants to be called next.
     fn poll_timeout(&self) -> Option<Instant>;
 
+    /// The client begins anew on another network, with new credentials (RFC 8445, section 2.4). Legs without datagrams never hear it.
+    fn handle_restart(&mut self, _now: Instant, _restart: IceRestart) {}
+
     /// The next thing the leg has for the router; drained after every `handle_datagram` and `handle_timeout`, and after a
     /// run of the others (a batch of packets is handed over before the leg is drained, so that it may send them in one piece).
     fn poll_output(&mut self) -> Option<Output>;
@@ -110,6 +113,19 @@ pub struct Protected {
     pub speaker: Option<SeatId>,
 }
 
+/// New ICE credentials of both ends; everything else of the session stays.
+#[derive(Clone, PartialEq, Eq)]
+pub struct IceRestart {
+    /// Our user fragment.
+    pub ufrag: String,
+    /// Our password.
+    pub pwd: String,
+    /// The client's user fragment.
+    pub remote_ufrag: String,
+    /// The client's password.
+    pub remote_pwd: String,
+}
+
 /// What a leg has for the router.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Output {
@@ -136,8 +152,10 @@ pub enum Output {
     Wanted(TrackId),
     /// The layers of a track that its publisher is to send from now on, and no others.
     Active(TrackId, LayerSet),
-    /// The endpoint is connected (media can flow).
+    /// The endpoint is connected (media can flow), or is heard again.
     Connected,
+    /// The endpoint is not heard any more; the session waits for it. The text goes to the log.
+    Lost(String),
     /// Its figures, about once a second.
     Quality(SeatQuality),
     /// It is over; the router drops the leg. The text goes to the log.

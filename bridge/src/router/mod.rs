@@ -15,6 +15,7 @@ mod fake;
 mod forward;
 mod hearing;
 mod keyframe;
+mod lobby;
 mod routes;
 mod slot;
 mod speakers;
@@ -25,7 +26,7 @@ mod tally;
 mod tests;
 
 pub use drain::DRAIN;
-pub use leg::{Control, Delivery, Leg, LegId, Output, Path, Place, Protected, Transport};
+pub use leg::{Control, Delivery, IceRestart, Leg, LegId, Output, Path, Place, Protected, Transport};
 pub use packet::{Frame, Layer, LayerSet, Packet, Temporal};
 pub use track::TrackInfo;
 pub use worker::{Attach, Command, Event, Full, Report, TrackReport, Worker, WorkerHandle};

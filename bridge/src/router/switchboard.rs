@@ -10,7 +10,8 @@ use tracing::info;
 
 use super::demux::{Demux, Route};
 use super::hearing::{Effect, Hearing};
-use super::leg::Path;
+use super::leg::{IceRestart, LegId, Path};
+use super::lobby::Lobby;
 use super::tally::Tally;
 use super::worker::{Attach, Command, Event, Report};
 
@@ -18,6 +19,7 @@ use super::worker::{Attach, Command, Event, Report};
 pub(super) struct Switchboard {
     rooms: HashMap<HearingId, Room>,
     demux: Demux,
+    lobby: Lobby,
     /// Of hearings that are closed, and of what belongs to none.
     tally: Tally,
 }
@@ -30,12 +32,21 @@ struct Room {
 }
 
 impl Switchboard {
+    /// With a lobby that others can ask.
+    pub(super) fn new(lobby: Lobby) -> Self {
+        Self { lobby, ..Self::default() }
+    }
+
     pub(super) fn handle_command(&mut self, now: Instant, command: Command) {
         match command {
             Command::Open { hearing, zone, events } => self.open(hearing, zone, events),
             Command::Close { hearing } => self.close(hearing),
             Command::Attach(attach) => self.attach(now, attach),
             Command::Report { reply } => drop(reply.send(self.report())),
+            Command::Restart { hearing, leg, restart, reply } => {
+                // Whoever no longer waits for the answer asks again.
+                let _ = reply.send(self.restart(now, hearing, leg, restart));
+            }
             Command::Plan { hearing, plan } => self.with(hearing, |room| room.set_plan(now, plan)),
             Command::Detach { hearing, leg } => self.with(hearing, |room| room.detach(now, leg)),
             Command::Announce { hearing, leg, info } => self.with(hearing, |room| room.announce(now, leg, info)),
@@ -55,12 +66,23 @@ impl Switchboard {
         }
     }
 
-    pub(super) fn handle_datagram(&mut self, now: Instant, path: Path, datagram: &[u8]) {
+    /// True when it was for somebody.
+    pub(super) fn handle_datagram(&mut self, now: Instant, path: Path, datagram: &[u8]) -> bool {
         match self.demux.route(now, path, datagram) {
-            Route::To((hearing, leg)) => self.with(hearing, |room| room.handle_datagram(now, leg, path, datagram)),
+            Route::To((hearing, leg)) => {
+                self.with(hearing, |room| room.handle_datagram(now, leg, path, datagram));
+                return true;
+            }
+            Route::Perhaps(owners) => {
+                for (hearing, leg) in owners {
+                    self.with(hearing, |room| room.handle_datagram(now, leg, path, datagram));
+                }
+                return true;
+            }
             Route::Stranger => self.tally.strangers += 1,
             Route::Shunned => self.tally.shunned += 1,
         }
+        false
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {
@@ -85,7 +107,9 @@ impl Switchboard {
                     match effect {
                         Effect::Transmit { path, datagrams, segment } => transmit(path, &datagrams, segment),
                         Effect::Bind(leg, path) => self.demux.bind(path, (*id, leg)),
-                        Effect::Gone(leg) => self.demux.forget((*id, leg)),
+                        Effect::Gone(leg) => {
+                            self.demux.forget((*id, leg)).iter().for_each(|ufrag| self.lobby.forget(ufrag))
+                        }
                     }
                 }
             }
@@ -124,15 +148,39 @@ impl Switchboard {
         if let Some(room) = self.rooms.remove(&id) {
             self.tally += room.hearing.tally;
         }
-        self.demux.forget_hearing(id);
+        self.demux.forget_hearing(id).iter().for_each(|ufrag| self.lobby.forget(ufrag));
     }
 
     fn attach(&mut self, now: Instant, attach: Attach) {
         let (hearing, leg, ufrag) = (attach.hearing, attach.id, attach.ufrag.clone());
         // First the hearing, so that the way to a leg that is replaced is forgotten before there is one to the new.
         self.with(hearing, |room| room.attach(now, attach));
-        if let (Some(ufrag), true) = (ufrag, self.rooms.contains_key(&hearing)) {
-            self.demux.expect(ufrag, (hearing, leg));
+        match ufrag {
+            Some(ufrag) if self.rooms.contains_key(&hearing) => self.expect(ufrag, (hearing, leg)),
+            Some(ufrag) => self.lobby.forget(&ufrag),
+            None => {}
+        }
+    }
+
+    /// False when the leg is gone already: its client has to make a new one.
+    fn restart(&mut self, now: Instant, id: HearingId, leg: LegId, restart: IceRestart) -> bool {
+        let ufrag = restart.ufrag.clone();
+        let there = self.rooms.get_mut(&id).is_some_and(|room| {
+            room.touched = true;
+            room.hearing.restart(now, leg, restart)
+        });
+        if there {
+            self.expect(ufrag, (id, leg));
+        } else {
+            self.lobby.forget(&ufrag);
+        }
+        there
+    }
+
+    fn expect(&mut self, ufrag: String, owner: (HearingId, LegId)) {
+        self.lobby.expect(&ufrag);
+        if let Some(forgotten) = self.demux.expect(ufrag, owner) {
+            self.lobby.forget(&forgotten);
         }
     }
 

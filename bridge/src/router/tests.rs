@@ -6,7 +6,7 @@ use hearing_signaling::hearing::{MediaPlan, RecordOrder, SeatQuality};
 use hearing_signaling::http::Size;
 
 use super::fake::{Court, info, packet, path, plan, stun, track, zone};
-use super::leg::{Control, LegId, Output, Place, Protected};
+use super::leg::{Control, LegId, Output, Path, Place, Protected};
 use super::packet::{Frame, Layer, LayerSet, Packet};
 use super::worker::{Command, Event};
 
@@ -330,11 +330,12 @@ fn datagrams_go_to_the_leg_that_bound_their_source_and_all_others_are_counted() 
     let clerk = court.attach(2, seat(CLERK));
     court.say(judge, [Output::Bind(path(1))]);
     court.datagram(path(1), b"\x80rtp");
-    court.datagram(path(5), b"\x80rtp");
-    court.datagram(path(5), b"");
-    court.datagram(path(5), &stun("nobody:peer"));
-    court.datagram(path(5), &stun("u2:peer"));
-    court.datagram(path(5), b"\x80not bound by a request alone");
+    let elsewhere = Path { remote: "198.51.100.7:5".parse().unwrap(), ..path(5) };
+    court.datagram(elsewhere, b"\x80rtp");
+    court.datagram(elsewhere, b"");
+    court.datagram(elsewhere, &stun("nobody:peer"));
+    court.datagram(elsewhere, &stun("u2:peer"));
+    court.datagram(elsewhere, b"\x80not bound by a request alone");
 
     assert_eq!(court.notes(judge, |notes| notes.datagrams.last().cloned()), Some(b"\x80rtp".to_vec()));
     assert_eq!(court.notes(clerk, |notes| notes.datagrams.clone()), [stun("u2:peer")]);

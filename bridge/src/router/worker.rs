@@ -10,7 +10,7 @@ use hearing_signaling::hearing::{MediaPlan, SeatQuality};
 use hearing_signaling::http::Size;
 use tokio::sync::{mpsc, oneshot};
 
-use super::leg::{Leg, LegId, Place};
+use super::leg::{IceRestart, Leg, LegId, Place};
 use super::packet::{Frame, Layer, LayerSet};
 use super::track::TrackInfo;
 
@@ -108,6 +108,17 @@ pub enum Command {
         track: TrackId,
         /// How large.
         size: Size,
+    },
+    /// A leg's client begins anew on another network.
+    Restart {
+        /// The hearing.
+        hearing: HearingId,
+        /// The leg.
+        leg: LegId,
+        /// The new credentials.
+        restart: IceRestart,
+        /// True when the leg was there; else its client has to make a new one.
+        reply: oneshot::Sender<bool>,
     },
     /// Counters, for metrics and the board.
     Report {

@@ -274,3 +274,11 @@ pub enum Relief {
     /// Some pictures are not sent.
     Pictures,
 }
+
+impl SeatQuality {
+    /// True when nothing is heard of the seat: both ways are then said to lose everything.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.loss_up >= 1.0 && self.loss_down >= 1.0
+    }
+}

@@ -6,13 +6,13 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::extract::{Bearer, Body, Named};
-use super::{App, MediaRequest, Offer, Problem, Shared};
+use super::{App, MediaRefusal, MediaRequest, Offer, Problem, Shared};
 use crate::access::{Grant, SessionId};
 use crate::registry::{HearingHandle, Refusal};
 
@@ -37,6 +37,30 @@ pub(super) async fn offer(
     Ok((StatusCode::CREATED, Json(Answer { sdp })))
 }
 
+/// The offer of a client that restarts ICE.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Restart {
+    /// The SDP: the m-lines of the first offer, with new ICE credentials.
+    sdp: String,
+}
+
+#[utoipa::path(patch, path = "/api/hearings/{id}/media", params(("id" = String, Path)), request_body = Restart,
+    security(("session" = [])), responses((status = 200, body = Answer), (status = 401, description = "unknown_session", body = Problem),
+    (status = 400, description = "bad_sdp, malformed", body = Problem),
+    (status = 409, description = "cannot_restart, not_admitted", body = Problem)))]
+pub(super) async fn restart(
+    State(shared): State<Arc<Shared>>,
+    named: Named,
+    bearer: Bearer,
+    Body(restart): Body<Restart>,
+) -> Result<Json<Answer>, Problem> {
+    let grant = authorize(&named.handle, &bearer.0).await?;
+    let (reply, answer) = oneshot::channel();
+    let sdp = request(&shared.app, MediaRequest::Restart(grant, restart.sdp, reply), answer).await?;
+    Ok(Json(Answer { sdp }))
+}
+
 #[utoipa::path(delete, path = "/api/hearings/{id}/media", params(("id" = String, Path)), security(("session" = [])),
     responses((status = 204), (status = 401, description = "unknown_session", body = Problem)))]
 pub(super) async fn end(
@@ -57,7 +81,14 @@ pub(super) async fn authorize(handle: &HearingHandle, text: &str) -> Result<Gran
 /// Hands an offer to media and waits for the answer.
 pub(super) async fn ask(app: &App, grant: Grant, offer: Offer) -> Result<String, Problem> {
     let (reply, answer) = oneshot::channel();
-    let request = MediaRequest::Offer(grant, offer, reply);
+    request(app, MediaRequest::Offer(grant, offer, reply), answer).await
+}
+
+async fn request(
+    app: &App,
+    request: MediaRequest,
+    answer: oneshot::Receiver<Result<String, MediaRefusal>>,
+) -> Result<String, Problem> {
     app.media.try_send(request).map_err(|_| Problem::media_unavailable())?;
     match tokio::time::timeout(ANSWER_LIMIT, answer).await {
         Ok(Ok(answer)) => Ok(answer?),

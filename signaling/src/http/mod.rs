@@ -4,6 +4,7 @@ mod admin;
 mod attempts;
 mod demand;
 mod extract;
+mod ice;
 mod join;
 mod media;
 mod openapi;
@@ -13,20 +14,23 @@ mod sdp;
 mod whip;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::routing::{any, delete, get, post};
 use hearing_config::{Kind, NodeId, SeatId, Zone};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::timeout::TimeoutLayer;
 use utoipa::ToSchema;
 
 pub(crate) use self::attempts::Attempts;
 pub use self::demand::{Demands, Layers};
 pub(crate) use self::extract::Named;
+pub use self::ice::Turn;
 pub use self::openapi::document;
 pub use self::problem::Problem;
 use crate::access::{Grant, SessionId};
@@ -46,6 +50,8 @@ pub struct App {
     pub zone: Zone,
     /// What media asks of the pages.
     pub demands: Demands,
+    /// The relay that pages of this node may use.
+    pub turn: Option<Arc<Turn>>,
     /// The trunks, for the operator.
     pub trunks: watch::Receiver<Vec<TrunkView>>,
 }
@@ -74,8 +80,9 @@ pub fn public(app: App) -> Router {
         .route("/api/hearings/{id}/ws", any(ws::upgrade))
         .route(
             "/api/hearings/{id}/media",
-            post(media::offer).delete(media::end).layer(DefaultBodyLimit::max(OFFER_LIMIT)),
+            post(media::offer).patch(media::restart).delete(media::end).layer(DefaultBodyLimit::max(OFFER_LIMIT)),
         )
+        .route("/api/hearings/{id}/ice", get(ice::servers))
         .route("/api/hearings/{id}/whip", post(whip::publish))
         .route("/api/hearings/{id}/whep", post(whip::watch))
         .route("/api/hearings/{id}/whip/{session}", delete(whip::end))
@@ -103,7 +110,9 @@ pub(crate) struct Shared {
 }
 
 fn secure(router: Router) -> Router {
-    SECURITY_HEADERS.into_iter().fold(router.layer(DefaultBodyLimit::max(BODY_LIMIT)), |router, (name, value)| {
+    let slow = TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_LIMIT);
+    let limited = router.layer(DefaultBodyLimit::max(BODY_LIMIT)).layer(slow);
+    SECURITY_HEADERS.into_iter().fold(limited, |router, (name, value)| {
         let layer = SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
         router.layer(layer)
     })
@@ -114,6 +123,8 @@ fn secure(router: Router) -> Router {
 pub enum MediaRequest {
     /// A browser or WHIP/WHEP client offers; the answer is SDP. A second offer of the same session replaces the first.
     Offer(Grant, Offer, oneshot::Sender<Result<String, MediaRefusal>>),
+    /// The client of a session restarts ICE; the answer is SDP.
+    Restart(Grant, String, oneshot::Sender<Result<String, MediaRefusal>>),
     /// The page tells which size it shows a slot in.
     Prefer(Grant, SeatId, Kind, Size),
     /// The client ends its media session.
@@ -184,10 +195,15 @@ pub enum MediaRefusal {
     /// The seat isn't admitted.
     #[error("the seat has not been admitted yet")]
     NotAdmitted,
+    /// There is nothing to restart, or it is not the same client's.
+    #[error("the session's connection cannot be restarted; offer a new one")]
+    CannotRestart,
 }
 
 /// The largest body of a request, in bytes.
 pub(crate) const BODY_LIMIT: usize = 64 * 1024;
+/// How long a request may take to come and be answered: longer than any answer, so that it ends those who send slowly.
+const REQUEST_LIMIT: Duration = Duration::from_secs(20);
 /// An offer of a browser with 16 seats has about 72,000 bytes.
 const OFFER_LIMIT: usize = 256 * 1024;
 

@@ -4,7 +4,7 @@ use axum::Json;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{Problem, join, media, whip};
+use super::{Problem, ice, join, media, whip};
 use crate::hearing::{Action, Entry, HearingView, LiveSeat};
 use crate::ws::{ClientMessage, ServerMessage};
 
@@ -22,7 +22,7 @@ pub(super) async fn serve() -> Json<utoipa::openapi::OpenApi> {
 #[derive(OpenApi)]
 #[openapi(
     info(title = "hearing", description = "Joins a hearing, follows it, sends and receives its media. Errors have one shape everywhere."),
-    paths(join::join, crate::ws::upgrade, media::offer, media::end, whip::publish, whip::watch, whip::end),
+    paths(join::join, crate::ws::upgrade, media::offer, media::restart, media::end, ice::servers, whip::publish, whip::watch, whip::end),
     components(schemas(Problem, HearingView, Entry, LiveSeat, Action, ClientMessage, ServerMessage)),
     modifiers(&Bearers)
 )]

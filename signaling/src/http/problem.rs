@@ -113,6 +113,9 @@ impl From<MediaRefusal> for Problem {
             MediaRefusal::Full => {
                 (StatusCode::SERVICE_UNAVAILABLE, "media_full", "本节点的音视频会话已达上限".to_owned())
             }
+            MediaRefusal::CannotRestart => {
+                (StatusCode::CONFLICT, "cannot_restart", "音视频连接无法原地恢复，请重新连接".to_owned())
+            }
             MediaRefusal::NotAdmitted => (StatusCode::CONFLICT, "not_admitted", "该席位尚未获准入庭".to_owned()),
         };
         Self::new(status, code, refusal.to_string(), zh)

@@ -41,6 +41,7 @@ impl Court {
         let (_, trunks) = watch::channel(Vec::new());
         let app = App {
             demands: Default::default(),
+            turn: None,
             registry: registry.clone(),
             media: asked,
             node: "home".parse().unwrap(),

@@ -15,7 +15,7 @@ pub(super) struct Live {
     quality: BTreeMap<SeatId, SeatQuality>,
     /// Something changed since the last push.
     stale: bool,
-    /// The speaker changed since the last push.
+    /// The speaker changed since the last push, or a connection fell silent.
     urgent: bool,
     pushed: Option<Instant>,
 }
@@ -28,7 +28,11 @@ impl Live {
                 self.urgent |= self.speaking != *seats;
                 self.speaking.clone_from(seats);
             }
-            MediaReport::Quality { seat, quality } => _ = self.quality.insert(*seat, *quality),
+            MediaReport::Quality { seat, quality } => {
+                let before = self.quality.insert(*seat, *quality);
+                // Its page looks for another way as soon as it knows.
+                self.urgent |= quality.is_silent() && !before.is_some_and(|before| before.is_silent());
+            }
             MediaReport::Disconnected { seat } => _ = self.quality.remove(seat),
             MediaReport::Connected { .. }
             | MediaReport::TrackUp { .. }

@@ -5,6 +5,7 @@
 
 mod bandwidth;
 mod batch;
+mod budget;
 mod certificate;
 mod clock;
 mod dtls;
@@ -13,6 +14,7 @@ mod hello;
 mod ice;
 mod ingest;
 mod limit;
+mod pulse;
 mod quality;
 mod rtcp;
 mod rtp;
@@ -23,4 +25,4 @@ mod srtp;
 mod tests;
 
 pub use certificate::Certificate;
-pub use session::{Answer, Session, Settings};
+pub use session::{Answer, Restartable, Session, Settings};

@@ -8,6 +8,7 @@ use hearing_signaling::hearing::SeatQuality;
 #[derive(Debug)]
 pub(super) struct Quality {
     since: Instant,
+    due: Instant,
     bytes: (u64, u64),
     totals: (i64, i64),
     fractions: (u32, u32),
@@ -15,13 +16,18 @@ pub(super) struct Quality {
 }
 
 impl Quality {
-    pub(super) const fn new(now: Instant) -> Self {
-        Self { since: now, bytes: (0, 0), totals: (0, 0), fractions: (0, 0), rtt: None }
+    pub(super) fn new(now: Instant) -> Self {
+        Self { since: now, due: now + SECOND, bytes: (0, 0), totals: (0, 0), fractions: (0, 0), rtt: None }
     }
 
     /// When the next figures are due.
-    pub(super) fn due(&self) -> Instant {
-        self.since + SECOND
+    pub(super) const fn due(&self) -> Instant {
+        self.due
+    }
+
+    /// The figures are wanted now: something has happened that can't wait for the second to end.
+    pub(super) const fn hurry(&mut self, now: Instant) {
+        self.due = now;
     }
 
     pub(super) fn is_due(&self, now: Instant) -> bool {
@@ -54,6 +60,7 @@ impl Quality {
             ..SeatQuality::default()
         };
         (self.since, self.bytes, self.totals, self.fractions) = (now, bytes, totals, (0, 0));
+        self.due = now + SECOND;
         quality
     }
 }

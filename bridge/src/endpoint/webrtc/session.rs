@@ -11,6 +11,7 @@ use hearing_signaling::http::{MediaRefusal, Offer};
 use rand::Rng;
 
 use super::batch::Batch;
+use super::budget::Budget;
 use super::certificate::Certificate;
 use super::clock::{Clock, compact, compact_span, ntp};
 use super::dtls::{self, Dtls};
@@ -18,18 +19,21 @@ use super::egress::Egress;
 use super::ice::{Credentials, Ice};
 use super::ingest::Ingest;
 use super::limit::Limit;
+use super::pulse::{Pulse, State};
 use super::quality::Quality;
 use super::rtcp::{self, Reception, Report};
 use super::rtp::Header;
 use super::sdp::{self, Accepted, Local, Remote, Section};
 use super::srtp::{Refused, Srtp};
-use crate::router::{Control, Delivery, Frame, LayerSet, Leg, Output, Packet, Path, TrackInfo};
+use crate::router::{Control, Delivery, Frame, IceRestart, LayerSet, Leg, Output, Packet, Path, TrackInfo};
 
 /// What all sessions of a node share.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Where clients reach the worker: the host candidates of every answer, the best first.
     pub addresses: Vec<SocketAddr>,
+    /// Where clients reach it over TCP; empty when they don't.
+    pub tcp: Vec<SocketAddr>,
     /// By which clients know this process.
     pub certificate: Certificate,
 }
@@ -43,6 +47,43 @@ pub struct Answer {
     pub ufrag: String,
 }
 
+/// What is kept of an answered offer, so that the client may restart ICE without a new session.
+#[derive(Debug, Clone)]
+pub struct Restartable {
+    fingerprint: String,
+    sections: Vec<Section>,
+}
+
+impl Restartable {
+    /// Answers an offer by which the client of a session restarts ICE (RFC 8839 section 4.4.1.1.1): new credentials of both ends,
+    /// everything else as it was answered before.
+    ///
+    /// # Errors
+    ///
+    /// When the SDP cannot be read, or is not the same client's offer of the same m-lines.
+    pub fn restart(&self, settings: &Settings, sdp: &str) -> Result<(Answer, IceRestart), MediaRefusal> {
+        let remote = Remote::read(sdp).map_err(|error| MediaRefusal::BadSdp(error.to_string()))?;
+        if remote.fingerprint != self.fingerprint || !remote.has_lines(&self.sections) {
+            return Err(MediaRefusal::CannotRestart);
+        }
+        let credentials = Credentials::random();
+        let answer = write(settings, &credentials, &self.sections);
+        let Credentials { ufrag, pwd } = credentials;
+        Ok((answer, IceRestart { ufrag, pwd, remote_ufrag: remote.ufrag, remote_pwd: remote.pwd }))
+    }
+}
+
+fn write(settings: &Settings, credentials: &Credentials, sections: &[Section]) -> Answer {
+    let local = Local {
+        ufrag: &credentials.ufrag,
+        pwd: &credentials.pwd,
+        fingerprint: settings.certificate.fingerprint(),
+        addresses: &settings.addresses,
+        tcp: &settings.tcp,
+    };
+    Answer { sdp: sdp::write(&local, sections), ufrag: credentials.ufrag.clone() }
+}
+
 /// One client's media connection.
 pub struct Session {
     clock: Clock,
@@ -53,6 +94,10 @@ pub struct Session {
     egress: Egress,
     batch: Batch,
     limit: Limit,
+    pulse: Pulse,
+    /// Datagrams with reports, and packets to send again.
+    reports: Budget,
+    repairs: Budget,
     quality: Quality,
     outputs: VecDeque<Output>,
     time: Instant,
@@ -73,17 +118,11 @@ impl Session {
         origin: Zone,
         now: Instant,
         wall: Timestamp,
-    ) -> Result<(Self, Answer), MediaRefusal> {
+    ) -> Result<(Self, Answer, Restartable), MediaRefusal> {
         let remote = Remote::read(&offer.sdp).map_err(|error| MediaRefusal::BadSdp(error.to_string()))?;
         let sections = sdp::negotiate(&remote, offer)?;
         let credentials = Credentials::random();
-        let local = Local {
-            ufrag: &credentials.ufrag,
-            pwd: &credentials.pwd,
-            fingerprint: settings.certificate.fingerprint(),
-            addresses: &settings.addresses,
-        };
-        let answer = Answer { sdp: sdp::write(&local, &sections), ufrag: credentials.ufrag.clone() };
+        let answer = write(settings, &credentials, &sections);
         let accepted: Vec<&Accepted> = sections
             .iter()
             .filter_map(|section| match section {
@@ -95,28 +134,40 @@ impl Session {
         let provider = settings.certificate.provider().clone();
         let session = Self {
             clock,
-            ice: Ice::new(credentials, &remote.ufrag, provider, now),
-            dtls: Dtls::new(settings.certificate.clone(), remote.fingerprint),
+            ice: Ice::new(credentials, Credentials { ufrag: remote.ufrag, pwd: remote.pwd }, provider),
+            dtls: Dtls::new(settings.certificate.clone(), remote.fingerprint.clone()),
             srtp: None,
             ingest: Ingest::new(clock, seat, origin, rand::rng().random_range(1..u32::MAX), &accepted),
             egress: Egress::new(clock, &accepted),
             batch: Batch::default(),
             limit: Limit::default(),
+            pulse: Pulse::new(now),
+            reports: Budget::new(now, REPORTS, REPORTS * 2),
+            repairs: Budget::new(now, REPAIRS, REPAIRS),
             quality: Quality::new(now),
             outputs: VecDeque::new(),
             time: now,
             rtt: Duration::from_millis(100),
             over: false,
         };
-        Ok((session, answer))
+        let restartable = Restartable { fingerprint: remote.fingerprint, sections };
+        Ok((session, answer, restartable))
     }
 
     fn handle_stun(&mut self, now: Instant, path: Path, datagram: &[u8]) -> Result<(), &'static str> {
-        let reply = self.ice.handle(now, path, datagram)?;
-        if reply.new {
-            self.outputs.push_back(Output::Bind(path));
+        let before = self.ice.selected();
+        let reply = self.ice.handle(path, datagram)?;
+        self.beat(now);
+        if let Some(reply) = reply {
+            if reply.new {
+                self.outputs.push_back(Output::Bind(path));
+            }
+            self.outputs.push_back(Output::Transmit { path, datagrams: reply.response, segment: None });
         }
-        self.outputs.push_back(Output::Transmit { path, datagrams: reply.response, segment: None });
+        if before.is_some() && before != self.ice.selected() {
+            // What was sent the old way was probably lost.
+            self.egress.resume();
+        }
         self.flush_dtls();
         Ok(())
     }
@@ -155,7 +206,7 @@ impl Session {
     }
 
     fn handle_srtp(&mut self, now: Instant, path: Path, datagram: &[u8]) -> Result<(), &'static str> {
-        if !self.ice.knows(path) {
+        if !self.ice.knows(path) && !self.srtp.as_ref().is_some_and(|srtp| srtp.knows(datagram)) {
             return Err("path_unknown");
         }
         let srtp = self.srtp.as_mut().ok_or("srtp_early")?;
@@ -165,10 +216,15 @@ impl Session {
         };
         if matches!(datagram.get(1), Some(192..=223)) {
             let plain = srtp.open_rtcp(datagram).map_err(refused)?;
+            self.hear(now, path);
+            if !self.reports.spend(now, 1) {
+                return Err("rtcp_flood");
+            }
             return self.handle_rtcp(now, &plain.freeze());
         }
         let header = Header::read(datagram).ok_or("rtp_malformed")?;
         let plain = srtp.open(datagram, &header).map_err(refused)?;
+        self.hear(now, path);
         self.ingest.handle(now, &header, &plain.freeze(), &mut self.outputs)
     }
 
@@ -179,7 +235,9 @@ impl Session {
             Report::Goodbye { ssrc } => self.ingest.goodbye(ssrc),
             Report::KeyFrame { media } => self.egress.want_key(media),
             Report::Nack { media, pairs } => {
-                if let Some(srtp) = &mut self.srtp {
+                if !self.repairs.spend(now, rtcp::missing(pairs).count()) {
+                    metrics::counter!("hearing_webrtc_repair_refused_total").increment(1);
+                } else if let Some(srtp) = &mut self.srtp {
                     self.egress.repair(now, self.rtt, (media, pairs), (srtp, &mut self.batch));
                 }
             }
@@ -198,8 +256,39 @@ impl Session {
         if whole && well { Ok(()) } else { Err("rtcp_malformed") }
     }
 
+    /// The client was heard on `path`: it is the one, even where it has checked nothing, but nothing is sent there before it answers.
+    fn hear(&mut self, now: Instant, path: Path) {
+        self.beat(now);
+        if let Some(check) = self.ice.probe(now, path) {
+            self.outputs.push_back(Output::Bind(path));
+            self.outputs.push_back(Output::Transmit { path, datagrams: check, segment: None });
+        }
+    }
+
+    /// The client was heard.
+    fn beat(&mut self, now: Instant) {
+        if self.pulse.beat(now) == State::Lost && self.srtp.is_some() {
+            self.egress.resume();
+            self.outputs.push_back(Output::Connected);
+        }
+    }
+
+    fn look_for_silence(&mut self, now: Instant) {
+        match self.pulse.handle_timeout(now) {
+            Some(State::Quiet) => self.quality.hurry(now),
+            Some(State::Lost) if self.srtp.is_some() => {
+                let silence = self.pulse.silence(now).as_millis();
+                self.outputs.push_back(Output::Lost(format!("the client is silent for {silence} ms")));
+            }
+            Some(State::Lost | State::Heard) | None => {}
+        }
+    }
+
     fn send_rtcp(&mut self, packets: &[Box<dyn rtc_rtcp::Packet>]) {
         let (Some(path), Some(srtp)) = (self.ice.selected(), &mut self.srtp) else { return };
+        if self.pulse.state() == State::Lost {
+            return;
+        }
         if let Some(sealed) = rtcp::write(packets).and_then(|plain| srtp.seal_rtcp(&plain)) {
             self.outputs.push_back(Output::Transmit { path, datagrams: sealed.freeze(), segment: None });
         }
@@ -210,7 +299,7 @@ impl Session {
             return;
         }
         let (up, down) = (self.ingest.bytes, self.egress.bytes);
-        let silent = self.ice.silence(now) >= SILENT;
+        let silent = self.pulse.state() != State::Heard;
         let quality = self.quality.take(now, (up, down), self.ingest.totals(), silent);
         if self.srtp.is_some() {
             let (line_kbps, relief) = self.egress.thrift(now);
@@ -228,7 +317,8 @@ impl Session {
 
     fn settle(&mut self, now: Instant) {
         self.time = now;
-        if self.ice.selected().is_none() {
+        // To a client that is not heard nothing is sent: nobody consents to it.
+        if self.ice.selected().is_none() || self.pulse.state() == State::Lost {
             self.batch.clear();
         }
     }
@@ -297,12 +387,13 @@ impl Leg for Session {
         if self.over {
             return;
         }
-        if self.ice.deadline() <= now {
+        if self.pulse.silence(now) >= EXPIRY {
             self.dtls.close(now);
             self.flush_dtls();
-            self.close("the client was silent for 15 s".to_owned());
+            self.close(format!("the client was silent for {} s", EXPIRY.as_secs()));
             return;
         }
+        self.look_for_silence(now);
         let event = self.dtls.handle_timeout(now);
         if let Err(reason) = self.take_dtls(event) {
             metrics::counter!("hearing_webrtc_dropped_total", "reason" => reason).increment(1);
@@ -323,9 +414,17 @@ impl Leg for Session {
         if self.over {
             return None;
         }
-        let own = [self.batch.waiting(), self.dtls.poll_timeout(), Some(self.ice.deadline()), Some(self.quality.due())];
+        let end = self.time + EXPIRY.saturating_sub(self.pulse.silence(self.time));
+        let alive = [Some(end), self.pulse.poll_timeout(), Some(self.quality.due())];
+        let own = [self.batch.waiting(), self.dtls.poll_timeout()].into_iter().chain(alive);
         let media = [self.ingest.poll_timeout(self.time), self.egress.poll_timeout(self.time)];
-        own.into_iter().chain(media).flatten().min()
+        own.chain(media).flatten().min()
+    }
+
+    fn handle_restart(&mut self, now: Instant, restart: IceRestart) {
+        let remote = Credentials { ufrag: restart.remote_ufrag, pwd: restart.remote_pwd };
+        self.ice.restart(Credentials { ufrag: restart.ufrag, pwd: restart.pwd }, remote);
+        self.settle(now);
     }
 
     fn poll_output(&mut self) -> Option<Output> {
@@ -350,8 +449,13 @@ fn round_trip(wall: Timestamp, reception: Reception) -> Option<Duration> {
     (rtt < LONGEST_TRIP).then_some(rtt)
 }
 
-/// Without a check for so long, quality says that everything is lost.
-const SILENT: Duration = Duration::from_secs(5);
+/// A client that is silent for so long has to make a new session; before, it may come back into this one.
+const EXPIRY: Duration = Duration::from_secs(40);
+/// Datagrams with reports in a second: browsers send about 30, on a bad line 100.
+const REPORTS: u32 = 400;
+/// Packets that a client may ask for again in a second: a fifth of sixteen seats' pictures and sounds, twice over.
+const REPAIRS: u32 = 2_000;
 const LONGEST_TRIP: Duration = Duration::from_secs(10);
 /// Drops that honest clients cause: what crosses a change of path, and what comes twice or late.
-const HARMLESS: [&str; 6] = ["path_unknown", "srtp_early", "dtls_early", "rtp_duplicate", "rtp_late", "rtp_oversize"];
+const HARMLESS: [&str; 7] =
+    ["rtcp_flood", "path_unknown", "srtp_early", "dtls_early", "rtp_duplicate", "rtp_late", "rtp_oversize"];

@@ -102,6 +102,13 @@ impl Srtp {
         self.inbound.decrypt_rtp_with_header(packet, &outline).map_err(|_| Refused::Forged)
     }
 
+    /// True for a packet of a source that has proved itself; whether this one is genuine is not known yet.
+    pub(super) fn knows(&self, packet: &[u8]) -> bool {
+        let at = if matches!(packet.get(1), Some(192..=223)) { 4 } else { 8 };
+        let ssrc = packet.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes);
+        ssrc.is_some_and(|ssrc| self.known.contains(&ssrc))
+    }
+
     /// Opens an RTCP packet.
     pub(super) fn open_rtcp(&mut self, packet: &[u8]) -> Result<BytesMut, Refused> {
         let ssrc = packet.get(4..8).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes);

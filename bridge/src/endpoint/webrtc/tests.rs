@@ -25,6 +25,9 @@ struct Peer {
     start: Instant,
     now: Instant,
     session: Session,
+    settings: Settings,
+    offer: String,
+    restartable: Restartable,
     client: Client,
     username: String,
     pwd: String,
@@ -43,9 +46,9 @@ impl Peer {
     fn with_fingerprint(client: Client, fingerprint: &str) -> Self {
         let line = |mid: &str, direction: &str| {
             format!(
-                "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=ice-ufrag:them\r\na=ice-pwd:0123456789012345678901\r\n\
+                "m=audio 9 UDP/TLS/RTP/SAVPF 111 112\r\nc=IN IP4 0.0.0.0\r\na=ice-ufrag:them\r\na=ice-pwd:0123456789012345678901\r\n\
                  a=fingerprint:sha-256 {fingerprint}\r\na=setup:actpass\r\na=mid:{mid}\r\na={direction}\r\na=rtcp-mux\r\n\
-                 a=rtpmap:111 opus/48000/2\r\na=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid\r\n"
+                 a=rtpmap:111 opus/48000/2\r\na=rtpmap:112 rtx/48000\r\na=fmtp:112 apt=111\r\na=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid\r\n"
             )
         };
         let sdp = format!(
@@ -60,11 +63,12 @@ impl Peer {
         };
         let settings = Settings {
             addresses: vec!["192.0.2.9:7000".parse().unwrap()],
+            tcp: Vec::new(),
             certificate: Certificate::generate().unwrap(),
         };
         let now = Instant::now();
         let zone = "internet".parse().unwrap();
-        let (session, answer) = Session::answer(&settings, &offer, SeatId(1), zone, now, WALL).unwrap();
+        let (session, answer, restartable) = Session::answer(&settings, &offer, SeatId(1), zone, now, WALL).unwrap();
         let value = |key: &str| {
             let at = answer.sdp.find(key).unwrap() + key.len();
             answer.sdp[at..].split(['\r', ' ']).next().unwrap().to_owned()
@@ -72,7 +76,21 @@ impl Peer {
         assert_eq!(value("a=ice-ufrag:"), answer.ufrag);
         let (username, pwd) = (format!("{}:them", answer.ufrag), value("a=ice-pwd:"));
         let ssrcs = HashMap::from([("slot".to_owned(), value("a=ssrc:").parse().unwrap())]);
-        Self { start: now, now, session, client, username, pwd, srtp: None, seen: Vec::new(), ssrcs }
+        let offer = offer.sdp;
+        Self {
+            start: now,
+            now,
+            session,
+            settings,
+            offer,
+            restartable,
+            client,
+            username,
+            pwd,
+            srtp: None,
+            seen: Vec::new(),
+            ssrcs,
+        }
     }
 
     fn connected() -> Self {
@@ -215,13 +233,34 @@ fn media_follows_the_client_to_a_new_address_without_a_new_handshake() {
 }
 
 #[test]
-fn dtls_and_media_from_an_unchecked_path_are_not_heard() {
+fn a_source_that_never_proved_itself_is_not_heard_from_an_unchecked_path() {
     let mut peer = Peer::connected();
     peer.speak(path(66), 7);
     assert!(peer.heard().is_empty());
     peer.speak(path(1), 8);
     assert_eq!(peer.heard().len(), 1);
 }
+
+#[test]
+fn a_client_whose_port_changes_is_heard_at_once_asked_and_answered_to_only_after_it_answers() {
+    let mut peer = Peer::connected();
+    let info = TrackInfo { id: OTHER, codec: Codec::Opus, origin: "gov".parse().unwrap(), layers: LayerSet(1) };
+    peer.session.handle_track(peer.now, &info);
+    peer.speak(path(1), 7);
+    peer.heard();
+    peer.speak(path(5), 8);
+    let sent = peer.drain();
+    assert!(sent.iter().all(|(to, datagram)| *to == path(5) && datagram[0] == 0), "one check, nothing else");
+    assert_eq!((sent.len(), peer.seen.contains(&Output::Bind(path(5))), peer.heard().len()), (1, true, 1));
+    peer.session.handle_packet(peer.now, OTHER, &sound(1, 0));
+    assert_eq!(peer.drain().pop().unwrap().0, path(1), "the new path has not answered");
+    let answer = super::ice::tests::answer_to(&sent[0].1, CLIENT_PWD);
+    peer.session.handle_datagram(peer.now, path(5), &answer);
+    peer.session.handle_packet(peer.now, OTHER, &sound(2, 20));
+    assert_eq!(peer.drain().pop().unwrap().0, path(5));
+}
+
+const CLIENT_PWD: &str = "0123456789012345678901";
 
 #[test]
 fn a_client_hello_before_the_first_check_is_made_good_by_its_repeat() {
@@ -236,8 +275,76 @@ fn a_client_hello_before_the_first_check_is_made_good_by_its_repeat() {
     assert!(peer.seen.contains(&Output::Connected));
 }
 
+/// Sound every 20 ms, as a browser sends it.
+fn talk(peer: &mut Peer, from: Path, first: u16, count: u16) {
+    for n in first..first + count {
+        peer.pass(Duration::from_millis(20));
+        peer.speak(from, n);
+        peer.drain();
+    }
+}
+
 #[test]
-fn silence_shows_in_the_quality_after_5_s_and_ends_the_session_after_15_s() {
+fn one_who_talks_and_falls_silent_shows_it_at_once_is_lost_within_5_s_and_comes_back() {
+    let mut peer = Peer::connected();
+    talk(&mut peer, path(1), 1, 150);
+    let since = peer.now;
+    let said = |peer: &Peer, wanted: fn(&Output) -> bool| peer.seen.iter().any(wanted);
+    let lost: fn(&Output) -> bool = |output| matches!(output, Output::Lost(_));
+    let silent: fn(&Output) -> bool =
+        |output| matches!(output, Output::Quality(quality) if quality.loss_up == 1.0 && quality.loss_down == 1.0);
+    assert!(!said(&peer, silent));
+    peer.pass(Duration::from_millis(1_300));
+    assert!(said(&peer, silent) && !said(&peer, lost));
+    peer.pass(Duration::from_millis(3_600));
+    assert!(said(&peer, lost) && peer.now < since + Duration::from_secs(5));
+    let info = TrackInfo { id: OTHER, codec: Codec::Opus, origin: "gov".parse().unwrap(), layers: LayerSet(1) };
+    peer.session.handle_track(peer.now, &info);
+    peer.session.handle_packet(peer.now, OTHER, &sound(1, 0));
+    assert!(peer.drain().is_empty(), "nothing is sent to one who is not heard");
+    peer.pass(Duration::from_secs(25));
+    peer.seen.clear();
+    peer.check(path(2), true);
+    assert!(peer.drain().len() == 1 && peer.seen.contains(&Output::Connected));
+    peer.session.handle_packet(peer.now, OTHER, &sound(2, 960));
+    assert_eq!(peer.drain().pop().unwrap().0, path(2));
+}
+
+#[test]
+fn a_restart_of_ice_keeps_keys_tracks_and_sequence() {
+    let mut peer = Peer::connected();
+    talk(&mut peer, path(1), 1, 10);
+    let offer = peer.offer.replace("a=ice-ufrag:them", "a=ice-ufrag:anew");
+    let (answer, restart) = peer.restartable.restart(&peer.settings, &offer).unwrap();
+    assert!(answer.sdp.contains(&format!("a=ice-ufrag:{}", restart.ufrag)) && restart.remote_ufrag == "anew");
+    peer.session.handle_restart(peer.now, restart.clone());
+    peer.speak(path(1), 20);
+    assert_eq!(peer.heard().len(), 11, "the old path is heard until there is a new one");
+    (peer.username, peer.pwd) = (format!("{}:anew", restart.ufrag), restart.pwd);
+    peer.check(path(7), true);
+    peer.drain();
+    peer.speak(path(7), 21);
+    peer.drain();
+    let changed = |output: &Output| matches!(output, Output::Track(_) | Output::TrackEnd(_));
+    assert!(!peer.seen.iter().any(changed), "no track ended or began anew");
+    assert_eq!(peer.heard().len(), 1);
+    peer.speak(path(1), 22);
+    assert_eq!(peer.heard().len(), 1, "what was under way on the old path still counts");
+}
+
+#[test]
+fn only_the_same_client_with_the_same_lines_may_restart() {
+    let peer = Peer::connected();
+    let foreign = peer.offer.replacen(&peer.client.fingerprint, &Client::new(&PROFILES).fingerprint, 2);
+    let shorter = &peer.offer[..peer.offer.rfind("m=audio").unwrap()];
+    for sdp in [&foreign[..], shorter] {
+        let refused = peer.restartable.restart(&peer.settings, sdp).err().unwrap();
+        assert_eq!(refused, hearing_signaling::http::MediaRefusal::CannotRestart);
+    }
+}
+
+#[test]
+fn silence_shows_in_the_quality_after_some_seconds_and_ends_the_session_after_40_s() {
     let mut peer = Peer::connected();
     peer.pass(Duration::from_secs(4));
     let worst = |peer: &Peer| {
@@ -250,7 +357,7 @@ fn silence_shows_in_the_quality_after_5_s_and_ends_the_session_after_15_s() {
     assert_eq!(worst(&peer), 0.0);
     peer.pass(Duration::from_secs(3));
     assert_eq!(worst(&peer), 1.0);
-    peer.pass(Duration::from_millis(7_900));
+    peer.pass(Duration::from_millis(32_900));
     assert_eq!(peer.closed(), None);
     peer.pass(Duration::from_millis(200));
     assert!(peer.closed().unwrap().contains("silent"));
@@ -263,6 +370,7 @@ fn checks_keep_a_session_for_hours() {
     for _ in 0..1_000 {
         peer.pass(Duration::from_secs(10));
         peer.check(path(1), true);
+        peer.drain();
     }
     assert_eq!(peer.closed(), None);
     assert!(peer.now > peer.start + Duration::from_secs(9_000));
@@ -307,6 +415,37 @@ fn a_flood_from_a_foreign_address_is_cut_off_and_the_client_is_heard() {
     (0..10_000).for_each(|_| peer.session.handle_datagram(peer.now, path(666), &[255; 50]));
     peer.speak(path(1), 9);
     assert_eq!(peer.heard().len(), 1);
+}
+
+#[test]
+fn a_client_that_asks_for_everything_again_and_again_gets_a_bounded_share() {
+    let mut peer = Peer::connected();
+    let info = TrackInfo { id: OTHER, codec: Codec::Opus, origin: "gov".parse().unwrap(), layers: LayerSet(1) };
+    peer.session.handle_track(peer.now, &info);
+    (0..100).for_each(|n| peer.session.handle_packet(peer.now, OTHER, &sound(n, n as i64 * 20)));
+    let sent: Vec<u16> = peer.drain().iter().map(|(_, datagram)| Header::read(datagram).unwrap().sequence).collect();
+    let media = peer.ssrcs["slot"];
+    let mut answered = 0;
+    for _ in 0..1_000 {
+        let nack = rtc_rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack {
+            sender_ssrc: 1,
+            media_ssrc: media,
+            nacks: sent
+                .chunks(17)
+                .map(|few| rtc_rtcp::transport_feedbacks::transport_layer_nack::NackPair {
+                    packet_id: few[0],
+                    lost_packets: 0xffff,
+                })
+                .collect(),
+        };
+        let plain = rtcp::write(&[Box::new(nack)]).unwrap();
+        let sealed = peer.srtp.as_mut().unwrap().seal_rtcp(&plain).unwrap();
+        peer.session.handle_datagram(peer.now, path(1), &sealed);
+        answered += peer.drain().len();
+    }
+    assert!((1..=2_000).contains(&answered), "{answered} packets were sent again");
+    peer.speak(path(1), 9);
+    assert_eq!(peer.heard().len(), 1, "the client itself is still heard");
 }
 
 #[test]

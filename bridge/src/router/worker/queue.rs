@@ -7,13 +7,18 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 
 use mio::Waker;
 
+use super::super::demux::local_ufrag;
+use super::super::lobby::Lobby;
 use super::Command;
+use crate::net::tcp::Accepted;
 
 /// Talks to a worker. Cheap to clone; the worker ends when the last one is dropped.
 #[derive(Debug, Clone)]
 pub struct WorkerHandle {
     control: SyncSender<Command>,
     media: SyncSender<Command>,
+    connections: SyncSender<Accepted>,
+    lobby: Lobby,
     bell: Arc<Bell>,
     local: SocketAddr,
     load: Arc<AtomicU32>,
@@ -32,9 +37,34 @@ impl WorkerHandle {
     pub fn send(&self, command: Command) -> Result<(), Full> {
         let media = matches!(command, Command::Inject { .. });
         let queue = if media { &self.media } else { &self.control };
+        // Known at the front door before the client is told.
+        let ufrag = ufrag_of(&command).map(str::to_owned);
+        if let Some(ufrag) = &ufrag {
+            self.lobby.expect(ufrag);
+        }
         if queue.try_send(command).is_err() {
             let what = if media { "media" } else { "control" };
             metrics::counter!("hearing_worker_commands_lost_total", "what" => what).increment(1);
+            ufrag.iter().for_each(|ufrag| self.lobby.forget(ufrag));
+            return Err(Full);
+        }
+        self.bell.ring();
+        Ok(())
+    }
+
+    /// True when a leg of this worker awaits the client that sent `datagram`, a STUN request.
+    #[must_use]
+    pub fn awaits(&self, datagram: &[u8]) -> bool {
+        local_ufrag(datagram).is_some_and(|ufrag| self.lobby.awaits(ufrag))
+    }
+
+    /// Hands over a TCP connection that carries a client's media.
+    ///
+    /// # Errors
+    /// [`Full`] when too many wait to be taken over; the connection is closed and counted.
+    pub fn adopt(&self, accepted: Accepted) -> Result<(), Full> {
+        if self.connections.try_send(accepted).is_err() {
+            metrics::counter!("hearing_worker_commands_lost_total", "what" => "connection").increment(1);
             return Err(Full);
         }
         self.bell.ring();
@@ -59,10 +89,30 @@ impl WorkerHandle {
     }
 }
 
+/// The user fragment that a command makes known.
+fn ufrag_of(command: &Command) -> Option<&str> {
+    match command {
+        Command::Attach(attach) => attach.ufrag.as_deref(),
+        Command::Restart { restart, .. } => Some(&restart.ufrag),
+        Command::Open { .. }
+        | Command::Close { .. }
+        | Command::Plan { .. }
+        | Command::Detach { .. }
+        | Command::Announce { .. }
+        | Command::Withdraw { .. }
+        | Command::Inject { .. }
+        | Command::Demand { .. }
+        | Command::KeyFrame { .. }
+        | Command::Prefer { .. }
+        | Command::Report { .. } => None,
+    }
+}
+
 /// The worker's end of its queues.
 pub(super) struct Inbox {
     control: Receiver<Command>,
     media: Receiver<Command>,
+    connections: Receiver<Accepted>,
     bell: Arc<Bell>,
 }
 
@@ -80,6 +130,11 @@ impl Inbox {
         self.bell.rung.store(false, Ordering::SeqCst);
     }
 
+    /// The next TCP connection to take over.
+    pub(super) fn connection(&self) -> Option<Accepted> {
+        self.connections.try_recv().ok()
+    }
+
     /// The next command, control first.
     pub(super) fn take(&self) -> Taken {
         match self.control.try_recv() {
@@ -91,12 +146,13 @@ impl Inbox {
 }
 
 /// The two ends of a worker's queues.
-pub(super) fn queue(waker: Waker, local: SocketAddr) -> (WorkerHandle, Inbox) {
+pub(super) fn queue(waker: Waker, local: SocketAddr, lobby: Lobby) -> (WorkerHandle, Inbox) {
     let ((control, control_end), (media, media_end)) = (sync_channel(CONTROL_LIMIT), sync_channel(MEDIA_LIMIT));
+    let (connections, connections_end) = sync_channel(CONNECTIONS_LIMIT);
     let bell = Arc::new(Bell { waker, rung: AtomicBool::new(false) });
-    let inbox = Inbox { control: control_end, media: media_end, bell: bell.clone() };
+    let inbox = Inbox { control: control_end, media: media_end, connections: connections_end, bell: bell.clone() };
     let load = Arc::default();
-    (WorkerHandle { control, media, bell, local, load }, inbox)
+    (WorkerHandle { control, media, connections, lobby, bell, local, load }, inbox)
 }
 
 /// Wakes the worker, once for all that is sent while it has not looked.
@@ -116,6 +172,8 @@ impl Bell {
 }
 
 const CONTROL_LIMIT: usize = 1_024;
+/// TCP connections that wait for the worker's next round.
+const CONNECTIONS_LIMIT: usize = 128;
 /// Frames; 25 pictures a second of 60 tracks for two seconds.
 const MEDIA_LIMIT: usize = 3_072;
 
@@ -140,7 +198,7 @@ mod tests {
     fn pair() -> (WorkerHandle, Inbox, mio::Poll) {
         let poll = mio::Poll::new().unwrap();
         let waker = Waker::new(poll.registry(), mio::Token(1)).unwrap();
-        let (handle, inbox) = queue(waker, "127.0.0.1:1".parse().unwrap());
+        let (handle, inbox) = queue(waker, "127.0.0.1:1".parse().unwrap(), Lobby::default());
         (handle, inbox, poll)
     }
 

@@ -11,9 +11,10 @@ use mio::{Events, Poll, Token, Waker};
 use tracing::{error, info};
 
 use super::super::leg::{Path, Transport};
+use super::super::lobby::Lobby;
 use super::super::switchboard::Switchboard;
 use super::queue::{Inbox, Taken, WorkerHandle, queue};
-use crate::net::udp;
+use crate::net::{tcp, udp};
 
 /// A media worker; it lives in its thread and is reached through its [`WorkerHandle`].
 pub struct Worker {
@@ -22,6 +23,7 @@ pub struct Worker {
     socket: udp::Socket,
     /// True until the socket says that nothing is left.
     readable: bool,
+    streams: tcp::Streams,
     inbox: Inbox,
     /// True until the queues are found empty.
     pending: bool,
@@ -43,10 +45,12 @@ impl Worker {
         let mut socket = udp::Socket::bind(bind)?;
         socket.register(poll.registry(), SOCKET)?;
         let local = socket.local_addr()?;
-        let (handle, inbox) = queue(Waker::new(poll.registry(), QUEUE)?, local);
-        let (board, published, load) = (Switchboard::default(), Instant::now(), handle.load());
-        let (busy, readable, pending) = (Duration::ZERO, true, true);
-        let worker = Self { index, poll, socket, readable, inbox, pending, board, published, busy, load };
+        let lobby = Lobby::default();
+        let (handle, inbox) = queue(Waker::new(poll.registry(), QUEUE)?, local, lobby.clone());
+        let (streams, board) = (tcp::Streams::new(STREAMS), Switchboard::new(lobby));
+        let (published, busy, load) = (Instant::now(), Duration::ZERO, handle.load());
+        let (readable, pending) = (true, true);
+        let worker = Self { index, poll, socket, readable, streams, inbox, pending, board, published, busy, load };
         thread::Builder::new().name(format!("media-{index}")).spawn(move || worker.run())?;
         info!(worker = index, %local, "media worker runs");
         Ok(handle)
@@ -54,7 +58,7 @@ impl Worker {
 
     fn run(mut self) {
         prefer(self.index);
-        let mut events = Events::with_capacity(8);
+        let mut events = Events::with_capacity(64);
         loop {
             if let Err(error) = self.wait(&mut events)
                 && error.kind() != io::ErrorKind::Interrupted
@@ -68,6 +72,7 @@ impl Worker {
                 return;
             }
             self.take_datagrams(now);
+            self.take_frames(now);
             self.board.handle_timeout(now);
             self.settle(now);
             self.publish(now);
@@ -80,14 +85,15 @@ impl Worker {
         for event in events.iter() {
             match event.token() {
                 SOCKET => self.readable |= event.is_readable(),
-                _ => self.pending = true,
+                QUEUE => self.pending = true,
+                stream => self.streams.handle_event(stream, event.is_readable(), event.is_writable()),
             }
         }
         Ok(())
     }
 
     fn pause(&self) -> Duration {
-        if self.readable || self.pending {
+        if self.readable || self.pending || self.streams.has_more() {
             return Duration::ZERO;
         }
         let longest = if self.board.has_events() { EVENTS_PAUSE } else { LONGEST_PAUSE };
@@ -99,6 +105,9 @@ impl Worker {
     fn take_commands(&mut self, now: Instant) -> bool {
         self.inbox.rearm();
         self.pending = false;
+        while let Some(accepted) = self.inbox.connection() {
+            self.streams.add(self.poll.registry(), now, accepted);
+        }
         for _ in 0..COMMANDS_AT_A_TIME {
             match self.inbox.take() {
                 Taken::Command(command) => self.board.handle_command(now, command),
@@ -123,14 +132,29 @@ impl Worker {
         }
     }
 
+    /// Each connection is read a share at a time.
+    fn take_frames(&mut self, now: Instant) {
+        for _ in 0..STREAMS_AT_A_TIME {
+            let board = &mut self.board;
+            let more = self.streams.receive(now, |remote, frame| {
+                board.handle_datagram(now, Path { remote, transport: Transport::Tcp }, frame)
+            });
+            if !more {
+                break;
+            }
+        }
+        self.settle(now);
+    }
+
     fn settle(&mut self, now: Instant) {
-        let (socket, mut unroutable) = (&mut self.socket, 0);
+        let (socket, streams, mut unroutable) = (&mut self.socket, &mut self.streams, 0);
         self.board.settle(now, |path, datagrams, segment| match path.transport {
             Transport::Udp => socket.send(path.remote, datagrams, segment),
-            Transport::Tcp => unroutable += 1,
+            Transport::Tcp => unroutable += u64::from(!streams.send(path.remote, datagrams, segment)),
         });
         (0..unroutable).for_each(|_| self.board.count_unroutable());
         self.socket.flush();
+        self.streams.flush(now);
     }
 
     fn publish(&mut self, now: Instant) {
@@ -141,7 +165,9 @@ impl Worker {
         self.load.store((share * 1e3) as u32, Ordering::Relaxed);
         metrics::gauge!("hearing_worker_busy", "worker" => self.index.to_string()).set(share);
         (self.published, self.busy) = (now, Duration::ZERO);
-        let socket = self.socket.counters();
+        self.streams.handle_timeout(now);
+        metrics::gauge!("hearing_tcp_connections", "worker" => self.index.to_string()).set(self.streams.len() as f64);
+        let (socket, streams) = (self.socket.counters(), self.streams.counters());
         let socket = [
             ("hearing_udp_received_total", socket.received),
             ("hearing_udp_sent_total", socket.sent),
@@ -150,7 +176,17 @@ impl Worker {
             ("hearing_udp_refused_total", socket.refused),
             ("hearing_udp_receive_errors_total", socket.receive_errors),
         ];
-        for (name, value) in self.board.tally().metrics().into_iter().chain(socket) {
+        let streams = [
+            ("hearing_tcp_opened_total", streams.opened),
+            ("hearing_tcp_refused_total", streams.refused),
+            ("hearing_tcp_malformed_total", streams.malformed),
+            ("hearing_tcp_silent_total", streams.silent),
+            ("hearing_tcp_stalled_total", streams.stalled),
+            ("hearing_tcp_received_total", streams.received),
+            ("hearing_tcp_sent_total", streams.sent),
+            ("hearing_tcp_overflowed_total", streams.overflowed),
+        ];
+        for (name, value) in self.board.tally().metrics().into_iter().chain(socket).chain(streams) {
             metrics::counter!(name, "worker" => self.index.to_string()).absolute(value);
         }
     }
@@ -166,11 +202,14 @@ fn prefer(index: usize) {
 const NICE: i32 = -10;
 const SOCKET: Token = Token(0);
 const QUEUE: Token = Token(1);
+/// The first of those of TCP connections.
+const STREAMS: Token = Token(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How soon reports are tried again that nobody had room for.
 const EVENTS_PAUSE: Duration = Duration::from_millis(20);
 const COMMANDS_AT_A_TIME: usize = 256;
 const BATCHES_AT_A_TIME: usize = 8;
+const STREAMS_AT_A_TIME: usize = 64;
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,6 @@
 // The HTTP calls of the page. Every failure is a Refused, so that callers show words and decide by code.
 
-import type { Joined, Offer, Problem } from './model'
+import type { IceServers, Joined, Offer, Problem } from './model'
 
 /** Why a call did not succeed; `status` 0 means that the server was not reached. */
 export class Refused extends Error {
@@ -15,6 +15,12 @@ export class Refused extends Error {
   get passing(): boolean {
     return this.status === 0 || this.status === 429 || this.status >= 500
   }
+}
+
+interface Call {
+  method: 'GET' | 'POST' | 'PATCH'
+  session: string | undefined
+  timeoutMs: number
 }
 
 /** The calls, bound to one hearing on the origin that served the page. */
@@ -32,6 +38,18 @@ export class Api {
   async offer(session: string, offer: Offer): Promise<string> {
     const answer = (await this.post('media', offer, session)) as { sdp: string }
     return answer.sdp
+  }
+
+  /** Posts an offer that restarts ICE; the answer's SDP. Short of patience: the network is in question. */
+  async restart(session: string, sdp: string): Promise<string> {
+    const call: Call = { method: 'PATCH', session, timeoutMs: RESTART_TIMEOUT_MS }
+    const answer = (await this.call('media', { sdp }, call)) as { sdp: string }
+    return answer.sdp
+  }
+
+  /** The relay that this browser may use, if there is one. */
+  async iceServers(session: string): Promise<IceServers> {
+    return (await this.call('ice', undefined, { method: 'GET', session, timeoutMs: RELAYS_TIMEOUT_MS })) as IceServers
   }
 
   /** Ends the media session; also works while the page is being closed. */
@@ -52,14 +70,18 @@ export class Api {
     return `/api/hearings/${encodeURIComponent(this.hearing)}/${resource}`
   }
 
-  private async post(resource: string, body: unknown, session?: string): Promise<unknown> {
+  private post(resource: string, body: unknown, session?: string): Promise<unknown> {
+    return this.call(resource, body, { method: 'POST', session, timeoutMs: CALL_TIMEOUT_MS })
+  }
+
+  private async call(resource: string, body: unknown, { method, session, timeoutMs }: Call): Promise<unknown> {
     const headers: Record<string, string> = { 'content-type': 'application/json' }
     if (session !== undefined) headers['authorization'] = `Bearer ${session}`
     const response = await this.fetcher(this.path(resource), {
-      method: 'POST',
+      method,
       headers,
-      body: JSON.stringify(body),
-      signal: timeout(CALL_TIMEOUT_MS),
+      body: body === undefined ? null : JSON.stringify(body),
+      signal: timeout(timeoutMs),
     }).catch(() => {
       throw new Refused(0, UNREACHABLE)
     })
@@ -84,6 +106,8 @@ function isProblem(value: unknown): value is Problem {
 }
 
 const CALL_TIMEOUT_MS = 10_000
+const RESTART_TIMEOUT_MS = 1_000
+const RELAYS_TIMEOUT_MS = 3_000
 
 const UNREACHABLE: Problem = {
   code: 'unreachable',

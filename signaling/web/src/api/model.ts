@@ -172,6 +172,12 @@ export interface Offer {
   slots: Slot[]
 }
 
+export interface IceServers {
+  ice_servers: { urls: string[]; username: string; credential: string }[]
+  /** For how many seconds they are good. */
+  seconds: number
+}
+
 /** A refusal as the API words it, for people in both languages and for programs by its code. */
 export interface Problem {
   code: string

@@ -104,6 +104,7 @@ export const messages = text({
 
   bannerLine: { zh: '与法庭的连接中断，正在自动恢复……', en: 'The connection to the court is cut; coming back by itself…' },
   bannerMedia: { zh: '音视频中断，正在自动恢复……', en: 'Sound and picture are cut; coming back by themselves…' },
+  bannerMending: { zh: '网络有变化，正在恢复音视频，席位保留，请勿离开……', en: 'The network has changed: sound and picture are coming back. Your seat is kept, please stay…' },
   bannerMediaStart: { zh: '正在连接音视频……', en: 'Connecting sound and picture…' },
   bannerSound: { zh: '浏览器已阻止声音，点此开启', en: 'The browser holds back the sound: tap to allow it' },
   bannerMuted: { zh: '法庭已将您静音', en: 'The court has muted you' },

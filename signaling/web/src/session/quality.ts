@@ -22,3 +22,6 @@ export function grade(quality: SeatQuality): Grade {
   if (loss >= 0.02 || quality.rtt_ms >= 200 || quality.relief !== 'nothing') return 'fair'
   return 'good'
 }
+
+/** True when the server hears nothing of a seat's connection: both ways are then said to lose everything. */
+export const isSilent = (quality: SeatQuality | undefined): boolean => quality?.loss_up === 1 && quality.loss_down === 1

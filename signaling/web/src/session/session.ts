@@ -3,7 +3,6 @@
 import type { Api } from '../api/http'
 import { Refused } from '../api/http'
 import { phaseName, type Action, type Joined, type Kind, type PhaseName, type Problem, type SeatId, type SeatView, type ServerMessage } from '../api/model'
-import { prefer } from '../media/codecs'
 import { MediaLink, type MediaState } from '../media/link'
 import { OwnMedia } from '../media/own'
 import { Sizes } from '../media/sizes'
@@ -14,6 +13,9 @@ import { Backoff } from './backoff'
 import { Line, type SocketLike } from './line'
 import type { JoinLink } from './link'
 import { reduce, reduceLost } from './reducer'
+import { isSilent } from './quality'
+import { mediaParts } from './parts'
+import { Relays } from './relays'
 import { isCourt, publishes } from './roles'
 import { freshState } from './state'
 
@@ -24,6 +26,7 @@ export class Session {
   readonly sizes = new Sizes((message) => this.line?.send(message) ?? false)
   private readonly acts = new Acts((message) => this.line?.send(message) ?? false)
   private readonly backoff = new Backoff()
+  private readonly relays = new Relays(() => this.api.iceServers(this.state.joined?.session ?? ''))
   private line: Line | null = null
   private media: MediaLink | null = null
   private considering: ReturnType<typeof setTimeout> | undefined
@@ -36,7 +39,10 @@ export class Session {
     this.slots.onblocked = () => { this.state.soundBlocked = true }
     this.own.onreplace = (kind, track) => void this.media?.replace(kind, track)
     this.own.onchange = () => { this.considerMedia() }
-    window.addEventListener('online', () => this.line?.hurry())
+    window.addEventListener('online', () => {
+      this.line?.hurry()
+      this.media?.mend()
+    })
     window.addEventListener('pagehide', () => { this.endMedia() })
   }
 
@@ -88,6 +94,7 @@ export class Session {
     this.endMedia()
     this.line?.close()
     this.line = null
+    this.relays.stop()
     this.state.stage = 'left'
     this.own.stop()
   }
@@ -102,6 +109,7 @@ export class Session {
   private async mustJoinAgain(): Promise<boolean> {
     try {
       this.joined(await this.api.join(this.link.token, this.device))
+      await this.relays.refresh()
       return false
     } catch (error) {
       const refusal = error instanceof Refused ? error : null
@@ -136,7 +144,7 @@ export class Session {
 
   private lineUp(again: boolean): void {
     this.sizes.again()
-    if (again) void this.media?.connect()
+    if (again) this.media?.hurry()
   }
 
   private received(message: ServerMessage): void {
@@ -156,6 +164,8 @@ export class Session {
         return
       case 'live':
         state.live = message.live
+        // The server does not hear this page, though the page may still hear the server.
+        if (isSilent(message.live.find((live) => live.seat === state.you)?.quality)) this.media?.unheard()
         state.speaker = message.live.find((live) => live.speaking && live.seat !== state.you)?.seat ?? state.speaker
         return
       case 'done':
@@ -223,11 +233,7 @@ export class Session {
   private startMedia(others: SeatView[], seat: SeatView): void {
     const { audio, video, screen } = this.own.state
     const sources = publishes(seat.role) ? { audio, video, screen } : null
-    const parts = {
-      peer: () => new RTCPeerConnection({ bundlePolicy: 'max-bundle' }),
-      post: (offer: Parameters<Api['offer']>[1]) => this.api.offer(this.state.joined?.session ?? '', offer),
-      prefer,
-    }
+    const parts = mediaParts(this.api, () => this.state.joined?.session ?? '', this.relays)
     this.media = new MediaLink(others, sources, parts, {
       state: (state) => { this.mediaState(state) },
       track: (other: SeatId, kind: Kind, track) => { this.slots.show(other, kind, track) },
@@ -273,6 +279,7 @@ export class Session {
     if (over) setTimeout(() => { media?.close() }, FLUSH_MS)
     else media?.close()
     this.media = null
+    this.relays.stop()
     if (!stays) {
       this.line?.close()
       this.line = null

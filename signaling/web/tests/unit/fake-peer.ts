@@ -39,6 +39,12 @@ export class FakePeer {
   localDescription: { type: string; sdp: string } | null = null
   remote: RTCSessionDescriptionInit | null = null
   closed = false
+  restarts = 0
+  received = 0
+  /** Bytes that came by the way by which the browser sends; undefined: all. */
+  chosen: number | undefined
+
+  constructor(public configuration: RTCConfiguration = {}) {}
 
   addTransceiver(trackOrKind: MediaStreamTrack | string, init: RTCRtpTransceiverInit): FakeTransceiver {
     const made =
@@ -63,6 +69,18 @@ export class FakePeer {
   setRemoteDescription(description: RTCSessionDescriptionInit): Promise<void> {
     this.remote = description
     return Promise.resolve()
+  }
+
+  restartIce(): void {
+    this.restarts += 1
+  }
+
+  setConfiguration(configuration: RTCConfiguration): void {
+    this.configuration = configuration
+  }
+
+  getStats(): Promise<Map<string, unknown>> {
+    return Promise.resolve(new Map())
   }
 
   becomes(state: RTCPeerConnectionState): void {

@@ -12,10 +12,22 @@ class Linked {
   readonly tracks: string[] = []
   /** What the server says to the next offer. */
   answer: () => Promise<string> = () => Promise.resolve('answer')
+  restarts = 0
+  /** What the server says to the next restart. */
+  restarted: () => Promise<string> = () => Promise.resolve('restarted')
   readonly link = new MediaLink(
     [{ id: 0 }, { id: 2 }],
     {},
     {
+      configuration: () => ({}),
+      restart: () => {
+        this.restarts += 1
+        return this.restarted()
+      },
+      received: (peer) => {
+        const { received, chosen } = peer as unknown as FakePeer
+        return Promise.resolve({ all: received, chosen: chosen ?? received })
+      },
       peer: () => {
         const peer = new FakePeer()
         this.peers.push(peer)
@@ -45,6 +57,14 @@ class Linked {
     this.peer.becomes('connected')
     return this
   }
+
+  /** Lets media come for a while, by the clock of the browser. */
+  async flow(ms: number): Promise<void> {
+    for (let passed = 0; passed < ms; passed += 100) {
+      this.peer.received += 1_000
+      await vi.advanceTimersByTimeAsync(100)
+    }
+  }
 }
 
 const refused = (status: number): Refused => new Refused(status, { code: 'not_admitted', message: '', message_zh: '' })
@@ -61,8 +81,9 @@ describe('the media connection', () => {
     expect(linked.states).toEqual(['connecting', 'connected'])
   })
 
-  it('is made anew after it has failed', async () => {
-    const linked = await new Linked().up()
+  it('is made anew when it fails before it was up', async () => {
+    const linked = new Linked()
+    await linked.link.connect()
     linked.peer.becomes('failed')
     expect(linked.peers[0]?.closed).toBe(true)
     expect(linked.states.at(-1)).toBe('waiting')
@@ -70,16 +91,93 @@ describe('the media connection', () => {
     expect(linked.offers).toHaveLength(2)
   })
 
-  it('bears a short disconnection and not one of two seconds', async () => {
+  it('is mended in place 1.2 s to 2 s after everything has fallen silent, long before the browser says so', async () => {
     const linked = await new Linked().up()
-    linked.peer.becomes('disconnected')
-    await vi.advanceTimersByTimeAsync(1_900)
-    linked.peer.becomes('connected')
-    await vi.advanceTimersByTimeAsync(10_000)
+    await linked.flow(4_000)
+    expect(linked.restarts).toBe(0)
+    await vi.advanceTimersByTimeAsync(1_100)
+    expect(linked.restarts).toBe(0)
+    await vi.advanceTimersByTimeAsync(900)
+    expect(linked.restarts).toBe(1)
+    expect(linked.peer.restarts).toBe(1)
+    expect(linked.states.at(-1)).toBe('mending')
+    expect(linked.peer.remote?.sdp).toBe('restarted')
+    await linked.flow(1_000)
+    expect(linked.states.at(-1)).toBe('connected')
     expect(linked.peers).toHaveLength(1)
-    linked.peer.becomes('disconnected')
-    await vi.advanceTimersByTimeAsync(2_500)
+    expect(linked.offers).toHaveLength(1)
+  })
+
+  it('is not taken for cut while nothing is sent to a page that only waits', async () => {
+    const linked = await new Linked().up()
+    await vi.advanceTimersByTimeAsync(20_000)
+    expect(linked.restarts).toBe(0)
+  })
+
+  it('waits for a server that is out of reach for half a minute and is then mended in place', async () => {
+    const linked = await new Linked().up()
+    await linked.flow(4_000)
+    linked.restarted = () => Promise.reject(refused(0))
+    await vi.advanceTimersByTimeAsync(30_000)
+    expect(linked.restarts).toBeGreaterThan(4)
+    expect(linked.states.at(-1)).toBe('mending')
+    linked.restarted = () => Promise.resolve('restarted')
+    linked.link.hurry()
+    await linked.flow(1_000)
+    expect(linked.states.at(-1)).toBe('connected')
+    expect(linked.peers).toHaveLength(1)
+  })
+
+  it('is made anew when the server has lost its session, or a restart brings nothing', async () => {
+    const linked = await new Linked().up()
+    await linked.flow(4_000)
+    linked.restarted = () => Promise.reject(refused(409))
+    await vi.advanceTimersByTimeAsync(2_000)
     expect(linked.peers).toHaveLength(2)
+    linked.restarted = () => Promise.resolve('restarted')
+    linked.peer.becomes('connected')
+    await linked.flow(4_000)
+    await vi.advanceTimersByTimeAsync(2_000)
+    expect(linked.peers).toHaveLength(2)
+    await vi.advanceTimersByTimeAsync(1_500)
+    expect(linked.peers).toHaveLength(3)
+  })
+
+  it('is made anew when the server hears nothing of a browser that still hears the server', async () => {
+    const linked = await new Linked().up()
+    await linked.flow(2_000)
+    linked.link.unheard()
+    expect(linked.peers).toHaveLength(1)
+    await linked.flow(2_000)
+    linked.link.unheard()
+    expect(linked.restarts).toBe(0)
+    expect(linked.peers).toHaveLength(2)
+  })
+
+  it('is made anew when the browser goes on sending by a way on which nothing comes any more', async () => {
+    const linked = await new Linked().up()
+    await linked.flow(4_000)
+    linked.peer.chosen = linked.peer.received
+    await linked.flow(3_000)
+    expect(linked.restarts).toBe(0)
+    await vi.advanceTimersByTimeAsync(2_000)
+    expect(linked.restarts).toBe(1)
+    await linked.flow(1_200)
+    expect(linked.peers).toHaveLength(2)
+  })
+
+  it('is mended when the browser says that it is disconnected or has failed', async () => {
+    const linked = await new Linked().up()
+    await vi.advanceTimersByTimeAsync(5_000)
+    linked.peer.becomes('disconnected')
+    await vi.advanceTimersByTimeAsync(0)
+    expect(linked.restarts).toBe(1)
+    await linked.flow(1_000)
+    await vi.advanceTimersByTimeAsync(0)
+    linked.peer.becomes('failed')
+    await vi.advanceTimersByTimeAsync(0)
+    expect(linked.restarts).toBe(2)
+    expect(linked.peers).toHaveLength(1)
   })
 
   it('tries again with growing waits while the server cannot be reached', async () => {

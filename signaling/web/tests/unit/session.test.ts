@@ -16,6 +16,7 @@ class Court {
   join: () => Response = () => Response.json({ session: 'session', seat: seat(1, 'witness', WITNESS), case: 'case', template: 'criminal' })
   /** What the server answers to an offer. */
   media: () => Response = () => Response.json({ sdp: 'answer' })
+  relays: RTCIceServer[] = []
   readonly session: Session
 
   constructor() {
@@ -64,6 +65,7 @@ class Court {
     const call = `${init?.method ?? 'GET'} ${(input as string).split('/').at(-1) ?? ''}`
     this.calls.push(call)
     if (call === 'POST join') return Promise.resolve(this.join())
+    if (call === 'GET ice') return Promise.resolve(Response.json({ ice_servers: this.relays, seconds: 600 }))
     if (call === 'POST media') this.offers.push(JSON.parse(init?.body as string) as Offer)
     return Promise.resolve(this.media())
   }
@@ -114,15 +116,41 @@ describe('a stay on a seat', () => {
     expect(court.offers).toHaveLength(1)
   })
 
-  it('offers anew in the same seat when the line comes back', async () => {
+  it('leaves its media alone when only the line was cut, and follows on from the last entry', async () => {
     const court = await new Court().enter({ role: 'witness', presence: 'connected' })
+    ;(court.session.peer as unknown as FakePeer).becomes('connected')
     court.socket.onclose?.()
     expect(court.session.state.line).toBe('waiting')
     await vi.advanceTimersByTimeAsync(500)
     court.socket.onopen?.()
     await settle()
-    expect(court.offers).toHaveLength(2)
+    expect(court.offers).toHaveLength(1)
+    expect(court.calls).not.toContain('PATCH media')
     expect(court.socket.of('hello')).toEqual([{ type: 'hello', session: 'session', after: 5 }])
+  })
+
+  it('mends its media in place when the server says that it hears nothing', async () => {
+    const court = await new Court().enter({ role: 'witness', presence: 'connected' })
+    ;(court.session.peer as unknown as FakePeer).becomes('connected')
+    const silent = { up_kbps: 0, down_kbps: 0, loss_up: 1, loss_down: 1, rtt_ms: 20 }
+    const live = (seat: number): ServerMessage => ({ type: 'live', live: [{ seat, speaking: false, quality: silent, tracks: [], recorded: [] }] })
+    await vi.advanceTimersByTimeAsync(2_600)
+    court.says(live(0))
+    await settle()
+    expect(court.calls).not.toContain('PATCH media')
+    court.says(live(1))
+    await settle()
+    expect(court.calls.filter((call) => call === 'PATCH media')).toHaveLength(1)
+    expect(court.session.state.media).toBe('mending')
+    expect(court.offers).toHaveLength(1)
+  })
+
+  it('connects by way of the relay that the server names', async () => {
+    const court = new Court()
+    court.relays = [{ urls: ['turns:turn.test:443'], username: 'u', credential: 'c' }]
+    await court.enter({ role: 'witness', presence: 'connected' })
+    const peer = court.session.peer as unknown as FakePeer
+    expect(peer.configuration).toMatchObject({ bundlePolicy: 'max-bundle', iceServers: court.relays })
   })
 
   it('tries again at once when its node has not heard of the admission yet', async () => {

@@ -270,6 +270,11 @@ impl Egress {
         }
     }
 
+    /// The client is back after a silence in which everything to it was lost.
+    pub(super) fn resume(&mut self) {
+        self.slots.iter_mut().for_each(Slot::want_key);
+    }
+
     /// The client told how it receives a source of ours.
     pub(super) fn report(&mut self, now: Instant, reception: Reception, out: &mut VecDeque<Output>) {
         let Some(slot) = self.slots.iter_mut().find(|slot| slot.ssrc() == reception.media) else { return };

@@ -20,6 +20,8 @@ pub(in crate::endpoint::webrtc) struct Local<'a> {
     pub(in crate::endpoint::webrtc) pwd: &'a str,
     pub(in crate::endpoint::webrtc) fingerprint: &'a str,
     pub(in crate::endpoint::webrtc) addresses: &'a [SocketAddr],
+    /// Where TCP connections are awaited.
+    pub(in crate::endpoint::webrtc) tcp: &'a [SocketAddr],
 }
 
 /// Decides what becomes of every m-line, in order.
@@ -200,7 +202,7 @@ fn accept(local: &Local<'_>, section: &Accepted, first: bool) -> MediaDescriptio
         sources(&mut lines, outbound, section.codecs.iter().any(|agreed| agreed.rtx.is_some()));
     }
     if first {
-        candidates(&mut lines, local.addresses);
+        candidates(&mut lines, local);
     }
     lines.0
 }
@@ -260,14 +262,24 @@ pub(in crate::endpoint::webrtc) fn cname(seat: SeatId) -> String {
     format!("seat{seat}")
 }
 
-fn candidates(lines: &mut Lines, addresses: &[SocketAddr]) {
-    for (place, address) in addresses.iter().enumerate() {
+fn candidates(lines: &mut Lines, local: &Local<'_>) {
+    for (place, address) in local.addresses.iter().enumerate() {
         let (foundation, ip, port) = (place + 1, address.ip(), address.port());
-        // Host type, then order of configuration (RFC 8445 section 5.1.2.1).
-        let priority = (126_u64 << 24) + ((65_535 - place.min(65_535) as u64) << 8) + 255;
+        let priority = priority(UDP, place);
         lines.value("candidate", format!("{foundation} 1 udp {priority} {ip} {port} typ host"));
     }
+    // The client connects (RFC 6544 section 4.5); behind UDP, which neither waits for what was lost nor adds to a queue.
+    for (place, address) in local.tcp.iter().enumerate() {
+        let (foundation, ip, port) = (local.addresses.len() + place + 1, address.ip(), address.port());
+        let priority = priority(TCP_PASSIVE, place);
+        lines.value("candidate", format!("{foundation} 1 tcp {priority} {ip} {port} typ host tcptype passive"));
+    }
     lines.flag("end-of-candidates");
+}
+
+/// Host type, then transport, then order of configuration (RFC 8445 section 5.1.2.1).
+fn priority(transport: u64, place: usize) -> u64 {
+    (126 << 24) + ((transport - (place as u64).min(transport)) << 8) + 255
 }
 
 fn line(what: &str, protocol: &str, port: isize, formats: Vec<String>) -> MediaDescription {
@@ -298,3 +310,7 @@ impl Lines {
         self.0 = std::mem::take(&mut self.0).with_property_attribute(key.to_owned());
     }
 }
+
+/// Local preferences by transport (RFC 6544 section 4.2: a direction preference of 2 for passive, above it 13 bits for the address).
+const UDP: u64 = 65_535;
+const TCP_PASSIVE: u64 = (2 << 13) + 8_191;

@@ -5,12 +5,13 @@ use std::io::Cursor;
 use hearing_config::Codec;
 use rtc_sdp::{MediaDescription, SessionDescription};
 
-use super::{Extensions, SdpError};
+use super::{Extensions, SdpError, Section};
 
 /// An offer that can be worked with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::endpoint::webrtc) struct Remote {
     pub(in crate::endpoint::webrtc) ufrag: String,
+    pub(in crate::endpoint::webrtc) pwd: String,
     /// SHA-256, upper-case hexadecimal with colons.
     pub(in crate::endpoint::webrtc) fingerprint: String,
     pub(super) media: Vec<Media>,
@@ -68,12 +69,23 @@ impl Remote {
         if find("setup").as_deref() == Some("passive") {
             return Err(SdpError::Passive);
         }
-        find("ice-pwd").ok_or(SdpError::Missing("ice-pwd"))?;
         Ok(Self {
+            pwd: find("ice-pwd").ok_or(SdpError::Missing("ice-pwd"))?,
             ufrag: find("ice-ufrag").ok_or(SdpError::Missing("ice-ufrag"))?,
             fingerprint: fingerprint(&session).ok_or(SdpError::Missing("a sha-256 fingerprint"))?,
             media: session.media_descriptions.iter().map(Media::read).collect(),
         })
+    }
+}
+
+impl Remote {
+    /// True when these are the m-lines that were answered by `sections`, in their order.
+    pub(in crate::endpoint::webrtc) fn has_lines(&self, sections: &[Section]) -> bool {
+        let mids = sections.iter().map(|section| match section {
+            Section::Rejected { mid, .. } => mid,
+            Section::Accepted(accepted) => &accepted.mid,
+        });
+        self.media.iter().map(|media| &media.mid).eq(mids)
     }
 }
 

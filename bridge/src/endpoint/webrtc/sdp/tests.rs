@@ -49,7 +49,8 @@ fn answer(offer: &Offer) -> Result<(Vec<Section>, String), MediaRefusal> {
     let remote = Remote::read(&offer.sdp).map_err(|error| MediaRefusal::BadSdp(error.to_string()))?;
     let sections = negotiate(&remote, offer)?;
     let addresses = ["192.0.2.7:7000".parse().unwrap()];
-    let local = Local { ufrag: "srvr", pwd: "secret", fingerprint: "CC:DD", addresses: &addresses };
+    let tcp = ["192.0.2.7:443".parse().unwrap()];
+    let local = Local { ufrag: "srvr", pwd: "secret", fingerprint: "CC:DD", addresses: &addresses, tcp: &tcp };
     let sdp = write(&local, &sections);
     Ok((sections, sdp))
 }
@@ -65,7 +66,9 @@ fn a_publisher_gets_vp8_alone_and_its_simulcast_layers_smallest_first() {
     let (sections, sdp) = answer(&offer(&lines, &[("0", Kind::Audio), ("1", Kind::Video)], &[])).unwrap();
     assert!(sdp.contains("a=ice-lite\r\n") && sdp.contains("a=group:BUNDLE 0 1\r\n"));
     assert!(part(&sdp, 0).starts_with("audio 9 UDP/TLS/RTP/SAVPF 111\r\n"));
-    assert!(part(&sdp, 0).contains("a=candidate:1 1 udp 2130706431 192.0.2.7 7000 typ host\r\na=end-of-candidates"));
+    let candidates = "a=candidate:1 1 udp 2130706431 192.0.2.7 7000 typ host\r\n\
+        a=candidate:2 1 tcp 2120220671 192.0.2.7 443 typ host tcptype passive\r\na=end-of-candidates";
+    assert!(part(&sdp, 0).contains(candidates), "{}", part(&sdp, 0));
     let video = part(&sdp, 1);
     assert!(video.starts_with("video 9 UDP/TLS/RTP/SAVPF 96 97\r\n"), "{video}");
     for wanted in [

@@ -1,0 +1,59 @@
+//! What stands between a browser and the node: firewalls, translators of addresses, networks that come and go.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use super::zones::Zones;
+
+/// Puts `rules` (nft's own words) into force in `namespace` in place of what was there.
+pub(crate) fn rules(namespace: &str, rules: &str) {
+    let mut nft = Zones::command(namespace, "nft")
+        .args(["-f", "-"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("nftables is installed by scripts/setup");
+    let mut input = nft.stdin.take().expect("stdin is piped");
+    write!(input, "flush ruleset\n{rules}\n").expect("nft listens");
+    drop(input);
+    assert!(nft.wait().expect("nft ends").success(), "nft refuses: {rules}");
+}
+
+/// Lets nothing but TCP to port 443 out of `namespace`.
+pub(crate) fn only_tcp_443(namespace: &str) {
+    rules(namespace, &filter("oifname \"lo\" accept\ntcp dport 443 accept\ndrop"));
+}
+
+/// Lets no UDP out of `namespace`, nor in.
+pub(crate) fn no_udp(namespace: &str) {
+    rules(namespace, &filter("oifname != \"lo\" meta l4proto udp drop"));
+}
+
+/// Lets nothing out of `namespace`.
+pub(crate) fn nothing(namespace: &str) {
+    rules(namespace, &filter("oifname != \"lo\" drop"));
+}
+
+/// Translates what `namespace` sends over UDP to ports from `first` on, as a router does; mappings that were there are forgotten.
+pub(crate) fn translated(namespace: &str, address: &str, first: u16) {
+    let last = first + 999;
+    rules(
+        namespace,
+        &format!(
+            "table ip translator {{\nchain out {{\ntype nat hook postrouting priority srcnat\n\
+             oifname != \"lo\" meta l4proto udp snat to {address}:{first}-{last}\n}}\n}}"
+        ),
+    );
+    let flushed =
+        Zones::command(namespace, "conntrack").arg("-F").output().expect("conntrack is installed by scripts/setup");
+    assert!(flushed.status.success(), "conntrack: {}", String::from_utf8_lossy(&flushed.stderr));
+}
+
+/// Runs `ip` with these arguments.
+pub(crate) fn ip(arguments: &[&str]) {
+    let output = Command::new("ip").args(arguments).output().expect("iproute2 is installed by scripts/setup");
+    assert!(output.status.success(), "ip {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr));
+}
+
+fn filter(rules: &str) -> String {
+    format!("table inet wall {{\nchain out {{\ntype filter hook output priority filter\n{rules}\n}}\n}}")
+}

@@ -200,7 +200,10 @@ impl Sitting {
                 self.trunks.track_down(self.hearing, track).await;
                 MediaReport::TrackDown { track }
             }
-            Event::Speaking(seats) => MediaReport::Speaking { seats },
+            Event::Speaking(seats) => {
+                self.trunks.speaking(self.hearing, seats.clone()).await;
+                MediaReport::Speaking { seats }
+            }
             Event::Quality(seat, quality) => MediaReport::Quality { seat, quality },
         };
         self.media(report).await;

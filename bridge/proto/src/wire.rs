@@ -1,6 +1,7 @@
 //! The wire between nodes: typed, versioned, size-bounded messages on the control stream, and the framing of media.
 //! See docs/ref/trunk-wire.md. Nothing here knows a socket or a clock; no bytes from a peer can make it panic.
 
+mod bundle;
 mod codec;
 mod hearing;
 mod link;
@@ -11,6 +12,7 @@ mod rehearse;
 mod track;
 mod value;
 
+pub use bundle::{MAX_BUNDLE, bundle, unbundle};
 pub use codec::{Decoder, Error, HEADER_LEN, encode};
 pub use hearing::{
     Action, Answer, Ask, Board, Change, Entry, Grant, HearingView, Identity, Join, Joined, LiveSeat, Phase, Presence,
@@ -28,7 +30,7 @@ pub use track::{KeyFrame, Refused, RefusedBy, Subscribe, TrackDown, TrackUp};
 pub use value::{Codec, DenyReason, HearingId, Kind, PauseReason, Role, SessionId, TrackId};
 
 /// The version of everything in this module. A node refuses every other.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 /// The application protocol that both ends name in the TLS handshake.
-pub const ALPN: &[u8] = b"hearing-trunk/1";
+pub const ALPN: &[u8] = b"hearing-trunk/2";

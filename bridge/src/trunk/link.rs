@@ -54,10 +54,12 @@ impl Link {
         let (passages, passages_end) = mpsc::channel(CHANGES_LIMIT);
         let (admissions, admissions_end) = mpsc::channel(CHANGES_LIMIT);
         let sender = Sender {
+            number,
             connection: connection.clone(),
             outbox: Outbox::new(transport::outbox_limit(kbps)),
             passages: passages_end,
             frames: frames_end,
+            events: events.downgrade(),
             gauges: gauges.clone(),
         };
         let receiver = Receiver::new(connection.clone(), admissions_end, line.clone(), gauges.clone());

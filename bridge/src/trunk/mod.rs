@@ -7,6 +7,7 @@ mod control;
 mod convert;
 mod dial;
 mod edge;
+mod flows;
 mod gate;
 mod home;
 mod inbox;
@@ -14,10 +15,13 @@ mod leg;
 mod line;
 mod link;
 mod listen;
+mod narrow;
 mod outbox;
 mod peer;
+mod rank;
 mod rate;
 mod receive;
+mod redundancy;
 mod revoke;
 mod send;
 mod settings;
@@ -45,6 +49,7 @@ use peer::{Carry, Event, Shared};
 use status::Gauges;
 
 pub use cause::{Cause, Fault};
+pub use flows::{FlowReport, FlowWay};
 pub use gate::{CrossingVerdict, GateSide};
 pub use settings::{PeerSettings, Settings};
 pub use start::Error;
@@ -142,6 +147,21 @@ impl Trunks {
     /// The router no longer has it.
     pub async fn track_down(&self, hearing: HearingId, track: TrackId) {
         self.tell_all(|| Event::TrackDown(hearing, track)).await;
+    }
+
+    /// Who speaks in a hearing now: their pictures go first on a line that is too narrow.
+    pub async fn speaking(&self, hearing: HearingId, seats: Vec<SeatId>) {
+        self.tell_all(|| Event::Speaking(hearing, seats.clone())).await;
+    }
+
+    /// What became of every track on every trunk, by peer.
+    #[must_use]
+    pub fn flows(&self) -> Vec<(NodeId, FlowReport)> {
+        let of = |trunk: &Trunk| {
+            let peer = trunk.peer.node.clone();
+            trunk.gauges.flows.report().into_iter().map(move |flow| (peer.clone(), flow))
+        };
+        self.peers.iter().flat_map(of).collect()
     }
 
     /// Every trunk as it is now, in the order of the configuration.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hearing_config::{HearingId, NodeId, Timestamp, TrackId, Verdict, Zone};
+use hearing_config::{HearingId, NodeId, SeatId, Timestamp, TrackId, Verdict, Zone};
 use hearing_proto::wire::{self, Message};
 use hearing_signaling::hearing::MediaPlan;
 use hearing_signaling::registry::{HearingHandle, Registry, Request};
@@ -23,10 +23,11 @@ use super::gate::{CrossingVerdict, Gate, GateSide};
 use super::leg::{Needs, TrunkLeg};
 use super::link::Link;
 use super::outbox::Name;
+use super::rank::Rank;
 use super::status::{Count, Gauges};
 use super::{PeerSettings, Rehearsal, RehearseError};
 use crate::net::tls::{Identity, TrunkTls};
-use crate::router::{Attach, Command, LegId, Place, TrackInfo, WorkerHandle};
+use crate::router::{Attach, Command, LayerSet, LegId, Place, TrackInfo, WorkerHandle};
 
 /// What happens to a peer's task.
 pub(super) enum Event {
@@ -48,6 +49,10 @@ pub(super) enum Event {
     TrackUp(HearingId, TrackInfo),
     /// It no longer has.
     TrackDown(HearingId, TrackId),
+    /// Who speaks in a carried hearing.
+    Speaking(HearingId, Vec<SeatId>),
+    /// The link with this number has room for these layers of a track.
+    Room(u64, Name, LayerSet),
     /// Rehearse at the peer.
     Rehearse(wire::Rehearse, oneshot::Sender<Result<wire::RehearseReport, RehearseError>>),
     /// The revocation list was read again.
@@ -104,6 +109,8 @@ pub(super) struct Carried {
     pub(super) tracks: BTreeMap<TrackId, TrackInfo>,
     /// While the link is up and the hearing goes over it.
     pub(super) joint: Option<Joint>,
+    /// When each seat was last heard to speak.
+    pub(super) spoke: BTreeMap<SeatId, Instant>,
     watcher: AbortHandle,
 }
 
@@ -111,9 +118,18 @@ pub(super) struct Carried {
 pub(super) struct Joint {
     pub(super) leg: LegId,
     /// What was let out, by the number that stands for it.
-    pub(super) outgoing: BTreeMap<TrackId, u32>,
+    pub(super) outgoing: BTreeMap<TrackId, Outgoing>,
     /// What was let in.
     pub(super) incoming: BTreeMap<TrackId, u32>,
+}
+
+/// A track that was let out.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Outgoing {
+    pub(super) flow: u32,
+    pub(super) rank: Rank,
+    /// The layers that the line has room for.
+    pub(super) room: LayerSet,
 }
 
 impl Peer {
@@ -173,6 +189,12 @@ impl Peer {
             Event::Drop(hearing) => self.drop_hearing(hearing).await,
             Event::TrackUp(hearing, info) => self.handle_track(hearing, info),
             Event::TrackDown(hearing, track) => self.handle_track_end(hearing, track),
+            Event::Speaking(hearing, seats) => self.handle_speaking(hearing, &seats),
+            Event::Room(number, name, layers) => {
+                if self.link.as_ref().is_some_and(|link| link.number == number) {
+                    self.handle_room(name, layers);
+                }
+            }
             Event::Rehearse(rehearse, reply) => self.rehearse(rehearse, reply),
             Event::Revocations => self.check_revocation(),
             Event::Stop => {}
@@ -258,7 +280,8 @@ impl Peer {
         let hearing = carry.hearing;
         self.drop_hearing(hearing).await;
         let watcher = tokio::spawn(watch_plans(hearing, carry.plans.clone(), self.events.clone())).abort_handle();
-        self.carried.insert(hearing, Carried { carry, tracks: BTreeMap::new(), joint: None, watcher });
+        self.carried
+            .insert(hearing, Carried { carry, tracks: BTreeMap::new(), joint: None, spoke: BTreeMap::new(), watcher });
         self.attach(hearing);
     }
 
@@ -343,6 +366,9 @@ impl Peer {
         }
         self.sweep();
         self.expire_remotes();
+        for hearing in self.carried.keys().copied().collect::<Vec<_>>() {
+            self.rank_tracks(hearing);
+        }
     }
 }
 
@@ -358,6 +384,11 @@ impl Carried {
             None => self.has_seat_in(&peer.zone),
             Some(home) => *home == peer.node && present,
         }
+    }
+
+    /// The seats that spoke a moment ago.
+    pub(super) fn speaking(&self) -> Vec<SeatId> {
+        self.spoke.keys().copied().collect()
     }
 
     pub(super) fn has_seat_in(&self, zone: &Zone) -> bool {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hearing_proto::wire::{self, MAX_FRAME, decode_frame};
+use hearing_config::Timestamp;
+use hearing_proto::wire::{self, MAX_FRAME, decode_frame, unbundle};
 use quinn::{Connection, ReadToEndError, RecvStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -13,8 +14,10 @@ use tokio::time::{sleep_until, timeout};
 
 use super::cause::Cause;
 use super::convert;
+use super::flows::Latency;
 use super::inbox::{Accepted, Inbox};
 use super::line::Line;
+use super::outbox::Name;
 use super::status::{Count, Gauges};
 use crate::router::{Command, Frame, LegId, WorkerHandle};
 
@@ -35,6 +38,8 @@ pub(super) struct Receiver {
     readers: JoinSet<Option<Result<Bytes, Malformed>>>,
     line: Line,
     gauges: Arc<Gauges>,
+    latencies: HashMap<Name, Latency>,
+    told: Instant,
     malformed: (Instant, u32),
 }
 
@@ -49,13 +54,14 @@ impl Receiver {
         gauges: Arc<Gauges>,
     ) -> Self {
         let (inbox, workers, readers) = (Inbox::default(), HashMap::new(), JoinSet::new());
-        Self { connection, inbox, workers, admissions, readers, line, gauges, malformed: (Instant::now(), 0) }
+        let (latencies, told, malformed) = (HashMap::new(), Instant::now(), (Instant::now(), 0));
+        Self { connection, inbox, workers, admissions, readers, line, gauges, latencies, told, malformed }
     }
 
     /// Receives until the link's other tasks end it, the connection does, or the peer sends too much rubbish.
     pub(super) async fn run(mut self) -> Cause {
         loop {
-            let wake = self.inbox.poll_timeout().unwrap_or_else(|| Instant::now() + LONGEST);
+            let wake = self.inbox.poll_timeout().unwrap_or_else(|| Instant::now() + REPORT_EVERY);
             tokio::select! {
                 biased;
                 admission = self.admissions.recv() => match admission {
@@ -63,7 +69,7 @@ impl Receiver {
                     None => return Cause::Shutdown,
                 },
                 datagram = self.connection.read_datagram() => match datagram {
-                    Ok(bytes) => self.handle_bytes(&bytes),
+                    Ok(bytes) => self.handle_datagram(&bytes),
                     Err(error) => return Cause::of(error),
                 },
                 stream = self.connection.accept_uni() => match stream {
@@ -71,7 +77,7 @@ impl Receiver {
                     Err(error) => return Cause::of(error),
                 },
                 Some(read) = self.readers.join_next() => match read {
-                    Ok(Some(Ok(bytes))) => self.handle_bytes(&bytes),
+                    Ok(Some(Ok(bytes))) => self.handle_frame(&bytes, false),
                     Ok(Some(Err(Malformed))) => self.count_malformed(),
                     // The sender gave it up.
                     Ok(None) | Err(_) => {}
@@ -95,9 +101,23 @@ impl Receiver {
         }
     }
 
-    fn handle_bytes(&mut self, bytes: &Bytes) {
+    /// All but the last frame of a datagram were sent before.
+    fn handle_datagram(&mut self, datagram: &Bytes) {
+        match unbundle(datagram) {
+            Ok(frames) => {
+                let newest = frames.len().saturating_sub(1);
+                frames.iter().enumerate().for_each(|(at, frame)| self.handle_frame(frame, at < newest));
+            }
+            Err(error) => {
+                tracing::debug!(%error, "a datagram of the peer can't be read");
+                self.count_malformed();
+            }
+        }
+    }
+
+    fn handle_frame(&mut self, bytes: &Bytes, copy: bool) {
         match decode_frame(bytes) {
-            Ok((head, payloads)) => self.inbox.push(Instant::now(), &head, payloads),
+            Ok((head, payloads)) => self.inbox.push(Instant::now(), &head, payloads, copy),
             Err(error) => {
                 tracing::debug!(%error, "a frame of the peer can't be read");
                 self.count_malformed();
@@ -126,10 +146,28 @@ impl Receiver {
         self.gauges.add(Count::Stray, counts.stray);
         self.gauges.add(Count::Lost, counts.lost);
         self.gauges.add(Count::Dropped, counts.dropped);
+        self.gauges.add(Count::Repaired, counts.repaired);
+        self.report(Instant::now());
     }
 
-    fn inject(&self, accepted: Accepted, frame: Frame) {
+    /// What became of the tracks, twice a second.
+    fn report(&mut self, now: Instant) {
+        if now.duration_since(self.told) < REPORT_EVERY {
+            return;
+        }
+        self.told = now;
+        let present: Vec<Name> = self.inbox.tallies().map(|(of, _)| (of.hearing, of.track)).collect();
+        self.latencies.retain(|name, _| present.contains(name));
+        self.gauges.flows.set_in(self.inbox.tallies().map(|(of, tally)| {
+            let name = (of.hearing, of.track);
+            (name, tally, self.latencies.get(&name).and_then(Latency::quantiles))
+        }));
+    }
+
+    fn inject(&mut self, accepted: Accepted, frame: Frame) {
         let Accepted { hearing, track, leg } = accepted;
+        let (now, age) = (Instant::now(), Timestamp::now().since(frame.head().captured) + self.gauges.offset_us());
+        self.latencies.entry((hearing, track)).or_insert_with(|| Latency::new(now)).record(now, age);
         let sent = self.workers.get(&leg).map(|worker| worker.send(Command::Inject { hearing, leg, track, frame }));
         let count = if matches!(sent, Some(Ok(()))) { Count::Received } else { Count::Dropped };
         self.gauges.add(count, 1);
@@ -145,6 +183,6 @@ async fn read(mut stream: RecvStream) -> Option<Result<Bytes, Malformed>> {
     }
 }
 
-const LONGEST: Duration = Duration::from_secs(1);
 const READ_LIMIT: Duration = Duration::from_secs(1);
 const MALFORMED_LIMIT: u32 = 100;
+const REPORT_EVERY: Duration = Duration::from_millis(500);

@@ -1,9 +1,10 @@
 //! What a trunk counts and shows.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 
 use hearing_config::{NodeId, Zone};
 
+use super::flows::Flows;
 use crate::net::tls::Identity;
 
 /// One trunk, for the board and the admin API.
@@ -29,6 +30,10 @@ pub struct TrunkStatus {
     pub lost: u64,
     /// Frames shed before they were sent, or given up on the way.
     pub shed: u64,
+    /// Frames of sound that came only because they were sent again.
+    pub repaired: u64,
+    /// How many frames of sound are sent again with each now, because the line loses packets.
+    pub redundancy: u8,
     /// Frames that came and were not used: too late, or of a picture that waits for its key frame.
     pub dropped: u64,
     /// Frames, in either direction, of tracks that no gate let pass.
@@ -48,6 +53,7 @@ pub(super) enum Count {
     Dropped,
     Stray,
     Malformed,
+    Repaired,
 }
 
 /// Shared by everything that belongs to one trunk.
@@ -57,13 +63,16 @@ pub(super) struct Gauges {
     up: AtomicBool,
     rtt_us: AtomicU64,
     offset_us: AtomicI64,
-    counts: [AtomicU64; 8],
+    redundancy: AtomicU8,
+    counts: [AtomicU64; 9],
+    pub(super) flows: Flows,
 }
 
 impl Gauges {
     pub(super) fn new(peer: Identity) -> Self {
         let (up, rtt_us, offset_us) = Default::default();
-        Self { peer, up, rtt_us, offset_us, counts: Default::default() }
+        let (redundancy, counts, flows) = Default::default();
+        Self { peer, up, rtt_us, offset_us, redundancy, counts, flows }
     }
 
     pub(super) fn add(&self, count: Count, n: u64) {
@@ -76,6 +85,16 @@ impl Gauges {
     pub(super) fn set_up(&self, up: bool) {
         self.up.store(up, Ordering::Relaxed);
         self.rtt_us.store(0, Ordering::Relaxed);
+        self.redundancy.store(0, Ordering::Relaxed);
+        self.flows.clear();
+    }
+
+    pub(super) fn set_redundancy(&self, depth: usize) {
+        self.redundancy.store(u8::try_from(depth).unwrap_or(u8::MAX), Ordering::Relaxed);
+    }
+
+    pub(super) fn offset_us(&self) -> i64 {
+        self.offset_us.load(Ordering::Relaxed)
     }
 
     pub(super) fn set_rtt(&self, rtt_us: u64, offset_us: i64) {
@@ -99,6 +118,8 @@ impl Gauges {
             received: count(Count::Received),
             lost: count(Count::Lost),
             shed: count(Count::Shed),
+            repaired: count(Count::Repaired),
+            redundancy: self.redundancy.load(Ordering::Relaxed),
             dropped: count(Count::Dropped),
             stray: count(Count::Stray),
             malformed: count(Count::Malformed),
@@ -117,6 +138,7 @@ impl Count {
             Self::Dropped => "hearing_trunk_frames_dropped_total",
             Self::Stray => "hearing_trunk_frames_stray_total",
             Self::Malformed => "hearing_trunk_frames_malformed_total",
+            Self::Repaired => "hearing_trunk_frames_repaired_total",
         }
     }
 }

@@ -5,3 +5,4 @@ mod hearings;
 mod hostile;
 mod identity;
 mod media;
+mod stress;

@@ -1,9 +1,9 @@
 //! A certificate authority, nodes, a line that can be cut, and endpoints that send and receive.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use bytes::Bytes;
 use hearing_config::{
     Codec, Crossing, HearingId, Kind, NodeId, Pki, Role, SeatId, Template, TemplateSeat, Timestamp, TrackId, Zone,
 };
+use hearing_emulator::{Quality, Relay};
 use hearing_signaling::access::JoinToken;
 use hearing_signaling::hearing::{Action, Identity as Checked, MediaReport};
 use hearing_signaling::registry::{HearingHandle, Join, Joined, Refusal, Registry, RegistryChange, Started};
@@ -183,8 +184,13 @@ impl Node {
 
     /// An endpoint sits down and sends `kinds`.
     pub(super) fn sit(&self, hearing: HearingId, seat: u8, kinds: &[Kind]) -> Heard {
+        self.sit_with(hearing, seat, kinds, LayerSet::only(Layer(0)))
+    }
+
+    /// Its pictures have these layers, each three times as large as the one below.
+    pub(super) fn sit_with(&self, hearing: HearingId, seat: u8, kinds: &[Kind], layers: LayerSet) -> Heard {
         let heard = Heard::default();
-        let leg = Endpoint::new(seat, &self.identity.zone, kinds, heard.clone());
+        let leg = Endpoint::new(seat, &self.identity.zone, (kinds, layers), heard.clone());
         let id = LegId::fresh();
         let place = Place::Seat(SeatId(seat));
         self.worker.send(Command::Attach(Attach { hearing, id, place, ufrag: None, leg: Box::new(leg) })).unwrap();
@@ -269,7 +275,7 @@ async fn carry(
 pub(super) struct Pair {
     pub(super) court: Node,
     pub(super) inet: Node,
-    pub(super) line: Line,
+    pub(super) line: Relay,
     pub(super) authority: Authority,
 }
 
@@ -283,7 +289,7 @@ impl Pair {
         let (court, inet) = (identity("court", "home"), identity("inet", "edge"));
         let (home_pki, edge_pki) = (authority.issue(&court, 1), authority.issue(&inet, EDGE_SERIAL));
         let address = free_address().await;
-        let line = Line::lay(address).await;
+        let line = line_to(address);
         let settings = Settings {
             own: court.clone(),
             listen: Some(address),
@@ -297,7 +303,7 @@ impl Pair {
             listen: None,
             revoked: edge_pki.revoked.clone(),
             policy: inet_policy,
-            peers: vec![peer(&court, Some(line.address))],
+            peers: vec![peer(&court, Some(line.address()))],
         };
         let edge = Node::start(settings, &edge_pki).await;
         let pair = Self { court: home, inet: edge, line, authority };
@@ -332,50 +338,16 @@ pub(super) async fn free_address() -> SocketAddr {
     UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }
 
-/// A line between two nodes that can be cut.
-pub(super) struct Line {
-    pub(super) address: SocketAddr,
-    pub(super) cut: Arc<AtomicBool>,
-    _tasks: JoinSet<()>,
-}
-
-impl Line {
-    async fn lay(to: SocketAddr) -> Self {
-        let near = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
-        let far = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
-        far.connect(to).await.unwrap();
-        let (address, cut) = (near.local_addr().unwrap(), Arc::new(AtomicBool::new(false)));
-        let caller = Arc::new(Mutex::new(None));
-        let mut tasks = JoinSet::new();
-        let (a, b, c, who) = (near.clone(), far.clone(), cut.clone(), caller.clone());
-        tasks.spawn(async move {
-            let mut buffer = vec![0; 65_536];
-            while let Ok((length, from)) = a.recv_from(&mut buffer).await {
-                *who.lock().unwrap() = Some(from);
-                if !c.load(Ordering::SeqCst) {
-                    drop(b.send(&buffer[..length]).await);
-                }
-            }
-        });
-        let open = cut.clone();
-        tasks.spawn(async move {
-            let mut buffer = vec![0; 65_536];
-            loop {
-                let Ok(length) = far.recv(&mut buffer).await else { continue };
-                let to = *caller.lock().unwrap();
-                if let (Some(to), false) = (to, open.load(Ordering::SeqCst)) {
-                    drop(near.send_to(&buffer[..length], to).await);
-                }
-            }
-        });
-        Self { address, cut, _tasks: tasks }
-    }
+/// A line to a node: perfect, until it is made bad.
+pub(super) fn line_to(address: SocketAddr) -> Relay {
+    Relay::start("127.0.0.1:0".parse().unwrap(), address, [Quality::default(); 2], 1).unwrap()
 }
 
 /// What an endpoint was handed.
 #[derive(Clone, Default)]
 pub(super) struct Heard {
     packets: Arc<Mutex<Vec<(TrackId, Packet, i64)>>>,
+    layers: Arc<Mutex<BTreeMap<TrackId, LayerSet>>>,
     key_requests: Arc<AtomicU64>,
 }
 
@@ -397,6 +369,20 @@ impl Heard {
         wanted.map(|(_, packet, at)| (packet.index, packet.key, at - packet.captured.0)).collect()
     }
 
+    /// The layers that there are of a track.
+    pub(super) fn layers(&self, seat: u8, kind: Kind) -> LayerSet {
+        let track = TrackId { seat: SeatId(seat), kind };
+        self.layers.lock().unwrap().get(&track).copied().unwrap_or_default()
+    }
+
+    /// The layers of the packets that came since the call before.
+    pub(super) fn take_layers(&self, seat: u8, kind: Kind) -> LayerSet {
+        let track = TrackId { seat: SeatId(seat), kind };
+        let packets = std::mem::take(&mut *self.packets.lock().unwrap());
+        let layers = packets.iter().filter(|(of, ..)| *of == track).map(|(_, packet, _)| packet.layer);
+        layers.fold(LayerSet::EMPTY, |all, layer| all.union(LayerSet::only(layer)))
+    }
+
     pub(super) fn key_requests(&self) -> u64 {
         self.key_requests.load(Ordering::SeqCst)
     }
@@ -413,12 +399,12 @@ struct Endpoint {
 }
 
 impl Endpoint {
-    fn new(seat: u8, zone: &Zone, kinds: &[Kind], heard: Heard) -> Self {
+    fn new(seat: u8, zone: &Zone, (kinds, layers): (&[Kind], LayerSet), heard: Heard) -> Self {
         let info = |kind: &Kind| TrackInfo {
             id: TrackId { seat: SeatId(seat), kind: *kind },
             codec: if kind.is_picture() { Codec::Vp8 } else { Codec::Opus },
             origin: zone.clone(),
-            layers: LayerSet::only(Layer(0)),
+            layers: if kind.is_picture() { layers } else { LayerSet::only(Layer(0)) },
         };
         let tracks: Vec<_> = kinds.iter().map(info).collect();
         let announced = tracks.iter().cloned().map(Output::Track);
@@ -427,10 +413,15 @@ impl Endpoint {
     }
 
     fn packets(&self, info: &TrackInfo) -> Vec<Packet> {
-        let pieces: u64 = if info.id.kind.is_picture() { 3 } else { 1 };
+        let layers = (0..4).map(Layer).filter(|layer| info.layers.contains(*layer));
+        layers.flat_map(|layer| self.frame(info, layer)).collect()
+    }
+
+    fn frame(&self, info: &TrackInfo, layer: Layer) -> Vec<Packet> {
+        let pieces: u64 = if info.id.kind.is_picture() { 3_u64.pow(u32::from(layer.0) + 1) } else { 1 };
         let packet = |piece| Packet {
             index: self.index * pieces + piece,
-            layer: Layer(0),
+            layer,
             media_time: self.index as i64 * 960,
             captured: Timestamp::now(),
             frame_start: piece == 0,
@@ -438,7 +429,7 @@ impl Endpoint {
             key: self.key_due || pieces == 1,
             generation: 0,
             level: (pieces == 1).then_some(30),
-            payload: Bytes::from(vec![7; 900]),
+            payload: Bytes::from(vec![7; if info.id.kind.is_picture() { 900 } else { 100 }]),
         };
         (0..pieces).map(packet).collect()
     }
@@ -449,7 +440,9 @@ impl Leg for Endpoint {
         Delivery::Packets
     }
 
-    fn handle_track(&mut self, _: Instant, _: &TrackInfo) {}
+    fn handle_track(&mut self, _: Instant, info: &TrackInfo) {
+        self.heard.layers.lock().unwrap().insert(info.id, info.layers);
+    }
 
     fn handle_track_end(&mut self, _: Instant, _: TrackId) {}
 

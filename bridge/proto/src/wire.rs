@@ -4,6 +4,7 @@
 mod bundle;
 mod codec;
 mod hearing;
+mod late;
 mod link;
 mod media;
 mod message;
@@ -18,6 +19,9 @@ pub use hearing::{
     Action, Answer, Ask, Board, Change, Entry, Grant, HearingView, Identity, Join, Joined, LiveSeat, Phase, Presence,
     RecordState, RecordView, Refusal, Reply, Report, Request, SeatQuality, SeatReport, SeatView, Unfollow, Update,
     UpdateKind,
+};
+pub use late::{
+    Decoded, Fetch, Kept, LateHead, MAX_LATE, MAX_LATE_FRAMES, decode_late, encode_late, is_late,
 };
 pub use link::{Hello, Ping, Pong, Welcome};
 pub use media::{FrameHead, MAX_FRAME, MAX_PACKETS, MAX_PAYLOAD, decode_frame, encode_frame};

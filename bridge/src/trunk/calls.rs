@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::RehearseError;
 use super::cause::Cause;
 use super::convert;
+use super::late::{FetchError, FetchReply};
 use super::peer::Peer;
 
 /// One open request.
@@ -21,6 +22,7 @@ pub(super) enum Call {
     Resume(Follower),
     Show(HearingId, oneshot::Sender<Board>),
     Rehearse(oneshot::Sender<Result<wire::RehearseReport, RehearseError>>),
+    Fetch(FetchReply),
 }
 
 /// Somebody here who follows a hearing at the peer.
@@ -178,6 +180,7 @@ impl Call {
             Self::Act(reply) => drop(reply.send(Err(refusal))),
             Self::Follow(_, _, _, reply) => drop(reply.send(Err(refusal))),
             Self::Rehearse(reply) => drop(reply.send(Err(RehearseError::LineDown))),
+            Self::Fetch(reply) => drop(reply.send(Err(FetchError::LineDown))),
             // Dropped, they tell it by themselves.
             Self::Resume(_) | Self::Show(..) => {}
         }
@@ -207,6 +210,7 @@ impl Call {
             Self::Resume(follower) => follower.updates.is_closed(),
             Self::Show(_, reply) => reply.is_closed(),
             Self::Rehearse(reply) => reply.is_closed(),
+            Self::Fetch(reply) => reply.is_closed(),
         }
     }
 }

@@ -197,7 +197,8 @@ impl Lane {
     }
 }
 
-fn frame(head: &FrameHead, payloads: Vec<Bytes>) -> Frame {
+/// A frame as the router takes it.
+pub(super) fn frame(head: &FrameHead, payloads: Vec<Bytes>) -> Frame {
     let last = payloads.len().saturating_sub(1);
     let packet = |(at, payload): (usize, Bytes)| Packet {
         index: head.index.saturating_add(at as u64),

@@ -62,7 +62,8 @@ impl Link {
             events: events.downgrade(),
             gauges: gauges.clone(),
         };
-        let receiver = Receiver::new(connection.clone(), admissions_end, line.clone(), gauges.clone());
+        let from = (number, events.clone());
+        let receiver = Receiver::new(connection.clone(), admissions_end, line.clone(), gauges.clone(), from);
         let mut parts = JoinSet::new();
         parts.spawn(control::write(send, messages));
         parts.spawn(read(number, receive, events.clone()));

@@ -11,6 +11,7 @@ mod flows;
 mod gate;
 mod home;
 mod inbox;
+mod late;
 mod leg;
 mod line;
 mod link;
@@ -51,6 +52,7 @@ use status::Gauges;
 pub use cause::{Cause, Fault};
 pub use flows::{FlowReport, FlowWay};
 pub use gate::{CrossingVerdict, GateSide};
+pub use late::{FetchError, Lack, LateAsk, LatePiece};
 pub use settings::{PeerSettings, Settings};
 pub use start::Error;
 pub use status::TrunkStatus;
@@ -69,6 +71,15 @@ struct Trunk {
     peer: Identity,
     gauges: Arc<Gauges>,
     events: mpsc::Sender<Event>,
+}
+
+/// What peers ask of this node that is not a trunk's to answer.
+#[derive(Debug)]
+pub struct Asked {
+    /// Rehearsals. While nobody takes them, peers are told that this node can't.
+    pub rehearsals: mpsc::Receiver<Rehearsal>,
+    /// Late media. While nobody takes it, peers are told that there is none.
+    pub late: mpsc::Receiver<LateAsk>,
 }
 
 /// A peer, home of a hearing, wants this node to put headless participants on the seats of its zone.

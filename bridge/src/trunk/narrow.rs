@@ -14,6 +14,10 @@ pub(super) struct Narrow {
     tracks: BTreeMap<Name, Track>,
     /// Frames were shed since the last look.
     pressed: bool,
+    /// Frames were given up on the way since the last look.
+    late: bool,
+    /// The shortest round trip that was seen.
+    rtt: Option<Duration>,
     looked: Instant,
     shed: Option<Instant>,
     lowered: Option<Instant>,
@@ -29,6 +33,7 @@ struct Track {
     /// Layers above the smallest that are left out.
     taken_off: usize,
     bytes: [u64; Layer::LIMIT],
+    late: u64,
     /// Bytes of each layer between the last two looks.
     recent: [u64; Layer::LIMIT],
 }
@@ -36,13 +41,14 @@ struct Track {
 impl Narrow {
     pub(super) const fn new(now: Instant) -> Self {
         let (shed, lowered, raised) = (None, None, None);
-        Self { tracks: BTreeMap::new(), pressed: false, looked: now, shed, lowered, raised, patience: PATIENCE }
+        let (pressed, late, rtt) = (false, false, None);
+        Self { tracks: BTreeMap::new(), pressed, late, rtt, looked: now, shed, lowered, raised, patience: PATIENCE }
     }
 
     /// A track is let out, with all of its layers.
     pub(super) fn offer(&mut self, name: Name, layers: LayerSet, rank: Rank) {
         let (bytes, recent) = Default::default();
-        self.tracks.insert(name, Track { layers, rank, taken_off: 0, bytes, recent });
+        self.tracks.insert(name, Track { layers, rank, taken_off: 0, bytes, late: 0, recent });
     }
 
     /// It has other layers than before; gives those there is room for.
@@ -70,13 +76,25 @@ impl Narrow {
         self.shed = Some(now);
     }
 
-    /// The bytes that came of a track so far.
+    /// What became of a track so far.
     pub(super) fn handle_tally(&mut self, name: Name, tally: &Tally) {
         if let Some(track) = self.tracks.get_mut(&name) {
+            self.late |= tally.late > track.late;
+            track.late = tally.late;
             for layer in 0..Layer::LIMIT {
                 track.recent[layer] = tally.bytes[layer].saturating_sub(track.bytes[layer]);
             }
             track.bytes = tally.bytes;
+        }
+    }
+
+    /// The round trip now. Frames that are given up on the way while a queue stands there do not fit; without a queue it
+    /// is only loss.
+    pub(super) fn handle_rtt(&mut self, now: Instant, rtt: Duration) {
+        let shortest = self.rtt.map_or(rtt, |shortest| shortest.min(rtt));
+        self.rtt = Some(shortest);
+        if std::mem::take(&mut self.late) && rtt.saturating_sub(shortest) > QUEUE {
+            self.handle_shed(now);
         }
     }
 
@@ -151,6 +169,8 @@ const fn highest(layers: LayerSet) -> LayerSet {
 pub(super) const LOOK: Duration = Duration::from_millis(500);
 /// What a smaller layer needs to show its effect: a key frame, and the queue to empty itself.
 const SETTLE: Duration = Duration::from_millis(1_500);
+/// A queue of this length stands on the line.
+const QUEUE: Duration = Duration::from_millis(15);
 const PATIENCE: Duration = Duration::from_secs(10);
 const LONGEST_PATIENCE: Duration = Duration::from_secs(160);
 
@@ -220,6 +240,21 @@ mod tests {
         assert_eq!(pressed(&mut narrow, start + S(12)), Some((name(2), LayerSet(0b11))));
         assert_eq!(narrow.look(start + S(31)), None);
         assert_eq!(narrow.look(start + S(32)), Some((name(2), ALL)));
+    }
+
+    #[test]
+    fn frames_given_up_on_the_way_count_only_while_a_queue_stands_there() {
+        let (mut narrow, now) = narrow();
+        let (ms, late) = (Duration::from_millis, |late| Tally { late, ..Tally::default() });
+        narrow.handle_rtt(now, ms(40));
+        narrow.handle_tally(name(2), &late(3));
+        narrow.handle_rtt(now, ms(45));
+        assert_eq!(narrow.look(now), None);
+        narrow.handle_rtt(now, ms(80));
+        assert_eq!(narrow.look(now), None);
+        narrow.handle_tally(name(2), &late(4));
+        narrow.handle_rtt(now, ms(80));
+        assert!(narrow.look(now).is_some());
     }
 
     #[test]

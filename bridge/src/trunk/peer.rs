@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hearing_config::{HearingId, NodeId, SeatId, Timestamp, TrackId, Verdict, Zone};
-use hearing_proto::wire::{self, Message};
+use hearing_proto::wire::{self, Decoded, LateHead, Message};
 use hearing_signaling::hearing::MediaPlan;
 use hearing_signaling::registry::{HearingHandle, Registry, Request};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -19,6 +19,7 @@ use super::cause::Cause;
 use super::control::{self, Greeted};
 use super::convert;
 use super::edge::Remote;
+use super::late::{FetchReply, Lack, LateAsk};
 use super::gate::{CrossingVerdict, Gate, GateSide};
 use super::leg::{Needs, TrunkLeg};
 use super::link::Link;
@@ -55,6 +56,12 @@ pub(super) enum Event {
     Room(u64, Name, LayerSet),
     /// Rehearse at the peer.
     Rehearse(wire::Rehearse, oneshot::Sender<Result<wire::RehearseReport, RehearseError>>),
+    /// Home here lacks something that entered at the peer.
+    Fetch(Lack, FetchReply),
+    /// Home here has something that entered at the peer.
+    Kept(HearingId, TrackId, Timestamp),
+    /// What was fetched came in over the link with this number.
+    Late(u64, LateHead, Vec<Decoded>),
     /// The revocation list was read again.
     Revocations,
     /// The node ends.
@@ -79,6 +86,7 @@ pub(super) struct Shared {
     pub(super) registry: Registry,
     pub(super) tls: TrunkTls,
     pub(super) rehearsals: mpsc::Sender<Rehearsal>,
+    pub(super) late: mpsc::Sender<LateAsk>,
 }
 
 /// See above.
@@ -196,6 +204,9 @@ impl Peer {
                 }
             }
             Event::Rehearse(rehearse, reply) => self.rehearse(rehearse, reply),
+            Event::Fetch(lack, reply) => self.fetch(lack, reply),
+            Event::Kept(hearing, track, through) => self.tell_kept(hearing, track, through),
+            Event::Late(number, head, frames) => self.take_late(number, &head, frames).await,
             Event::Revocations => self.check_revocation(),
             Event::Stop => {}
         }
@@ -208,6 +219,14 @@ impl Peer {
         let name = message.name();
         if let Err(cause) = self.take(message) {
             warn!(peer = %self.settings.identity, message = name, %cause, "the peer's message is refused");
+            self.end_link(cause).await;
+        }
+    }
+
+    async fn take_late(&mut self, number: u64, head: &LateHead, frames: Vec<Decoded>) {
+        if self.link.as_ref().is_some_and(|link| link.number == number)
+            && let Err(cause) = self.handle_late(head, frames)
+        {
             self.end_link(cause).await;
         }
     }
@@ -235,6 +254,8 @@ impl Peer {
             Message::Refused(refused) => self.handle_refused(&refused)?,
             Message::RehearseAsk(ask) => self.handle_rehearse(ask),
             Message::RehearseAnswer(answer) => self.handle_rehearsed(answer)?,
+            Message::Fetch(fetch) => self.handle_fetch(&fetch)?,
+            Message::Kept(kept) => self.handle_kept(&kept)?,
             Message::Hello(_) | Message::Welcome(_) => return Err(Cause::Protocol("a second greeting")),
         }
         Ok(())

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use hearing_config::Timestamp;
-use hearing_proto::wire::{self, MAX_FRAME, decode_frame, unbundle};
-use quinn::{Connection, ReadToEndError, RecvStream};
+use hearing_proto::wire::{self, MAX_FRAME, MAX_LATE, decode_frame, decode_late, is_late, unbundle};
+use quinn::{Connection, RecvStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{sleep_until, timeout_at};
 
 use super::cause::Cause;
 use super::convert;
@@ -18,6 +18,7 @@ use super::flows::Latency;
 use super::inbox::{Accepted, Inbox};
 use super::line::Line;
 use super::outbox::Name;
+use super::peer::Event;
 use super::status::{Count, Gauges};
 use crate::router::{Command, Frame, LegId, WorkerHandle};
 
@@ -38,6 +39,9 @@ pub(super) struct Receiver {
     readers: JoinSet<Option<Result<Bytes, Malformed>>>,
     line: Line,
     gauges: Arc<Gauges>,
+    /// The link's number.
+    number: u64,
+    events: mpsc::Sender<Event>,
     latencies: HashMap<Name, Latency>,
     told: Instant,
     malformed: (Instant, u32),
@@ -52,10 +56,24 @@ impl Receiver {
         admissions: mpsc::Receiver<Admission>,
         line: Line,
         gauges: Arc<Gauges>,
+        (number, events): (u64, mpsc::Sender<Event>),
     ) -> Self {
         let (inbox, workers, readers) = (Inbox::default(), HashMap::new(), JoinSet::new());
         let (latencies, told, malformed) = (HashMap::new(), Instant::now(), (Instant::now(), 0));
-        Self { connection, inbox, workers, admissions, readers, line, gauges, latencies, told, malformed }
+        Self {
+            connection,
+            inbox,
+            workers,
+            admissions,
+            readers,
+            line,
+            gauges,
+            number,
+            events,
+            latencies,
+            told,
+            malformed,
+        }
     }
 
     /// Receives until the link's other tasks end it, the connection does, or the peer sends too much rubbish.
@@ -77,7 +95,7 @@ impl Receiver {
                     Err(error) => return Cause::of(error),
                 },
                 Some(read) = self.readers.join_next() => match read {
-                    Ok(Some(Ok(bytes))) => self.handle_frame(&bytes, false),
+                    Ok(Some(Ok(bytes))) => self.handle_stream(&bytes).await,
                     Ok(Some(Err(Malformed))) => self.count_malformed(),
                     // The sender gave it up.
                     Ok(None) | Err(_) => {}
@@ -110,6 +128,20 @@ impl Receiver {
             }
             Err(error) => {
                 tracing::debug!(%error, "a datagram of the peer can't be read");
+                self.count_malformed();
+            }
+        }
+    }
+
+    async fn handle_stream(&mut self, bytes: &Bytes) {
+        if !is_late(bytes) {
+            return self.handle_frame(bytes, false);
+        }
+        match decode_late(bytes) {
+            // The peer's task is what has asked; media waits for it as long as it would for any message.
+            Ok((head, frames)) => drop(self.events.send(Event::Late(self.number, head, frames)).await),
+            Err(error) => {
+                tracing::debug!(%error, "late media of the peer can't be read");
                 self.count_malformed();
             }
         }
@@ -174,15 +206,25 @@ impl Receiver {
     }
 }
 
-/// The bytes of one stream; `None` when the sender gave it up or it took too long.
+/// The bytes of one stream; `None` when the sender gave it up or it took too long. What is fetched late takes its time.
 async fn read(mut stream: RecvStream) -> Option<Result<Bytes, Malformed>> {
-    match timeout(READ_LIMIT, stream.read_to_end(MAX_FRAME)).await {
-        Ok(Ok(bytes)) => Some(Ok(bytes.into())),
-        Ok(Err(ReadToEndError::TooLong)) => Some(Err(Malformed)),
-        Ok(Err(ReadToEndError::Read(_))) | Err(_) => None,
+    let began = Instant::now();
+    let mut bytes = BytesMut::new();
+    loop {
+        let (limit, most) = if is_late(&bytes) { (LATE_LIMIT, MAX_LATE) } else { (READ_LIMIT, MAX_FRAME) };
+        if bytes.len() > most {
+            return Some(Err(Malformed));
+        }
+        match timeout_at((began + limit).into(), stream.read_chunk(CHUNK, true)).await {
+            Ok(Ok(Some(chunk))) => bytes.extend_from_slice(&chunk.bytes),
+            Ok(Ok(None)) => return Some(Ok(bytes.freeze())),
+            Ok(Err(_)) | Err(_) => return None,
+        }
     }
 }
 
+const CHUNK: usize = 64 << 10;
+const LATE_LIMIT: Duration = Duration::from_secs(30);
 const READ_LIMIT: Duration = Duration::from_secs(1);
 const MALFORMED_LIMIT: u32 = 100;
 const REPORT_EVERY: Duration = Duration::from_millis(500);

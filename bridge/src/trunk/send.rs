@@ -214,6 +214,7 @@ impl Sender {
         let path = self.connection.stats().path;
         work.redundancy.handle_path(now, Path { sent: path.sent_packets, lost: path.lost_packets });
         self.outbox.tallies().for_each(|(name, _, tally)| work.narrow.handle_tally(name, &tally));
+        work.narrow.handle_rtt(now, path.rtt);
         self.gauges.flows.set_out(self.outbox.tallies());
         self.gauges.set_redundancy(work.redundancy.depth());
         if let Some((name, layers)) = work.narrow.look(now) {

@@ -16,7 +16,7 @@ use super::gate::Gate;
 use super::listen::{Awaited, Listener};
 use super::peer::{Peer, Shared};
 use super::status::Gauges;
-use super::{PeerSettings, Rehearsal, Settings, Trunk, Trunks, revoke, transport};
+use super::{Asked, PeerSettings, Settings, Trunk, Trunks, revoke, transport};
 use crate::net::tls::{Identity, TrunkTls};
 
 /// Why the trunks can't start.
@@ -50,8 +50,7 @@ pub enum Error {
 }
 
 impl Trunks {
-    /// Listens, dials, and keeps at it. Rehearsals that peers ask for come out of the receiver; while nobody takes them,
-    /// peers are told that this node can't.
+    /// Listens, dials, and keeps at it. What peers ask for comes out of the receivers.
     ///
     /// # Errors
     /// Every [`Error`].
@@ -59,17 +58,18 @@ impl Trunks {
         settings: Settings,
         tls: TrunkTls,
         registry: Registry,
-    ) -> Result<(Self, mpsc::Receiver<Rehearsal>), Error> {
+    ) -> Result<(Self, Asked), Error> {
         check(&settings, &tls)?;
         let (rehearsals, rehearsed) = mpsc::channel(1);
+        let (late, asked) = mpsc::channel(LATE_LIMIT);
         let gate = Gate::new(settings.own.zone.clone(), settings.policy.clone());
         let own = settings.own.clone();
-        let shared = Shared { own, gate, registry, tls, rehearsals };
+        let shared = Shared { own, gate, registry, tls, rehearsals, late };
         let mut builder = Builder::new(&settings, Arc::new(shared))?;
         for peer in &settings.peers {
             builder.add(peer)?;
         }
-        Ok((builder.finish(settings), rehearsed))
+        Ok((builder.finish(settings), Asked { rehearsals: rehearsed, late: asked }))
     }
 }
 
@@ -164,3 +164,5 @@ fn check(settings: &Settings, tls: &TrunkTls) -> Result<(), Error> {
 
 /// What may wait for a peer's task.
 const EVENTS_LIMIT: usize = 1_024;
+/// Questions for late media that may wait; more are answered with nothing.
+const LATE_LIMIT: usize = 64;

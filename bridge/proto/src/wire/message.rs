@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 
 use super::codec::Error;
 use super::hearing::{Reply, Report, Request, Unfollow, Update};
+use super::late::{Fetch, Kept};
 use super::link::{Hello, Ping, Pong, Welcome};
 use super::plan::{Announce, Plan, Withdraw};
 use super::rehearse::{RehearseAnswer, RehearseAsk};
@@ -77,6 +78,8 @@ messages! {
     34 Refused 256,
     40 RehearseAsk 32_768,
     41 RehearseAnswer 262_144,
+    50 Fetch 64,
+    51 Kept 64,
 }
 
 fn write<T: Serialize>(kind: &'static str, body: &T) -> Result<Vec<u8>, Error> {

@@ -23,7 +23,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::super::{PeerSettings, Rehearsal, Settings, TrunkStatus, Trunks};
+use super::super::{Asked, LateAsk, PeerSettings, Rehearsal, Settings, TrunkStatus, Trunks};
 use crate::net::tls::{Identity, TrunkTls};
 use crate::router::{
     Attach, Command, Control, Delivery, Event, Frame, Layer, LayerSet, Leg, LegId, Output, Packet, Path, Place,
@@ -142,6 +142,7 @@ pub(super) struct Node {
     pub(super) registry: Registry,
     pub(super) worker: WorkerHandle,
     pub(super) rehearsals: mpsc::Receiver<Rehearsal>,
+    pub(super) late: mpsc::Receiver<LateAsk>,
     pub(super) identity: Identity,
     _data: tempfile::TempDir,
     _tasks: JoinSet<()>,
@@ -153,11 +154,11 @@ impl Node {
         let registry = registry(&settings.own, data.path().to_owned()).await;
         let worker = Worker::spawn("127.0.0.1:0".parse().unwrap(), 0).unwrap();
         let (identity, tls) = (settings.own.clone(), TrunkTls::load(pki).unwrap());
-        let (trunks, rehearsals) = Trunks::start(settings, tls, registry.clone()).unwrap();
+        let (trunks, Asked { rehearsals, late }) = Trunks::start(settings, tls, registry.clone()).unwrap();
         let mut tasks = JoinSet::new();
         let changes = registry.watch();
         tasks.spawn(carry_all(changes, trunks.clone(), worker.clone(), identity.zone.clone()));
-        Self { trunks, registry, worker, rehearsals, identity, _data: data, _tasks: tasks }
+        Self { trunks, registry, worker, rehearsals, late, identity, _data: data, _tasks: tasks }
     }
 
     pub(super) fn status(&self) -> TrunkStatus {

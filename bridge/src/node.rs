@@ -20,8 +20,10 @@ use tracing::{info, warn};
 
 use crate::admin::{self, Admin};
 use crate::endpoint::webrtc::Certificate;
+use crate::late;
 use crate::net::http::{Listener, bind_unix};
 use crate::net::tls::{self, Identity, TrunkTls};
+use crate::record::spool::{self, Spool};
 use crate::record::{self, Recorder};
 use crate::rehearsal::{self, Rehearsals, Station};
 use crate::sessions::Sessions;
@@ -60,12 +62,14 @@ impl Node {
         let recorder = Recorder::start(record_settings(config))?;
         let registry = Registry::open(registry_settings(config)).await?;
         let workers = Workers::spawn(config.media.bind, config.media.workers)?;
-        let (trunks, rehearsals) = Trunks::start(trunk_settings(config), tls, registry.clone())?;
+        let (trunks, asked) = Trunks::start(trunk_settings(config), tls, registry.clone())?;
+        let spool = Spool::start(spool_settings(config)).map_err(Error::Spool)?;
         let parts = Parts {
             zone: config.node.zone.clone(),
             workers: workers.clone(),
             trunks: trunks.clone(),
             recorder: recorder.clone(),
+            spool: spool.clone(),
         };
         let sittings = Sittings::new(parts);
         let (media, requests) = mpsc::channel(MEDIA_REQUESTS);
@@ -91,7 +95,11 @@ impl Node {
             Ok(())
         });
         tasks.spawn(async move {
-            station.serve(rehearsals).await;
+            station.serve(asked.rehearsals).await;
+            Ok(())
+        });
+        tasks.spawn(async move {
+            late::serve(asked.late, spool).await;
             Ok(())
         });
         tasks.spawn(follow(registry, sittings));
@@ -186,6 +194,11 @@ fn record_settings(config: &Config) -> record::Settings {
     }
 }
 
+fn spool_settings(config: &Config) -> spool::Settings {
+    let hearing_config::Spool { directory, bytes, age } = config.spool.clone();
+    spool::Settings { directory, bytes, age }
+}
+
 fn trunk_settings(config: &Config) -> trunk::Settings {
     let peer = |trunk: &hearing_config::Trunk| trunk::PeerSettings {
         identity: Identity { zone: trunk.zone.clone(), node: trunk.peer.clone() },
@@ -268,6 +281,9 @@ pub enum Error {
     /// The recorder.
     #[error(transparent)]
     Record(#[from] record::Error),
+    /// The spool.
+    #[error("spool.directory: {0}; choose a directory that this user may write to")]
+    Spool(io::Error),
     /// The journal.
     #[error(transparent)]
     Registry(#[from] registry::Error),

@@ -10,6 +10,8 @@ use metrics::counter;
 use tokio::sync::{mpsc, watch};
 use tracing::{error, info, warn};
 
+use crate::late::{self, Filler};
+use crate::record::spool::Spool;
 use crate::record::{HearingRecord, Meta, RecordEvent, Recorder};
 use crate::router::{Attach, Command, Event, LegId, Place, WorkerHandle};
 use crate::trunk::Trunks;
@@ -32,6 +34,8 @@ pub(crate) struct Parts {
     pub(crate) trunks: Trunks,
     /// Its recorder.
     pub(crate) recorder: Recorder,
+    /// What it keeps for records elsewhere.
+    pub(crate) spool: Spool,
 }
 
 /// A hearing that sits here, as others need to know it.
@@ -72,7 +76,16 @@ impl Sittings {
         tell(&worker, Command::Open { hearing, zone: self.parts.zone.clone(), events });
         let seated = Seated { worker: worker.clone(), plans: plans.clone() };
         self.seated.lock().unwrap_or_else(PoisonError::into_inner).insert(hearing, seated);
-        let record = if home.is_none() { self.record(hearing, &handle, &worker).await? } else { None };
+        let record = if home.is_none() {
+            self.record(hearing, &handle, &worker, &plans).await?
+        } else {
+            let leg = self.parts.spool.leg(hearing, self.parts.zone.clone());
+            tell(
+                &worker,
+                Command::Attach(Attach { hearing, id: LegId::fresh(), place: Place::Record, ufrag: None, leg }),
+            );
+            None
+        };
         self.parts.trunks.carry(hearing, handle.clone(), home, worker.clone()).await?;
         let sitting = Sitting {
             hearing,
@@ -107,6 +120,7 @@ impl Sittings {
         hearing: HearingId,
         handle: &HearingHandle,
         worker: &WorkerHandle,
+        plans: &watch::Receiver<Arc<MediaPlan>>,
     ) -> Result<Option<Record>, Refusal> {
         let view = handle.show().await?.view;
         let (events, reports) = mpsc::channel(EVENTS);
@@ -114,7 +128,14 @@ impl Sittings {
             Ok((leg, record)) => {
                 let id = LegId::fresh();
                 tell(worker, Command::Attach(Attach { hearing, id, place: Place::Record, ufrag: None, leg }));
-                Ok(Some(Record { record: Some(record), reports }))
+                let filler = Filler::start(late::Needs {
+                    hearing,
+                    zone: self.parts.zone.clone(),
+                    plans: plans.clone(),
+                    trunks: self.parts.trunks.clone(),
+                    record: record.clone(),
+                });
+                Ok(Some(Record { record: Some(record), filler: Some(filler), reports }))
             }
             Err(fault) => {
                 error!(hearing = %hearing, %fault, "no record");
@@ -128,6 +149,8 @@ impl Sittings {
 /// The recorder's end of a hearing that is at home here.
 struct Record {
     record: Option<HearingRecord>,
+    /// Fills its holes.
+    filler: Option<Filler>,
     reports: mpsc::Receiver<RecordEvent>,
 }
 
@@ -154,7 +177,7 @@ impl Sitting {
                     Err(_) => break,
                 },
                 Some(event) = self.reports.recv() => self.report(event).await,
-                Some(event) = next(&mut self.record) => self.media(from_record(event)).await,
+                Some(event) = next(&mut self.record) => self.recorded(event).await,
             }
         }
         self.close_record().await;
@@ -215,7 +238,22 @@ impl Sitting {
         }
     }
 
+    async fn recorded(&mut self, event: RecordEvent) {
+        let filler = self.record.as_ref().and_then(|record| record.filler.as_ref());
+        match (event, filler) {
+            (RecordEvent::Recording(tracks), _) => self.media(MediaReport::Recording { tracks }).await,
+            (RecordEvent::Failed(reason), _) => self.media(MediaReport::RecordFailed { reason }).await,
+            (RecordEvent::Hole(hole), Some(filler)) => filler.hole(hole),
+            (RecordEvent::Durable(tracks), Some(filler)) => filler.durable(tracks),
+            // The record is closed.
+            (RecordEvent::Hole(_) | RecordEvent::Durable(_), None) => {}
+        }
+    }
+
     async fn close_record(&mut self) {
+        if let Some(filler) = self.record.as_mut().and_then(|record| record.filler.take()) {
+            filler.finish().await;
+        }
         if let Some(record) = self.record.as_mut().and_then(|record| record.record.take())
             && let Err(fault) = record.close().await
         {
@@ -235,13 +273,6 @@ async fn next(record: &mut Option<Record>) -> Option<RecordEvent> {
     match record {
         Some(record) => record.reports.recv().await,
         None => std::future::pending().await,
-    }
-}
-
-fn from_record(event: RecordEvent) -> MediaReport {
-    match event {
-        RecordEvent::Recording(tracks) => MediaReport::Recording { tracks },
-        RecordEvent::Failed(reason) => MediaReport::RecordFailed { reason },
     }
 }
 

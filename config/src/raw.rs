@@ -26,6 +26,7 @@ pub(crate) struct Raw {
     pub(crate) trunk: Vec<Trunk>,
     pub(crate) crossing: Vec<Crossing>,
     pub(crate) record: Record,
+    pub(crate) spool: Spool,
     pub(crate) template: Vec<Template>,
 }
 
@@ -108,6 +109,14 @@ pub(crate) struct Record {
     pub(crate) directory: Option<String>,
     pub(crate) warn_free_percent: Option<Vec<i64>>,
     pub(crate) refuse_free_percent: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Spool {
+    pub(crate) directory: Option<String>,
+    pub(crate) megabytes: Option<i64>,
+    pub(crate) minutes: Option<i64>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -181,6 +181,8 @@ fn numbers_out_of_range_are_refused() {
         &format!("{EDGE}\n[record]\nrefuse_free_percent = 100\n"),
         &["record.refuse_free_percent: 100 is out of range"],
     );
+    refused(&format!("{EDGE}\n[spool]\nmegabytes = 1\n"), &["spool.megabytes: 1 is out of range"]);
+    refused(&format!("{EDGE}\n[spool]\nminutes = 0\n"), &["spool.minutes: 0 is out of range"]);
 }
 
 #[test]
@@ -230,6 +232,7 @@ fn what_is_left_out_has_its_default() {
     let config = parse(EDGE).unwrap();
     assert_eq!(config.trunks.peers[0].kbps, 20_000);
     assert_eq!(config.media.advertise, [config.media.bind.ip()]);
+    assert_eq!((config.spool.bytes, config.spool.age.as_secs()), (4_096 << 20, 12 * 3_600));
     assert_eq!((config.record.warn_free_percent, config.record.refuse_free_percent), (vec![20, 10, 5], 10));
 }
 

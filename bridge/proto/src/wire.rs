@@ -20,9 +20,7 @@ pub use hearing::{
     RecordState, RecordView, Refusal, Reply, Report, Request, SeatQuality, SeatReport, SeatView, Unfollow, Update,
     UpdateKind,
 };
-pub use late::{
-    Decoded, Fetch, Kept, LateHead, MAX_LATE, MAX_LATE_FRAMES, decode_late, encode_late, is_late,
-};
+pub use late::{Decoded, Fetch, Kept, LateHead, MAX_LATE, MAX_LATE_FRAMES, decode_late, encode_late, is_late};
 pub use link::{Hello, Ping, Pong, Welcome};
 pub use media::{FrameHead, MAX_FRAME, MAX_PACKETS, MAX_PAYLOAD, decode_frame, encode_frame};
 pub use message::Message;

@@ -10,6 +10,7 @@ use hearing_signaling::hearing::RecordOrder;
 use tokio::sync::{mpsc, oneshot};
 
 use super::index::StartReason;
+use super::late::LateMedia;
 use super::leg::Arrived;
 use super::preroll::Preroll;
 use super::sheet::{Sheet, What};
@@ -37,6 +38,8 @@ pub(super) struct Hearing {
     told_fault: Option<String>,
     /// The tracks that were told last.
     told: Option<Vec<TrackId>>,
+    /// When it was told last what is durable.
+    told_durable: Instant,
     ending: Option<Ending>,
 }
 
@@ -62,6 +65,7 @@ impl Hearing {
             fault: None,
             told_fault: None,
             told: None,
+            told_durable: Instant::now(),
             ending: None,
         }
     }
@@ -99,6 +103,23 @@ impl Hearing {
         }
     }
 
+    /// Media that came late, as the order in force when it was captured wants it.
+    pub(super) fn late(&mut self, now: Instant, media: &LateMedia) {
+        let (Some(epoch), Some(track)) = (self.sheet.epoch, self.tracks.get_mut(&media.hole.track)) else { return };
+        let correction = self.corrections.get(&media.hole.track.seat).copied().unwrap_or(0);
+        for frame in &media.frames {
+            let captured = frame.head().captured.plus(correction);
+            let wanted = self.sheet.order_at(captured).map_or(captured >= epoch, |order| order.what == What::Run);
+            let Some(codec) = media.codec.filter(|_| wanted && media.hole.wants(frame)) else { continue };
+            if let Err(error) = track.write_late(now, epoch, captured, (codec, frame)) {
+                self.trouble = Some((error.to_string(), now));
+            }
+        }
+        if media.last {
+            track.end_late(&media.hole, &media.edge);
+        }
+    }
+
     /// Writes what waits, and tells what changed. True when the hearing has ended.
     pub(super) fn commit(&mut self, now: Instant, wall: Timestamp) -> bool {
         self.end_paused(wall);
@@ -116,6 +137,7 @@ impl Hearing {
         self.trouble.take_if(|(_, at)| now.saturating_duration_since(*at) > CALM);
         self.fault = self.trouble.as_ref().map(|(reason, _)| reason.clone());
         self.report(now);
+        self.report_holes(now);
         self.finish(now, wall)
     }
 
@@ -210,6 +232,24 @@ impl Hearing {
         captured.plus(correction)
     }
 
+    /// What is missing, and what need not be kept elsewhere any more.
+    fn report_holes(&mut self, now: Instant) {
+        for (id, track) in &mut self.tracks {
+            while let Some(hole) = track.next_hole(*id) {
+                if self.events.try_send(RecordEvent::Hole(hole)).is_err() {
+                    track.hole_untold(hole);
+                    return;
+                }
+            }
+        }
+        if now.saturating_duration_since(self.told_durable) >= DURABLE_EVERY {
+            self.told_durable = now;
+            let durable = self.tracks.iter().filter_map(|(id, track)| Some((*id, track.settled()?))).collect();
+            // It is told again in 2 s.
+            drop(self.events.try_send(RecordEvent::Durable(durable)));
+        }
+    }
+
     fn report(&mut self, now: Instant) {
         if self.fault != self.told_fault {
             match &self.fault {
@@ -240,3 +280,4 @@ const CLOCK_LIMIT: i64 = 1_000_000;
 const CALM: Duration = Duration::from_secs(1);
 /// How long the end of a record waits for the disk.
 const PATIENCE: Duration = Duration::from_secs(5);
+const DURABLE_EVERY: Duration = Duration::from_secs(2);

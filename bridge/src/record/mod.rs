@@ -11,12 +11,15 @@ mod hearing;
 pub mod http;
 mod index;
 mod ladder;
+pub mod late;
+mod late_track;
 mod leg;
 mod preroll;
 mod segment;
 mod sheet;
 mod sink;
 mod space;
+pub mod spool;
 mod track;
 mod writer;
 
@@ -55,6 +58,10 @@ pub enum RecordEvent {
     /// The tracks that are being written: their file is open, their first frame is durable and their last is not older
     /// than 2 s. Sent when it changes.
     Recording(Vec<TrackId>),
+    /// Something is not in the record that another node may have kept.
+    Hole(late::Hole),
+    /// The tracks and when the last frame of each that is durable was captured; every 2 s.
+    Durable(Vec<(TrackId, Timestamp)>),
     /// The record can't be written, and why. The recorder keeps trying; a later `Recording` names what works again.
     Failed(String),
 }
@@ -127,7 +134,8 @@ impl Recorder {
     }
 }
 
-/// The record of one hearing.
+/// The record of one hearing. Cheap to clone.
+#[derive(Clone)]
 pub struct HearingRecord {
     hearing: HearingId,
     control: SyncSender<Control>,
@@ -141,6 +149,14 @@ impl HearingRecord {
     /// When the writer is gone.
     pub fn order(&self, order: RecordOrder, at: Timestamp) -> Result<(), Error> {
         send(&self.control, Control::Order(self.hearing, order, at))
+    }
+
+    /// Writes media that came late.
+    ///
+    /// # Errors
+    /// When the writer is gone.
+    pub fn late(&self, media: late::LateMedia) -> Result<(), Error> {
+        send(&self.control, Control::Late(self.hearing, Box::new(media)))
     }
 
     /// Ends the record: everything is durable and the sheet says closed when this returns.

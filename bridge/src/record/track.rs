@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use hearing_config::{Codec, Timestamp};
+use hearing_config::{Codec, Timestamp, TrackId};
 use hearing_proto::depacketize::{self, Framing};
 use hearing_proto::matroska::Coding;
 use hearing_signaling::hearing::PauseReason;
@@ -13,9 +13,12 @@ use hearing_signaling::hearing::PauseReason;
 use super::catalog;
 use super::coding::{describe, format};
 use super::index::{self, GapReason, Line, StartReason};
+use super::late::Hole;
+use super::late_track::LateTrack;
 use super::leg::{Arrived, Missing};
 use super::segment::Segment;
 use super::sink::Sink;
+use crate::router::Frame;
 
 /// A track in the writer.
 pub(super) struct Track {
@@ -41,6 +44,7 @@ pub(super) struct Track {
     durable: bool,
     /// No new segment before this: the disk refused one.
     retry: Instant,
+    late: LateTrack,
 }
 
 impl Track {
@@ -54,6 +58,7 @@ impl Track {
             // The line that a crash cut off is ended, so that the next one can be read.
             index.push(b"\n");
         }
+        let late = LateTrack::open(&folder, epoch);
         let restart = Missing { reason: GapReason::Restart, packets: 0, frames: 0 };
         Ok(Self {
             folder,
@@ -71,6 +76,7 @@ impl Track {
             fed: now,
             durable: false,
             retry: now,
+            late,
         })
     }
 
@@ -99,7 +105,7 @@ impl Track {
         if !self.prepare(now, captured, key, coding, frame)? {
             return Ok(());
         }
-        self.note_gap(captured);
+        self.note_gap(captured, &frame.frame);
         let ms = u64::try_from(captured.since(epoch) / 1_000).unwrap_or(0);
         if let Some(segment) = &mut self.segment {
             let placed = segment.frame(ms, captured, key, &data)?;
@@ -110,7 +116,59 @@ impl Track {
             }
         }
         (self.last, self.fed) = (Some(captured), now);
+        self.late.wrote(&frame.frame);
         Ok(())
+    }
+
+    /// Writes a frame that came late into a segment of its own.
+    pub(super) fn write_late(
+        &mut self,
+        now: Instant,
+        epoch: Timestamp,
+        captured: Timestamp,
+        (codec, frame): (Codec, &Frame),
+    ) -> io::Result<()> {
+        let payloads = frame.packets.iter().map(|packet| &packet.payload[..]);
+        let data = depacketize::frame(format(codec), Framing::LengthPrefixed, payloads).map_err(io::Error::other)?;
+        let known = self.late.coding().or(self.coding.as_ref()).filter(|_| self.codec == Some(codec));
+        let (key, coding) = describe(codec, frame.head().key, &data, known);
+        let Some(coding) = coding.filter(|_| now >= self.retry) else {
+            self.late.miss();
+            return Ok(());
+        };
+        if self.late.coding() != Some(&coding) {
+            self.late.end(&mut self.index, &mut self.ended);
+            let segment = Segment::begin(&self.folder, self.next, coding.clone(), captured)?;
+            self.next += 1;
+            let (file, size, reason) = (segment.file.clone(), coding.size(), StartReason::Late);
+            self.index.push(&Line::Segment { file, reason, codec, size, captured }.to_bytes());
+            self.late.begin(segment);
+        }
+        let ms = u64::try_from(captured.since(epoch) / 1_000).unwrap_or(0);
+        self.late.write((ms, captured, key), &data, frame.head().media_time, &mut self.index)
+    }
+
+    /// Nothing more comes for a hole.
+    pub(super) fn end_late(&mut self, hole: &Hole, edge: &str) {
+        self.late.end(&mut self.index, &mut self.ended);
+        let (frames, edge) = (self.late.take_frames(), edge.to_owned());
+        self.index.push(&Line::Late { from: hole.from, to: hole.to, edge, frames }.to_bytes());
+        metrics::counter!("hearing_record_late_frames_total").increment(frames);
+    }
+
+    /// A hole that was not told yet.
+    pub(super) fn next_hole(&mut self, track: TrackId) -> Option<Hole> {
+        self.late.next_hole(track)
+    }
+
+    /// It could not be told.
+    pub(super) fn hole_untold(&mut self, hole: Hole) {
+        self.late.hole_untold(hole);
+    }
+
+    /// When the last frame that is durable was captured.
+    pub(super) const fn settled(&self) -> Option<Timestamp> {
+        self.late.settled
     }
 
     /// Nothing is written until the order changes.
@@ -131,6 +189,7 @@ impl Track {
             self.start = next;
         }
         self.durable = false;
+        self.late.unmark();
     }
 
     /// The sender's clock was found to be off.
@@ -145,6 +204,7 @@ impl Track {
         for sink in &mut self.ended {
             result = result.and(sink.commit());
         }
+        result = result.and(self.late.commit());
         if let Some(segment) = &mut self.segment {
             let written = segment.sink.commit();
             if written.is_ok() {
@@ -152,6 +212,9 @@ impl Track {
             }
             self.durable |= segment.is_durable();
             result = result.and(written);
+        }
+        if let (Some(segment), Some(last), true) = (&self.segment, self.last, self.ended.is_empty()) {
+            self.late.settle(segment.sink.end(), segment.sink.durable(), last);
         }
         self.give_up();
         self.durable &= result.is_ok();
@@ -165,13 +228,16 @@ impl Track {
 
     /// True when everything survives a loss of power.
     pub(super) fn is_settled(&self) -> bool {
-        self.index.is_settled() && self.ended.is_empty() && self.segment.as_ref().is_none_or(|s| s.sink.is_settled())
+        self.index.is_settled()
+            && self.ended.is_empty()
+            && self.late.is_settled()
+            && self.segment.as_ref().is_none_or(|s| s.sink.is_settled())
     }
 
     /// Every file that may have to be made durable.
     pub(super) fn sinks(&mut self) -> impl Iterator<Item = &mut Sink> {
         let segment = self.segment.as_mut().map(|segment| &mut segment.sink);
-        std::iter::once(&mut self.index).chain(self.ended.iter_mut()).chain(segment)
+        std::iter::once(&mut self.index).chain(self.ended.iter_mut()).chain(segment).chain(self.late.sink())
     }
 
     fn follow_stay(&mut self, frame: &Arrived) {
@@ -258,11 +324,14 @@ impl Track {
         }
     }
 
-    fn note_gap(&mut self, captured: Timestamp) {
+    fn note_gap(&mut self, captured: Timestamp, frame: &Frame) {
         let silent = self.last.is_some_and(|last| captured.since(last) > SILENT);
         let silent = silent.then_some(Missing { reason: GapReason::Silent, packets: 0, frames: 0 });
         let Some(missing) = self.missing.take().or(silent) else { return };
         let Missing { reason, packets, frames } = missing;
+        if reason != GapReason::Pause {
+            self.late.note_gap(self.last, captured, frame);
+        }
         let line = Line::Gap { reason, pause: self.pause.take(), from: self.last, to: captured, packets, frames };
         metrics::counter!("hearing_record_gaps_total", "reason" => reason.as_str()).increment(1);
         self.index.push(&line.to_bytes());

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::backlog::WallClock;
 use super::hearing::Hearing;
+use super::late::LateMedia;
 use super::leg::Arrived;
 use super::sheet::Sheet;
 use super::sink::Syncer;
@@ -22,6 +23,7 @@ use super::{Error, RecordEvent, Settings, space};
 pub(super) enum Control {
     Open(Box<Opening>),
     Order(HearingId, RecordOrder, Timestamp),
+    Late(HearingId, Box<LateMedia>),
     Close(HearingId, oneshot::Sender<Result<(), Error>>),
     Stop(oneshot::Sender<Result<(), Error>>),
 }
@@ -96,6 +98,11 @@ impl Writer {
             Control::Order(id, order, at) => {
                 if let Some(hearing) = self.hearings.get_mut(&id) {
                     hearing.order(now, order, at);
+                }
+            }
+            Control::Late(id, media) => {
+                if let Some(hearing) = self.hearings.get_mut(&id) {
+                    hearing.late(now, &media);
                 }
             }
             Control::Close(id, reply) => {

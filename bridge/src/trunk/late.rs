@@ -164,7 +164,8 @@ impl Peer {
     /// The peer, a hearing's home, lacks something that entered here.
     pub(super) fn handle_fetch(&mut self, fetch: &wire::Fetch) -> Result<(), Cause> {
         let (hearing, track) = (convert::hearing_from(fetch.hearing), convert::track_from(fetch.track)?);
-        let Some((from, to)) = self.may_go(hearing, track).then_some((Timestamp(fetch.from), Timestamp(fetch.to))) else {
+        let Some((from, to)) = self.may_go(hearing, track).then_some((Timestamp(fetch.from), Timestamp(fetch.to)))
+        else {
             self.answer(fetch.id, false, None);
             return Ok(());
         };

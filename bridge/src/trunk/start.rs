@@ -54,11 +54,7 @@ impl Trunks {
     ///
     /// # Errors
     /// Every [`Error`].
-    pub fn start(
-        settings: Settings,
-        tls: TrunkTls,
-        registry: Registry,
-    ) -> Result<(Self, Asked), Error> {
+    pub fn start(settings: Settings, tls: TrunkTls, registry: Registry) -> Result<(Self, Asked), Error> {
         check(&settings, &tls)?;
         let (rehearsals, rehearsed) = mpsc::channel(1);
         let (late, asked) = mpsc::channel(LATE_LIMIT);

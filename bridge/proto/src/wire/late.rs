@@ -65,7 +65,11 @@ pub fn encode_late(head: &LateHead, frames: &[Bytes]) -> Result<Bytes, Error> {
         out.extend_from_slice(&u32::try_from(frame.len()).map_err(|_| Error::Frame("late frame"))?.to_be_bytes());
         out.extend_from_slice(frame);
     }
-    if out.len() > MAX_LATE || frames.len() > MAX_LATE_FRAMES { Err(Error::Frame("late too large")) } else { Ok(out.into()) }
+    if out.len() > MAX_LATE || frames.len() > MAX_LATE_FRAMES {
+        Err(Error::Frame("late too large"))
+    } else {
+        Ok(out.into())
+    }
 }
 
 /// True when a stream holds such an answer and not a frame.

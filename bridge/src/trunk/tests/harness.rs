@@ -30,16 +30,16 @@ use crate::router::{
     TrackInfo, Worker, WorkerHandle,
 };
 
-pub(super) fn zone(name: &str) -> Zone {
+pub(crate) fn zone(name: &str) -> Zone {
     name.parse().unwrap()
 }
 
-pub(super) fn identity(zone: &str, node: &str) -> Identity {
+pub(crate) fn identity(zone: &str, node: &str) -> Identity {
     Identity { zone: zone.parse().unwrap(), node: node.parse().unwrap() }
 }
 
 /// Waits until something is so; fails when it is not so within 15 s.
-pub(super) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(15);
     while !is_so() {
         assert!(Instant::now() < end, "never: {what}");
@@ -48,14 +48,14 @@ pub(super) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 /// Issues certificates and revokes them.
-pub(super) struct Authority {
+pub(crate) struct Authority {
     directory: tempfile::TempDir,
     issuer: Issuer<'static, KeyPair>,
     revoked: Vec<u64>,
 }
 
 impl Authority {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
@@ -68,12 +68,12 @@ impl Authority {
         authority
     }
 
-    pub(super) fn issue(&self, of: &Identity, serial: u64) -> Pki {
+    pub(crate) fn issue(&self, of: &Identity, serial: u64) -> Pki {
         self.issue_until(of, serial, 4_000_000_000)
     }
 
     /// Valid until a second since 1970.
-    pub(super) fn issue_until(&self, of: &Identity, serial: u64, end: u64) -> Pki {
+    pub(crate) fn issue_until(&self, of: &Identity, serial: u64, end: u64) -> Pki {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
         params.subject_alt_names = vec![SanType::URI(of.uri().try_into().unwrap())];
@@ -89,7 +89,7 @@ impl Authority {
     }
 
     /// Where the certificate with this serial number lies.
-    pub(super) fn files(&self, serial: u64) -> Pki {
+    pub(crate) fn files(&self, serial: u64) -> Pki {
         let file = |name: String| self.directory.path().join(name);
         Pki {
             root: file("root.pem".into()),
@@ -99,7 +99,7 @@ impl Authority {
         }
     }
 
-    pub(super) fn revoke(&mut self, serial: u64) {
+    pub(crate) fn revoke(&mut self, serial: u64) {
         self.revoked.push(serial);
         self.write_list();
     }
@@ -127,29 +127,29 @@ impl Authority {
 }
 
 /// Allows every role and kind from one zone to another.
-pub(super) fn crossing(from: &str, to: &str) -> Crossing {
+pub(crate) fn crossing(from: &str, to: &str) -> Crossing {
     Crossing { from: zone(from), to: zone(to), roles: Role::ALL.to_vec(), kinds: Kind::ALL.to_vec() }
 }
 
 /// A peer that may vouch for its own zone.
-pub(super) fn peer(of: &Identity, dial: Option<SocketAddr>) -> PeerSettings {
+pub(crate) fn peer(of: &Identity, dial: Option<SocketAddr>) -> PeerSettings {
     PeerSettings { identity: of.clone(), dial, vouches: vec![of.zone.clone()], kbps: 20_000 }
 }
 
 /// A node without pages.
-pub(super) struct Node {
-    pub(super) trunks: Trunks,
-    pub(super) registry: Registry,
-    pub(super) worker: WorkerHandle,
-    pub(super) rehearsals: mpsc::Receiver<Rehearsal>,
-    pub(super) late: mpsc::Receiver<LateAsk>,
-    pub(super) identity: Identity,
+pub(crate) struct Node {
+    pub(crate) trunks: Trunks,
+    pub(crate) registry: Registry,
+    pub(crate) worker: WorkerHandle,
+    pub(crate) rehearsals: mpsc::Receiver<Rehearsal>,
+    _late: mpsc::Receiver<LateAsk>,
+    pub(crate) identity: Identity,
     _data: tempfile::TempDir,
     _tasks: JoinSet<()>,
 }
 
 impl Node {
-    pub(super) async fn start(settings: Settings, pki: &Pki) -> Self {
+    pub(crate) async fn start(settings: Settings, pki: &Pki) -> Self {
         let data = tempfile::tempdir().unwrap();
         let registry = registry(&settings.own, data.path().to_owned()).await;
         let worker = Worker::spawn("127.0.0.1:0".parse().unwrap(), 0).unwrap();
@@ -158,25 +158,25 @@ impl Node {
         let mut tasks = JoinSet::new();
         let changes = registry.watch();
         tasks.spawn(carry_all(changes, trunks.clone(), worker.clone(), identity.zone.clone()));
-        Self { trunks, registry, worker, rehearsals, late, identity, _data: data, _tasks: tasks }
+        Self { trunks, registry, worker, rehearsals, _late: late, identity, _data: data, _tasks: tasks }
     }
 
-    pub(super) fn status(&self) -> TrunkStatus {
+    pub(crate) fn status(&self) -> TrunkStatus {
         self.trunks.status().remove(0)
     }
 
-    pub(super) fn is_up(&self) -> bool {
+    pub(crate) fn is_up(&self) -> bool {
         self.status().up
     }
 
     /// The handle, once the hearing is known here.
-    pub(super) async fn handle(&self, hearing: HearingId) -> HearingHandle {
+    pub(crate) async fn handle(&self, hearing: HearingId) -> HearingHandle {
         until("the hearing is known", || self.registry.find(hearing).is_some()).await;
         self.registry.find(hearing).unwrap()
     }
 
     /// Joins with a seat's link, at this node.
-    pub(super) async fn join(&self, started: &Started, seat: &str, device: u8) -> Result<Joined, Refusal> {
+    pub(crate) async fn join(&self, started: &Started, seat: &str, device: u8) -> Result<Joined, Refusal> {
         let link = &started.seats.iter().find(|s| s.name == seat).unwrap().link;
         let token = JoinToken::parse(link.split_once("#t=").unwrap().1).unwrap().hash();
         let Identity { zone, node } = self.identity.clone();
@@ -184,12 +184,12 @@ impl Node {
     }
 
     /// An endpoint sits down and sends `kinds`.
-    pub(super) fn sit(&self, hearing: HearingId, seat: u8, kinds: &[Kind]) -> Heard {
+    pub(crate) fn sit(&self, hearing: HearingId, seat: u8, kinds: &[Kind]) -> Heard {
         self.sit_with(hearing, seat, kinds, LayerSet::only(Layer(0)))
     }
 
     /// Its pictures have these layers, each three times as large as the one below.
-    pub(super) fn sit_with(&self, hearing: HearingId, seat: u8, kinds: &[Kind], layers: LayerSet) -> Heard {
+    pub(crate) fn sit_with(&self, hearing: HearingId, seat: u8, kinds: &[Kind], layers: LayerSet) -> Heard {
         let heard = Heard::default();
         let leg = Endpoint::new(seat, &self.identity.zone, (kinds, layers), heard.clone());
         let id = LegId::fresh();
@@ -199,7 +199,7 @@ impl Node {
     }
 }
 
-async fn registry(own: &Identity, data: PathBuf) -> Registry {
+pub(crate) async fn registry(own: &Identity, data: PathBuf) -> Registry {
     let seat = |(name, role, zone): (&str, Role, &str)| TemplateSeat {
         name: name.into(),
         title: name.into(),
@@ -273,19 +273,19 @@ async fn carry(
 }
 
 /// Two nodes: `court`, where hearings are at home, and `inet`, which dials it, perhaps through a line that can be cut.
-pub(super) struct Pair {
-    pub(super) court: Node,
-    pub(super) inet: Node,
-    pub(super) line: Relay,
-    pub(super) authority: Authority,
+pub(crate) struct Pair {
+    pub(crate) court: Node,
+    pub(crate) inet: Node,
+    pub(crate) line: Relay,
+    pub(crate) authority: Authority,
 }
 
 /// The serial number of the edge's certificate.
-pub(super) const EDGE_SERIAL: u64 = 0x00ff_0002;
+pub(crate) const EDGE_SERIAL: u64 = 0x00ff_0002;
 
 impl Pair {
     /// Each node with its own policy.
-    pub(super) async fn start(court_policy: Vec<Crossing>, inet_policy: Vec<Crossing>) -> Self {
+    pub(crate) async fn start(court_policy: Vec<Crossing>, inet_policy: Vec<Crossing>) -> Self {
         let authority = Authority::new();
         let (court, inet) = (identity("court", "home"), identity("inet", "edge"));
         let (home_pki, edge_pki) = (authority.issue(&court, 1), authority.issue(&inet, EDGE_SERIAL));
@@ -312,13 +312,13 @@ impl Pair {
         pair
     }
 
-    pub(super) async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         let both = || vec![crossing("court", "inet"), crossing("inet", "court")];
         Self::start(both(), both()).await
     }
 
     /// A hearing at home at the court, with judge and counsel on their seats.
-    pub(super) async fn sitting(&self) -> (Started, Joined, Joined) {
+    pub(crate) async fn sitting(&self) -> (Started, Joined, Joined) {
         let started = self.court.registry.start("(2022)内0291刑初123号", "trial").await.unwrap();
         let judge = self.court.join(&started, "judge", 1).await.unwrap();
         let counsel = self.inet.join(&started, "counsel", 2).await.unwrap();
@@ -328,42 +328,42 @@ impl Pair {
         (started, judge, counsel)
     }
 
-    pub(super) async fn admit(&self, started: &Started, seat: &str) {
+    pub(crate) async fn admit(&self, started: &Started, seat: &str) {
         let admit = Action::Admit { seat: seat.into(), identity: Checked::Known };
         // The judge is admitted by joining; whoever is already in needs no admission.
         drop(self.court.registry.find(started.id).unwrap().operate(admit).await);
     }
 }
 
-pub(super) async fn free_address() -> SocketAddr {
+pub(crate) async fn free_address() -> SocketAddr {
     UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }
 
 /// A line to a node: perfect, until it is made bad.
-pub(super) fn line_to(address: SocketAddr) -> Relay {
+pub(crate) fn line_to(address: SocketAddr) -> Relay {
     Relay::start("127.0.0.1:0".parse().unwrap(), address, [Quality::default(); 2], 1).unwrap()
 }
 
 /// What an endpoint was handed.
 #[derive(Clone, Default)]
-pub(super) struct Heard {
+pub(crate) struct Heard {
     packets: Arc<Mutex<Vec<(TrackId, Packet, i64)>>>,
     layers: Arc<Mutex<BTreeMap<TrackId, LayerSet>>>,
     key_requests: Arc<AtomicU64>,
 }
 
 impl Heard {
-    pub(super) fn count(&self, seat: u8, kind: Kind) -> usize {
+    pub(crate) fn count(&self, seat: u8, kind: Kind) -> usize {
         let track = TrackId { seat: SeatId(seat), kind };
         self.packets.lock().unwrap().iter().filter(|(of, ..)| *of == track).count()
     }
 
-    pub(super) fn total(&self) -> usize {
+    pub(crate) fn total(&self) -> usize {
         self.packets.lock().unwrap().len()
     }
 
     /// Every packet that came since the call before: its index, whether it is a key frame's, and its age in microseconds.
-    pub(super) fn take(&self, seat: u8, kind: Kind) -> Vec<(u64, bool, i64)> {
+    pub(crate) fn take(&self, seat: u8, kind: Kind) -> Vec<(u64, bool, i64)> {
         let track = TrackId { seat: SeatId(seat), kind };
         let packets = std::mem::take(&mut *self.packets.lock().unwrap());
         let wanted = packets.into_iter().filter(|(of, ..)| *of == track);
@@ -371,20 +371,20 @@ impl Heard {
     }
 
     /// The layers that there are of a track.
-    pub(super) fn layers(&self, seat: u8, kind: Kind) -> LayerSet {
+    pub(crate) fn layers(&self, seat: u8, kind: Kind) -> LayerSet {
         let track = TrackId { seat: SeatId(seat), kind };
         self.layers.lock().unwrap().get(&track).copied().unwrap_or_default()
     }
 
     /// The layers of the packets that came since the call before.
-    pub(super) fn take_layers(&self, seat: u8, kind: Kind) -> LayerSet {
+    pub(crate) fn take_layers(&self, seat: u8, kind: Kind) -> LayerSet {
         let track = TrackId { seat: SeatId(seat), kind };
         let packets = std::mem::take(&mut *self.packets.lock().unwrap());
         let layers = packets.iter().filter(|(of, ..)| *of == track).map(|(_, packet, _)| packet.layer);
         layers.fold(LayerSet::EMPTY, |all, layer| all.union(LayerSet::only(layer)))
     }
 
-    pub(super) fn key_requests(&self) -> u64 {
+    pub(crate) fn key_requests(&self) -> u64 {
         self.key_requests.load(Ordering::SeqCst)
     }
 }
@@ -430,10 +430,29 @@ impl Endpoint {
             key: self.key_due || pieces == 1,
             generation: 0,
             level: (pieces == 1).then_some(30),
-            payload: Bytes::from(vec![7; if info.id.kind.is_picture() { 900 } else { 100 }]),
+            payload: payload(info.id.kind, piece == 0, self.key_due, self.index),
         };
         (0..pieces).map(packet).collect()
     }
+}
+
+/// Something to send that a recorder takes for Opus, or for VP8 with a picture of 320 by 180: the frame's number stands
+/// in its last 8 bytes.
+fn payload(kind: Kind, first: bool, key: bool, number: u64) -> Bytes {
+    let mut bytes = vec![7; if kind.is_picture() { 900 } else { 100 }];
+    if kind.is_picture() && first {
+        let key_frame: [u8; 10] = [0x10, 0, 0, 0x9d, 0x01, 0x2a, 0x40, 0x01, 0xb4, 0];
+        let delta_frame: [u8; 10] = [0x11, 0, 0, 7, 7, 7, 7, 7, 7, 7];
+        bytes[..10].copy_from_slice(if key { &key_frame } else { &delta_frame });
+    }
+    let end = bytes.len() - 8;
+    bytes[end..].copy_from_slice(&number.to_be_bytes());
+    bytes.into()
+}
+
+/// An endpoint that sends a frame of each kind every 20 ms.
+pub(crate) fn endpoint(seat: u8, zone: &Zone, kinds: &[Kind]) -> Box<dyn Leg> {
+    Box::new(Endpoint::new(seat, zone, (kinds, LayerSet::only(Layer(0))), Heard::default()))
 }
 
 impl Leg for Endpoint {

@@ -172,7 +172,10 @@ async fn follow(registry: Registry, sittings: Sittings) -> Result<(), Error> {
 
 /// Keeps the operator's view of the trunks fresh.
 async fn show_trunks(trunks: Trunks, shown: watch::Sender<Vec<TrunkView>>) -> Result<(), Error> {
-    let view = |t: TrunkStatus| TrunkView { peer: t.peer, zone: t.zone, up: t.up, rtt_ms: t.rtt_ms };
+    let view = |t: TrunkStatus| {
+        let TrunkStatus { peer, zone, up, rtt_ms, standby, lost, shed, .. } = t;
+        TrunkView { peer, zone, up, rtt_ms, standby, lost, shed }
+    };
     let mut tick = tokio::time::interval(TRUNKS_SHOWN);
     loop {
         tick.tick().await;
@@ -200,18 +203,26 @@ fn spool_settings(config: &Config) -> spool::Settings {
 }
 
 fn trunk_settings(config: &Config) -> trunk::Settings {
-    let peer = |trunk: &hearing_config::Trunk| trunk::PeerSettings {
-        identity: Identity { zone: trunk.zone.clone(), node: trunk.peer.clone() },
-        dial: trunk.dial,
-        vouches: trunk.vouches.clone(),
-        kbps: trunk.kbps,
-    };
+    let mut peers: Vec<trunk::PeerSettings> = Vec::new();
+    for trunk in &config.trunks.peers {
+        let identity = Identity { zone: trunk.zone.clone(), node: trunk.peer.clone() };
+        match peers.iter_mut().find(|peer| peer.identity == identity) {
+            Some(peer) => peer.others.extend(trunk.dial.map(|dial| (dial, trunk.kbps))),
+            None => peers.push(trunk::PeerSettings {
+                identity,
+                dial: trunk.dial,
+                others: Vec::new(),
+                vouches: trunk.vouches.clone(),
+                kbps: trunk.kbps,
+            }),
+        }
+    }
     trunk::Settings {
         own: Identity { zone: config.node.zone.clone(), node: config.node.id.clone() },
         listen: config.trunks.listen,
         revoked: config.pki.revoked.clone(),
         policy: config.crossings.clone(),
-        peers: config.trunks.peers.iter().map(peer).collect(),
+        peers,
     }
 }
 

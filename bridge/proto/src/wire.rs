@@ -21,7 +21,7 @@ pub use hearing::{
     UpdateKind,
 };
 pub use late::{Decoded, Fetch, Kept, LateHead, MAX_LATE, MAX_LATE_FRAMES, decode_late, encode_late, is_late};
-pub use link::{Hello, Ping, Pong, Welcome};
+pub use link::{Hello, Ping, Pong, Take, Welcome};
 pub use media::{FrameHead, MAX_FRAME, MAX_PACKETS, MAX_PAYLOAD, decode_frame, encode_frame};
 pub use message::Message;
 pub use plan::{Announce, MediaPlan, Plan, PlannedSeat, RecordOrder, Row, Withdraw};

@@ -38,7 +38,7 @@ struct Node {
 
 impl Node {
     async fn start(own: &Identity, pki: &Pki, listen: Option<SocketAddr>, peer: PeerSettings, disk: TempDir) -> Self {
-        let registry = registry(own, disk.path().join("journal")).await;
+        let registry = registry(own, disk.path().to_owned()).await;
         let settings = Settings {
             own: own.clone(),
             listen,

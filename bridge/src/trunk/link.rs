@@ -73,7 +73,7 @@ impl Link {
             Cause::Shutdown
         });
         let mut tasks = JoinSet::new();
-        tasks.spawn(supervise(number, connection.clone(), parts, overflow.clone(), events));
+        tasks.spawn(supervise((number, connection.clone()), parts, overflow.clone(), events, gauges.clone()));
         let (serving, follows) = (Arc::new(Semaphore::new(SERVING_LIMIT)), HashMap::new());
         Self {
             number,
@@ -127,11 +127,11 @@ async fn read(number: u64, mut reader: Reader, events: mpsc::Sender<Event>) -> C
 
 /// Whatever ends first ends the link.
 async fn supervise(
-    number: u64,
-    connection: Connection,
+    (number, connection): (u64, Connection),
     mut parts: JoinSet<Cause>,
     overflow: Arc<Notify>,
     events: mpsc::Sender<Event>,
+    gauges: Arc<Gauges>,
 ) {
     let cause = tokio::select! {
         ended = parts.join_next() => match ended {
@@ -139,7 +139,7 @@ async fn supervise(
             Some(Err(error)) => Cause::Lost(error.to_string()),
             None => Cause::Shutdown,
         },
-        cause = transport::watch(&connection) => cause,
+        cause = transport::watch(&connection, &gauges) => cause,
         () = overflow.notified() => Cause::Overload,
     };
     control::close(&connection, &cause);

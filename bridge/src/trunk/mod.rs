@@ -26,6 +26,7 @@ mod redundancy;
 mod revoke;
 mod send;
 mod settings;
+mod standby;
 mod start;
 mod status;
 mod tracks;

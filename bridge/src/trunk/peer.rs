@@ -25,6 +25,7 @@ use super::leg::{Needs, TrunkLeg};
 use super::link::Link;
 use super::outbox::Name;
 use super::rank::Rank;
+use super::standby::Standby;
 use super::status::{Count, Gauges};
 use super::{PeerSettings, Rehearsal, RehearseError};
 use crate::net::tls::{Identity, TrunkTls};
@@ -32,8 +33,12 @@ use crate::router::{Attach, Command, LayerSet, LegId, Place, TrackInfo, WorkerHa
 
 /// What happens to a peer's task.
 pub(super) enum Event {
-    /// A connection whose ends have welcomed each other; it takes the place of the one that is there.
+    /// A connection whose ends have welcomed each other; it waits until it is taken.
     Greeted(Greeted),
+    /// The waiting link with this number takes the place of the one that is there.
+    Taken(u64, Greeted),
+    /// The waiting link with this number is over.
+    StandbyLost(u64, Cause),
     /// A message over the link with this number.
     Message(u64, Message),
     /// The link with this number is over.
@@ -96,6 +101,9 @@ pub(super) struct Peer {
     pub(super) gauges: Arc<Gauges>,
     pub(super) events: mpsc::WeakSender<Event>,
     pub(super) link: Option<Link>,
+    /// Links that could carry.
+    pub(super) standbys: Vec<Standby>,
+    pub(super) next_standby: u64,
     pub(super) links: u64,
     pub(super) up_since: Instant,
     pub(super) carried: BTreeMap<HearingId, Carried>,
@@ -153,6 +161,8 @@ impl Peer {
             gauges,
             events,
             link: None,
+            standbys: Vec::new(),
+            next_standby: 0,
             links: 0,
             up_since: Instant::now(),
             carried: BTreeMap::new(),
@@ -184,11 +194,14 @@ impl Peer {
 
     async fn handle(&mut self, event: Event) {
         match event {
-            Event::Greeted(greeted) => self.begin_link(greeted).await,
+            Event::Greeted(greeted) => self.stand_by(greeted),
+            Event::Taken(number, greeted) => self.take_over(number, greeted).await,
+            Event::StandbyLost(number, cause) => self.standby_lost(number, &cause),
             Event::Message(number, message) => self.handle_message(number, message).await,
             Event::Ended(number, cause) => {
                 if self.link.as_ref().is_some_and(|link| link.number == number) {
                     self.end_link(cause).await;
+                    self.promote();
                 }
             }
             Event::Request(hearing, request) => self.handle_request(hearing, request),
@@ -220,6 +233,7 @@ impl Peer {
         if let Err(cause) = self.take(message) {
             warn!(peer = %self.settings.identity, message = name, %cause, "the peer's message is refused");
             self.end_link(cause).await;
+            self.promote();
         }
     }
 
@@ -256,12 +270,13 @@ impl Peer {
             Message::RehearseAnswer(answer) => self.handle_rehearsed(answer)?,
             Message::Fetch(fetch) => self.handle_fetch(&fetch)?,
             Message::Kept(kept) => self.handle_kept(&kept)?,
+            Message::Take(_) => return Err(Cause::Protocol("a link is taken twice")),
             Message::Hello(_) | Message::Welcome(_) => return Err(Cause::Protocol("a second greeting")),
         }
         Ok(())
     }
 
-    async fn begin_link(&mut self, greeted: Greeted) {
+    pub(super) async fn begin_link(&mut self, greeted: Greeted) {
         if self.link.is_some() {
             self.end_link(Cause::Superseded).await;
         }
@@ -369,7 +384,8 @@ impl Peer {
         self.shared.gate.note(CrossingVerdict { hearing, track, role, from, to, verdict, gate, at: Timestamp::now() });
     }
 
-    fn check_revocation(&self) {
+    fn check_revocation(&mut self) {
+        self.revoke_standbys();
         let Some(link) = &self.link else { return };
         if self.shared.tls.is_revoked(&link.serial)
             && let Some(events) = self.events.upgrade()

@@ -39,7 +39,7 @@ pub enum Error {
         configured: Identity,
     },
     /// Two trunks to one zone.
-    #[error("there are two [[trunk]]s to zone {0}; a zone is reached through one node")]
+    #[error("there are [[trunk]]s to two nodes of zone {0}; a zone is reached through one node")]
     TwoTrunks(Zone),
     /// Nobody could ever connect.
     #[error("[[trunk]] to {0}: neither `dial` nor [trunks] `listen` is set, so the line can never come up")]
@@ -97,10 +97,10 @@ impl Builder {
         let awaited = Awaited { peer: peer.clone(), dialled: settings.dial.is_some(), events: sender.clone() };
         self.awaited.push(awaited);
         self.peers.push(Trunk { peer: peer.clone(), gauges, events: sender.clone() });
-        if let Some(address) = settings.dial {
-            let (endpoint, config) = (self.dialling(address)?, self.client(settings)?);
-            let own = Arc::new(self.shared.own.clone());
-            self.tasks.spawn(Dialler { endpoint, config, address, own, peer, events: sender }.run());
+        for (address, kbps) in settings.lines() {
+            let (endpoint, config) = (self.dialling(address)?, self.client(kbps)?);
+            let (own, peer, events) = (Arc::new(self.shared.own.clone()), peer.clone(), sender.clone());
+            self.tasks.spawn(Dialler { endpoint, config, address, own, peer, events }.run());
         }
         Ok(())
     }
@@ -128,8 +128,8 @@ impl Builder {
         Ok(endpoint)
     }
 
-    fn client(&self, settings: &PeerSettings) -> Result<ClientConfig, Error> {
-        transport::client(&self.shared.tls, settings.kbps).map_err(|_| Error::NoCipher)
+    fn client(&self, kbps: u32) -> Result<ClientConfig, Error> {
+        transport::client(&self.shared.tls, kbps).map_err(|_| Error::NoCipher)
     }
 }
 

@@ -16,6 +16,8 @@ pub struct TrunkStatus {
     pub zone: Zone,
     /// True while media may flow.
     pub up: bool,
+    /// Other lines to the peer that stand by.
+    pub standby: u8,
     /// Round trip in milliseconds; `None` while it is not up or not known yet.
     pub rtt_ms: Option<u32>,
     /// How far the peer's clock is ahead of ours, in microseconds; 0 while not known.
@@ -64,6 +66,7 @@ pub(super) struct Gauges {
     rtt_us: AtomicU64,
     offset_us: AtomicI64,
     redundancy: AtomicU8,
+    standby: AtomicU8,
     counts: [AtomicU64; 9],
     pub(super) flows: Flows,
 }
@@ -71,8 +74,8 @@ pub(super) struct Gauges {
 impl Gauges {
     pub(super) fn new(peer: Identity) -> Self {
         let (up, rtt_us, offset_us) = Default::default();
-        let (redundancy, counts, flows) = Default::default();
-        Self { peer, up, rtt_us, offset_us, redundancy, counts, flows }
+        let (redundancy, standby, counts, flows) = Default::default();
+        Self { peer, up, rtt_us, offset_us, redundancy, standby, counts, flows }
     }
 
     pub(super) fn add(&self, count: Count, n: u64) {
@@ -93,6 +96,14 @@ impl Gauges {
         self.redundancy.store(u8::try_from(depth).unwrap_or(u8::MAX), Ordering::Relaxed);
     }
 
+    pub(super) fn set_standby(&self, lines: usize) {
+        self.standby.store(u8::try_from(lines).unwrap_or(u8::MAX), Ordering::Relaxed);
+    }
+
+    pub(super) fn has_standby(&self) -> bool {
+        self.standby.load(Ordering::Relaxed) > 0
+    }
+
     pub(super) fn offset_us(&self) -> i64 {
         self.offset_us.load(Ordering::Relaxed)
     }
@@ -111,6 +122,7 @@ impl Gauges {
             peer: self.peer.node.clone(),
             zone: self.peer.zone.clone(),
             up: self.up.load(Ordering::Relaxed),
+            standby: self.standby.load(Ordering::Relaxed),
             rtt_ms: (rtt > 0).then(|| u32::try_from(rtt.div_ceil(1_000)).unwrap_or(u32::MAX)),
             clock_offset_us: self.offset_us.load(Ordering::Relaxed),
             links: count(Count::Links),

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use super::codec::Error;
 use super::hearing::{Reply, Report, Request, Unfollow, Update};
 use super::late::{Fetch, Kept};
-use super::link::{Hello, Ping, Pong, Welcome};
+use super::link::{Hello, Ping, Pong, Take, Welcome};
 use super::plan::{Announce, Plan, Withdraw};
 use super::rehearse::{RehearseAnswer, RehearseAsk};
 use super::track::{KeyFrame, Refused, Subscribe, TrackDown, TrackUp};
@@ -61,6 +61,7 @@ macro_rules! messages {
 messages! {
     1 Hello 256,
     2 Welcome 16,
+    3 Take 16,
     4 Ping 32,
     5 Pong 32,
     10 Announce 32_768,

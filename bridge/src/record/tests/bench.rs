@@ -143,7 +143,8 @@ impl Bench {
     }
 
     pub(super) fn told(&mut self) -> Vec<RecordEvent> {
-        std::iter::from_fn(|| self.events.try_recv().ok()).collect()
+        let told = |event: &RecordEvent| !matches!(event, RecordEvent::Hole(_) | RecordEvent::Durable(_));
+        std::iter::from_fn(|| self.events.try_recv().ok()).filter(told).collect()
     }
 
     pub(super) fn outputs(&mut self) -> Vec<Output> {

@@ -133,7 +133,7 @@ pub(crate) fn crossing(from: &str, to: &str) -> Crossing {
 
 /// A peer that may vouch for its own zone.
 pub(crate) fn peer(of: &Identity, dial: Option<SocketAddr>) -> PeerSettings {
-    PeerSettings { identity: of.clone(), dial, vouches: vec![of.zone.clone()], kbps: 20_000 }
+    PeerSettings { identity: of.clone(), dial, others: Vec::new(), vouches: vec![of.zone.clone()], kbps: 20_000 }
 }
 
 /// A node without pages.
@@ -286,6 +286,14 @@ pub(crate) const EDGE_SERIAL: u64 = 0x00ff_0002;
 impl Pair {
     /// Each node with its own policy.
     pub(crate) async fn start(court_policy: Vec<Crossing>, inet_policy: Vec<Crossing>) -> Self {
+        Self::over(court_policy, inet_policy, |_| Vec::new()).await
+    }
+
+    async fn over(
+        court_policy: Vec<Crossing>,
+        inet_policy: Vec<Crossing>,
+        others: impl FnOnce(SocketAddr) -> Vec<(SocketAddr, u32)>,
+    ) -> Self {
         let authority = Authority::new();
         let (court, inet) = (identity("court", "home"), identity("inet", "edge"));
         let (home_pki, edge_pki) = (authority.issue(&court, 1), authority.issue(&inet, EDGE_SERIAL));
@@ -304,12 +312,26 @@ impl Pair {
             listen: None,
             revoked: edge_pki.revoked.clone(),
             policy: inet_policy,
-            peers: vec![peer(&court, Some(line.address()))],
+            peers: vec![PeerSettings { others: others(address), ..peer(&court, Some(line.address())) }],
         };
         let edge = Node::start(settings, &edge_pki).await;
         let pair = Self { court: home, inet: edge, line, authority };
         until("both ends are up", || pair.court.is_up() && pair.inet.is_up()).await;
         pair
+    }
+
+    /// Everything may pass, and there are two lines.
+    pub(crate) async fn over_two_lines() -> (Self, Relay) {
+        let both = || vec![crossing("court", "inet"), crossing("inet", "court")];
+        let mut second = None;
+        let pair = Self::over(both(), both(), |address| {
+            let line = line_to(address);
+            let others = vec![(line.address(), 20_000)];
+            second = Some(line);
+            others
+        })
+        .await;
+        (pair, second.unwrap())
     }
 
     pub(crate) async fn open() -> Self {

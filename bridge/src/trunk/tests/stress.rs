@@ -1,5 +1,7 @@
 //! Lines that lose packets or are too narrow.
 
+use std::time::{Duration, Instant};
+
 use hearing_config::Kind;
 use hearing_emulator::Quality;
 
@@ -47,4 +49,37 @@ async fn a_line_that_is_too_narrow_is_sent_smaller_layers_and_the_larger_ones_ar
     let shed = pair.inet.status().shed;
     until("it goes on", || judge.count(1, Kind::Video) > 150).await;
     assert_eq!(pair.inet.status().shed, shed, "nothing more is shed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_line_takes_over_within_a_second_or_so_with_nothing_stale_and_nothing_twice() {
+    let (pair, second) = Pair::over_two_lines().await;
+    until("one line stands by", || pair.inet.status().standby == 1 && pair.court.status().standby == 1).await;
+    let (started, ..) = pair.sitting().await;
+    pair.inet.sit(started.id, 1, &[Kind::Audio, Kind::Video]);
+    let judge = pair.court.sit(started.id, 0, &[]);
+    until("the picture flows", || judge.count(1, Kind::Video) > 90).await;
+    let carried = if pair.line.handle().counts()[0].delivered > second.handle().counts()[0].delivered {
+        pair.line.handle()
+    } else {
+        second.handle()
+    };
+    carried.cut();
+    let cut = Instant::now();
+    until("the other line carries", || pair.court.status().links == 2).await;
+    let before = judge.take(1, Kind::Video);
+    until("the picture is back", || judge.count(1, Kind::Video) > 0).await;
+    let back = cut.elapsed();
+    until("it goes on", || judge.count(1, Kind::Video) > 90).await;
+    let after = judge.take(1, Kind::Video);
+    println!("the other line carried after {back:?}");
+    assert!(back < Duration::from_secs(3), "it took {back:?}");
+    assert!(after[0].1, "it begins with a key frame");
+    let whole: Vec<u64> = before.iter().chain(&after).map(|(index, ..)| *index).collect();
+    assert!(whole.windows(2).all(|pair| pair[1] > pair[0]), "in order, none twice");
+    let oldest = after.iter().map(|(.., age)| *age).max().unwrap();
+    assert!(oldest < 1_000_000, "a frame was {oldest} us old");
+    carried.repair();
+    until("the first line stands by", || pair.inet.status().standby == 1 && pair.court.status().standby == 1).await;
+    assert_eq!(pair.court.status().links, 2, "the line that carries is not left for it");
 }

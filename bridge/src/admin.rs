@@ -123,11 +123,12 @@ fn show_flow(peer: &NodeId, flow: &FlowReport) {
     };
     match flow.way {
         FlowWay::Out { sent, shed, late, .. } => {
-            [("sent", sent), ("shed", shed), ("late", late)].map(|(fate, count)| frames(fate, count));
+            [("sent", sent), ("shed", shed), ("late", late)].into_iter().for_each(|(fate, count)| frames(fate, count));
         }
         FlowWay::In { received, lost, repaired, dropped, latency_ms } => {
             [("received", received), ("lost", lost), ("repaired", repaired), ("dropped", dropped)]
-                .map(|(fate, count)| frames(fate, count));
+                .into_iter()
+                .for_each(|(fate, count)| frames(fate, count));
             for (quantile, ms) in latency_ms.into_iter().flat_map(|(p50, p99)| [("0.5", p50), ("0.99", p99)]) {
                 let labels: Vec<_> = name().into_iter().chain([("quantile", quantile.to_owned())]).collect();
                 gauge!("hearing_trunk_flow_latency_seconds", &labels).set(f64::from(ms) / 1e3);

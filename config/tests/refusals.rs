@@ -106,7 +106,10 @@ fn a_zone_has_one_peer_and_a_peer_one_zone_and_its_lines_say_the_same_of_it() {
         format!("{EDGE}\n[[trunk]]\npeer = \"{peer}\"\nzone = \"{zone}\"\n{rest}\n")
     };
     let (dial, vouches) = ("dial = \"10.0.0.1:1\"", "vouches = [\"tripartite\"]");
-    refuses(&second("court", "moon", dial), &["trunk[1].peer: a trunk to court in zone tripartite stands above already"]);
+    refuses(
+        &second("court", "moon", dial),
+        &["trunk[1].peer: a trunk to court in zone tripartite stands above already"],
+    );
     refuses(&second("court2", "tripartite", dial), &["trunk[1].zone: a trunk to zone tripartite stands above already"]);
     refuses(&second("court", "tripartite", vouches), &["trunk[1].dial: a trunk to court stands above already"]);
     let otherwise = format!("{dial}\nvouches = [\"moon\"]");

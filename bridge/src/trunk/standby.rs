@@ -62,10 +62,13 @@ impl Peer {
     /// Lets the link that has waited longest carry if none does. Where the peer dials, the peer decides.
     pub(super) fn promote(&mut self) {
         let going = self.standbys.iter().any(|standby| standby.go.is_none());
-        if self.settings.dials() && self.link.is_none() && !going {
-            if let Some(go) = self.standbys.first_mut().and_then(|standby| standby.go.take()) {
-                drop(go.send(()));
-            }
+        if self.settings.dials()
+            && self.link.is_none()
+            && !going
+            && let Some(go) = self.standbys.first_mut().and_then(|standby| standby.go.take())
+        {
+            // One that has just ended tells so itself.
+            let _ = go.send(());
         }
         self.gauges.set_standby(self.standbys.len());
     }

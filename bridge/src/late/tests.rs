@@ -221,6 +221,7 @@ async fn an_edge_that_starts_again_still_has_what_home_lacks() {
     let kept = inet.disk.path().join("spool");
     tokio::time::sleep(Duration::from_millis(300)).await;
     copy(&kept, &disk.path().join("spool"));
+    inet.trunks.stop().await;
     drop(inet);
     line.handle().repair();
     let court_of = peer(&court.identity, Some(line.address()));

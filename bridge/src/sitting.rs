@@ -3,16 +3,17 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hearing_config::{HearingId, NodeId, Timestamp, Zone};
+use hearing_config::{HearingId, NodeId, Zone};
 use hearing_signaling::hearing::{MediaPlan, MediaReport, Phase, RecordOrder};
 use hearing_signaling::registry::{HearingHandle, Refusal};
 use metrics::counter;
 use tokio::sync::{mpsc, watch};
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
-use crate::late::{self, Filler};
+use crate::net::clock::NodeClock;
+use crate::record::Recorder;
 use crate::record::spool::Spool;
-use crate::record::{HearingRecord, Meta, RecordEvent, Recorder};
+use crate::recording::{self, Recording};
 use crate::router::{Attach, Command, Event, LegId, Place, WorkerHandle};
 use crate::trunk::Trunks;
 use crate::workers::Workers;
@@ -36,6 +37,8 @@ pub(crate) struct Parts {
     pub(crate) recorder: Recorder,
     /// What it keeps for records elsewhere.
     pub(crate) spool: Spool,
+    /// Its clock for media.
+    pub(crate) clock: NodeClock,
 }
 
 /// A hearing that sits here, as others need to know it.
@@ -76,17 +79,14 @@ impl Sittings {
         tell(&worker, Command::Open { hearing, zone: self.parts.zone.clone(), events });
         let seated = Seated { worker: worker.clone(), plans: plans.clone() };
         self.seated.lock().unwrap_or_else(PoisonError::into_inner).insert(hearing, seated);
-        let record = if home.is_none() {
-            self.record(hearing, &handle, &worker, &plans).await?
-        } else {
-            let leg = self.parts.spool.leg(hearing, self.parts.zone.clone());
-            tell(
-                &worker,
-                Command::Attach(Attach { hearing, id: LegId::fresh(), place: Place::Record, ufrag: None, leg }),
-            );
-            None
+        let record = match self.equip(hearing, &handle, home, &worker).await {
+            Ok(record) => record,
+            Err(refusal) => {
+                self.end(hearing).await;
+                return Err(refusal);
+            }
         };
-        self.parts.trunks.carry(hearing, handle.clone(), home, worker.clone()).await?;
+        let over = record.is_some() && handle.show().await.is_ok_and(|board| board.view.phase.is_over());
         let sitting = Sitting {
             hearing,
             handle,
@@ -95,7 +95,8 @@ impl Sittings {
             reports,
             record,
             trunks: self.parts.trunks.clone(),
-            began: false,
+            // A record that was closed before this node started is sealed now.
+            began: over,
         };
         let all = self.clone();
         tokio::spawn(async move {
@@ -103,6 +104,36 @@ impl Sittings {
             all.end(hearing).await;
         });
         Ok(())
+    }
+
+    /// Its record, when it is at home here, and its place on the trunks.
+    async fn equip(
+        &self,
+        hearing: HearingId,
+        handle: &HearingHandle,
+        home: Option<NodeId>,
+        worker: &WorkerHandle,
+    ) -> Result<Option<Recording>, Refusal> {
+        let parts = recording::Parts {
+            hearing,
+            handle: handle.clone(),
+            worker: worker.clone(),
+            recorder: self.parts.recorder.clone(),
+            trunks: self.parts.trunks.clone(),
+            clock: self.parts.clock,
+            zone: self.parts.zone.clone(),
+        };
+        // The record hears of every verdict, so it is there before the trunks are.
+        let record = if home.is_none() {
+            Recording::open(parts).await?
+        } else {
+            let leg = self.parts.spool.leg(hearing, self.parts.zone.clone());
+            let attach = Attach { hearing, id: LegId::fresh(), place: Place::Record, ufrag: None, leg };
+            tell(worker, Command::Attach(attach));
+            None
+        };
+        self.parts.trunks.carry(hearing, handle.clone(), home, worker.clone()).await?;
+        Ok(record)
     }
 
     async fn end(&self, hearing: HearingId) {
@@ -113,45 +144,6 @@ impl Sittings {
         self.parts.workers.release(hearing);
         info!(hearing = %hearing, "hearing left this node");
     }
-
-    /// Hangs the recorder on the router of a hearing that is at home here. Without one, the hearing can't be opened.
-    async fn record(
-        &self,
-        hearing: HearingId,
-        handle: &HearingHandle,
-        worker: &WorkerHandle,
-        plans: &watch::Receiver<Arc<MediaPlan>>,
-    ) -> Result<Option<Record>, Refusal> {
-        let view = handle.show().await?.view;
-        let (events, reports) = mpsc::channel(EVENTS);
-        match self.parts.recorder.open(hearing, Meta::from(&view), events) {
-            Ok((leg, record)) => {
-                let id = LegId::fresh();
-                tell(worker, Command::Attach(Attach { hearing, id, place: Place::Record, ufrag: None, leg }));
-                let filler = Filler::start(late::Needs {
-                    hearing,
-                    zone: self.parts.zone.clone(),
-                    plans: plans.clone(),
-                    trunks: self.parts.trunks.clone(),
-                    record: record.clone(),
-                });
-                Ok(Some(Record { record: Some(record), filler: Some(filler), reports }))
-            }
-            Err(fault) => {
-                error!(hearing = %hearing, %fault, "no record");
-                handle.report(MediaReport::RecordFailed { reason: fault.to_string() }).await?;
-                Ok(None)
-            }
-        }
-    }
-}
-
-/// The recorder's end of a hearing that is at home here.
-struct Record {
-    record: Option<HearingRecord>,
-    /// Fills its holes.
-    filler: Option<Filler>,
-    reports: mpsc::Receiver<RecordEvent>,
 }
 
 /// One hearing's task.
@@ -161,7 +153,7 @@ struct Sitting {
     worker: WorkerHandle,
     plans: watch::Receiver<Arc<MediaPlan>>,
     reports: mpsc::Receiver<Event>,
-    record: Option<Record>,
+    record: Option<Recording>,
     trunks: Trunks,
     /// True once the record was ordered to run: the next order to stop may be the end of the hearing.
     began: bool,
@@ -177,24 +169,20 @@ impl Sitting {
                     Err(_) => break,
                 },
                 Some(event) = self.reports.recv() => self.report(event).await,
-                Some(event) = next(&mut self.record) => self.recorded(event).await,
+                report = next(&mut self.record) => self.media(report).await,
             }
         }
-        self.close_record().await;
     }
 
     async fn apply_plan(&mut self) {
         let plan = Arc::clone(&self.plans.borrow_and_update());
         let order = plan.record;
         tell(&self.worker, Command::Plan { hearing: self.hearing, plan });
-        let Some(Record { record: Some(record), .. }) = &self.record else { return };
-        if let Err(fault) = record.order(order, Timestamp::now()) {
-            error!(hearing = %self.hearing, %fault, "the recorder takes no orders");
-        }
+        let Some(record) = &mut self.record else { return };
+        record.order(order);
         self.began |= order == RecordOrder::Run;
         if self.began && order == RecordOrder::Off && self.is_over().await {
-            self.close_record().await;
-            self.media(MediaReport::Recording { tracks: Vec::new() }).await;
+            self.record.iter_mut().for_each(Recording::close);
         }
     }
 
@@ -210,10 +198,7 @@ impl Sitting {
                 info!(hearing = %self.hearing, seat = %seat, reason, "seat disconnected");
                 MediaReport::Disconnected { seat }
             }
-            Event::LegClosed(leg, reason) => {
-                warn!(hearing = %self.hearing, ?leg, reason, "leg closed");
-                return;
-            }
+            Event::LegClosed(leg, reason) => return self.leg_closed(leg, &reason).await,
             Event::TrackUp(info) => {
                 let track = info.id;
                 self.trunks.track_up(self.hearing, info).await;
@@ -232,32 +217,18 @@ impl Sitting {
         self.media(report).await;
     }
 
+    /// A leg that ended by itself is hung on anew: nobody else would.
+    async fn leg_closed(&mut self, leg: LegId, reason: &str) {
+        warn!(hearing = %self.hearing, ?leg, reason, "leg closed");
+        match &mut self.record {
+            Some(record) if record.is_leg(leg) => record.hang_anew(),
+            _ => self.trunks.leg_closed(self.hearing, leg).await,
+        }
+    }
+
     async fn media(&self, report: MediaReport) {
         if self.handle.report(report).await.is_err() {
             counter!("hearing_media_reports_lost_total").increment(1);
-        }
-    }
-
-    async fn recorded(&mut self, event: RecordEvent) {
-        let filler = self.record.as_ref().and_then(|record| record.filler.as_ref());
-        match (event, filler) {
-            (RecordEvent::Recording(tracks), _) => self.media(MediaReport::Recording { tracks }).await,
-            (RecordEvent::Failed(reason), _) => self.media(MediaReport::RecordFailed { reason }).await,
-            (RecordEvent::Hole(hole), Some(filler)) => filler.hole(hole),
-            (RecordEvent::Durable(tracks), Some(filler)) => filler.durable(tracks),
-            // The record is closed.
-            (RecordEvent::Hole(_) | RecordEvent::Durable(_), None) => {}
-        }
-    }
-
-    async fn close_record(&mut self) {
-        if let Some(filler) = self.record.as_mut().and_then(|record| record.filler.take()) {
-            filler.finish().await;
-        }
-        if let Some(record) = self.record.as_mut().and_then(|record| record.record.take())
-            && let Err(fault) = record.close().await
-        {
-            error!(hearing = %self.hearing, %fault, "the record did not close");
         }
     }
 }
@@ -269,9 +240,9 @@ fn tell(worker: &WorkerHandle, command: Command) {
     }
 }
 
-async fn next(record: &mut Option<Record>) -> Option<RecordEvent> {
+async fn next(record: &mut Option<Recording>) -> MediaReport {
     match record {
-        Some(record) => record.reports.recv().await,
+        Some(record) => record.next().await,
         None => std::future::pending().await,
     }
 }

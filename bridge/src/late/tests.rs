@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use hearing_config::{Kind, Pki, SeatId};
 use hearing_emulator::Relay;
+use hearing_proto::manifest::HashAlg;
 use hearing_proto::matroska::{Item, Reader};
 use hearing_signaling::access::JoinToken;
 use hearing_signaling::hearing::{Action, Identity as Checked, Phase};
@@ -16,6 +17,7 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 use super::*;
+use crate::net::clock::NodeClock;
 use crate::net::tls::{Identity, TrunkTls};
 use crate::record::{self, Recorder, spool};
 use crate::router::{Attach, Command, LegId, Place};
@@ -41,16 +43,25 @@ impl Node {
         let registry = registry(own, disk.path().to_owned()).await;
         let settings = Settings {
             own: own.clone(),
+            clock: NodeClock::begin(),
+            witness: disk.path().join("witness"),
             listen,
             revoked: pki.revoked.clone(),
             policy: vec![crossing("court", "inet"), crossing("inet", "court")],
             peers: vec![peer],
         };
-        let (trunks, asked) = Trunks::start(settings, TrunkTls::load(pki).unwrap(), registry.clone()).unwrap();
+        let (clock, tls) = (settings.clock, TrunkTls::load(pki).unwrap());
+        let (trunks, asked) = Trunks::start(settings, tls.clone(), registry.clone()).unwrap();
         let workers = Workers::spawn("127.0.0.1:0".parse().unwrap(), 1).unwrap();
         let directory = disk.path().join("record");
-        let recorder =
-            Recorder::start(record::Settings { directory, node: own.node.clone(), warn: vec![], refuse: 1 }).unwrap();
+        let recorder = Recorder::start(record::Settings {
+            directory,
+            spill: None,
+            signing: signing(own, tls),
+            warn: vec![],
+            refuse: 1,
+        })
+        .unwrap();
         let spool = spool(disk.path());
         let parts = Parts {
             zone: own.zone.clone(),
@@ -58,6 +69,7 @@ impl Node {
             trunks: trunks.clone(),
             recorder,
             spool: spool.clone(),
+            clock,
         };
         let mut tasks = JoinSet::new();
         tasks.spawn(follow(registry.clone(), Sittings::new(parts)));
@@ -90,6 +102,21 @@ impl Node {
     fn track(&self, hearing: HearingId, name: &str) -> PathBuf {
         self.disk.path().join("record").join(hearing.to_string()).join(name)
     }
+}
+
+fn signing(own: &Identity, tls: TrunkTls) -> Arc<record::Signing> {
+    let read: record::ReadIdentity = Box::new(move || {
+        let (chain, signer) = tls.signing().map_err(|error| error.to_string())?;
+        Ok((chain, Box::new(signer)))
+    });
+    Arc::new(record::Signing {
+        node: own.node.clone(),
+        zone: own.zone.clone(),
+        read,
+        software: "hearing test".to_owned(),
+        build: None,
+        policy: HashAlg::Sha256.hash(&[b"policy"]),
+    })
 }
 
 fn spool(disk: &Path) -> Spool {

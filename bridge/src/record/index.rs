@@ -105,6 +105,8 @@ pub enum StartReason {
     Recovered,
     /// It was fetched later from the node at which it entered, and fills a hole of the others.
     Late,
+    /// The disk is full: it is on the spill disk.
+    Spill,
 }
 
 /// Why something is missing.

@@ -1,16 +1,17 @@
 //! What this node asked the peer and waits for, and who follows a hearing that is at home there.
 
 use hearing_config::{HearingId, Zone};
+use hearing_proto::manifest;
 use hearing_proto::wire::{self, Answer, Ask, UpdateKind};
 use hearing_signaling::access::{Grant, SessionId};
 use hearing_signaling::registry::{Board, Following, Joined, Refusal, Update};
 use tokio::sync::{mpsc, oneshot};
 
-use super::RehearseError;
 use super::cause::Cause;
 use super::convert;
 use super::late::{FetchError, FetchReply};
 use super::peer::Peer;
+use super::{RehearseError, Unwitnessed};
 
 /// One open request.
 pub(super) enum Call {
@@ -23,6 +24,7 @@ pub(super) enum Call {
     Show(HearingId, oneshot::Sender<Board>),
     Rehearse(oneshot::Sender<Result<wire::RehearseReport, RehearseError>>),
     Fetch(FetchReply),
+    Witness(Box<manifest::Request>, oneshot::Sender<Result<manifest::Cosignature, Unwitnessed>>),
 }
 
 /// Somebody here who follows a hearing at the peer.
@@ -181,6 +183,7 @@ impl Call {
             Self::Follow(_, _, _, reply) => drop(reply.send(Err(refusal))),
             Self::Rehearse(reply) => drop(reply.send(Err(RehearseError::LineDown))),
             Self::Fetch(reply) => drop(reply.send(Err(FetchError::LineDown))),
+            Self::Witness(_, reply) => drop(reply.send(Err(Unwitnessed::Unanswered))),
             // Dropped, they tell it by themselves.
             Self::Resume(_) | Self::Show(..) => {}
         }
@@ -211,6 +214,7 @@ impl Call {
             Self::Show(_, reply) => reply.is_closed(),
             Self::Rehearse(reply) => reply.is_closed(),
             Self::Fetch(reply) => reply.is_closed(),
+            Self::Witness(_, reply) => reply.is_closed(),
         }
     }
 }

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout_at};
 
 use super::cause::Cause;
+use super::clock::Mapping;
 use super::convert;
 use super::flows::Latency;
 use super::inbox::{Accepted, Inbox};
@@ -44,6 +45,7 @@ pub(super) struct Receiver {
     events: mpsc::Sender<Event>,
     latencies: HashMap<Name, Latency>,
     told: Instant,
+    mapping: Mapping,
     malformed: (Instant, u32),
 }
 
@@ -59,7 +61,8 @@ impl Receiver {
         (number, events): (u64, mpsc::Sender<Event>),
     ) -> Self {
         let (inbox, workers, readers) = (Inbox::default(), HashMap::new(), JoinSet::new());
-        let (latencies, told, malformed) = (HashMap::new(), Instant::now(), (Instant::now(), 0));
+        let (latencies, told, mapping, malformed) =
+            (HashMap::new(), Instant::now(), Mapping::default(), (Instant::now(), 0));
         Self {
             connection,
             inbox,
@@ -72,6 +75,7 @@ impl Receiver {
             events,
             latencies,
             told,
+            mapping,
             malformed,
         }
     }
@@ -196,9 +200,14 @@ impl Receiver {
         }));
     }
 
-    fn inject(&mut self, accepted: Accepted, frame: Frame) {
+    /// From here on the frame's times are this node's.
+    fn inject(&mut self, accepted: Accepted, mut frame: Frame) {
+        let (now, offset) = (Instant::now(), self.gauges.offset());
+        for packet in &mut frame.packets {
+            packet.captured = self.mapping.map(now, offset, packet.captured);
+        }
         let Accepted { hearing, track, leg } = accepted;
-        let (now, age) = (Instant::now(), Timestamp::now().since(frame.head().captured) + self.gauges.offset_us());
+        let (now, age) = (Instant::now(), Timestamp::now().since(frame.head().captured));
         self.latencies.entry((hearing, track)).or_insert_with(|| Latency::new(now)).record(now, age);
         let sent = self.workers.get(&leg).map(|worker| worker.send(Command::Inject { hearing, leg, track, frame }));
         let count = if matches!(sent, Some(Ok(()))) { Count::Received } else { Count::Dropped };

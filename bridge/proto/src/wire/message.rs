@@ -10,6 +10,7 @@ use super::link::{Hello, Ping, Pong, Take, Welcome};
 use super::plan::{Announce, Plan, Withdraw};
 use super::rehearse::{RehearseAnswer, RehearseAsk};
 use super::track::{KeyFrame, Refused, Subscribe, TrackDown, TrackUp};
+use super::witness::{WitnessAnswer, WitnessAsk};
 
 macro_rules! messages {
     ($($number:literal $name:ident $limit:literal),* $(,)?) => {
@@ -79,8 +80,10 @@ messages! {
     34 Refused 256,
     40 RehearseAsk 32_768,
     41 RehearseAnswer 262_144,
-    50 Fetch 64,
-    51 Kept 64,
+    50 WitnessAsk 32_768,
+    51 WitnessAnswer 32_768,
+    60 Fetch 64,
+    61 Kept 64,
 }
 
 fn write<T: Serialize>(kind: &'static str, body: &T) -> Result<Vec<u8>, Error> {

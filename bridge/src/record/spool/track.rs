@@ -176,6 +176,7 @@ const fn word(codec: Codec) -> &'static str {
     match codec {
         Codec::Opus => "opus",
         Codec::Pcma => "pcma",
+        Codec::Pcmu => "pcmu",
         Codec::Vp8 => "vp8",
         Codec::H264 => "h264",
         Codec::H265 => "h265",
@@ -190,7 +191,7 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-const CODECS: [Codec; 5] = [Codec::Opus, Codec::Pcma, Codec::Vp8, Codec::H264, Codec::H265];
+const CODECS: [Codec; 6] = [Codec::Opus, Codec::Pcma, Codec::Pcmu, Codec::Vp8, Codec::H264, Codec::H265];
 const MAGIC: &str = "hearing-spool/1 ";
 /// The most bytes of the first line.
 const LINE: usize = 64;

@@ -24,6 +24,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::super::{Asked, LateAsk, PeerSettings, Rehearsal, Settings, TrunkStatus, Trunks};
+use crate::net::clock::NodeClock;
 use crate::net::tls::{Identity, TrunkTls};
 use crate::router::{
     Attach, Command, Control, Delivery, Event, Frame, Layer, LayerSet, Leg, LegId, Output, Packet, Path, Place,
@@ -144,6 +145,7 @@ pub(crate) struct Node {
     pub(crate) rehearsals: mpsc::Receiver<Rehearsal>,
     _late: mpsc::Receiver<LateAsk>,
     pub(crate) identity: Identity,
+    clock: NodeClock,
     _data: tempfile::TempDir,
     _tasks: JoinSet<()>,
 }
@@ -153,12 +155,12 @@ impl Node {
         let data = tempfile::tempdir().unwrap();
         let registry = registry(&settings.own, data.path().to_owned()).await;
         let worker = Worker::spawn("127.0.0.1:0".parse().unwrap(), 0).unwrap();
-        let (identity, tls) = (settings.own.clone(), TrunkTls::load(pki).unwrap());
+        let (identity, clock, tls) = (settings.own.clone(), settings.clock, TrunkTls::load(pki).unwrap());
         let (trunks, Asked { rehearsals, late }) = Trunks::start(settings, tls, registry.clone()).unwrap();
         let mut tasks = JoinSet::new();
         let changes = registry.watch();
         tasks.spawn(carry_all(changes, trunks.clone(), worker.clone(), identity.zone.clone()));
-        Self { trunks, registry, worker, rehearsals, _late: late, identity, _data: data, _tasks: tasks }
+        Self { trunks, registry, worker, rehearsals, _late: late, identity, clock, _data: data, _tasks: tasks }
     }
 
     pub(crate) fn status(&self) -> TrunkStatus {
@@ -191,7 +193,7 @@ impl Node {
     /// Its pictures have these layers, each three times as large as the one below.
     pub(crate) fn sit_with(&self, hearing: HearingId, seat: u8, kinds: &[Kind], layers: LayerSet) -> Heard {
         let heard = Heard::default();
-        let leg = Endpoint::new(seat, &self.identity.zone, (kinds, layers), heard.clone());
+        let leg = Endpoint::new(seat, &self.identity.zone, (kinds, layers), (heard.clone(), self.clock));
         let id = LegId::fresh();
         let place = Place::Seat(SeatId(seat));
         self.worker.send(Command::Attach(Attach { hearing, id, place, ufrag: None, leg: Box::new(leg) })).unwrap();
@@ -286,12 +288,20 @@ pub(crate) const EDGE_SERIAL: u64 = 0x00ff_0002;
 impl Pair {
     /// Each node with its own policy.
     pub(crate) async fn start(court_policy: Vec<Crossing>, inet_policy: Vec<Crossing>) -> Self {
-        Self::over(court_policy, inet_policy, |_| Vec::new()).await
+        Self::over(court_policy, inet_policy, NodeClock::begin(), |_| Vec::new()).await
+    }
+
+    /// Everything may pass, and the edge's clock is `micros` ahead of the court's.
+    pub(crate) async fn ahead(micros: i64) -> Self {
+        let both = || vec![crossing("court", "inet"), crossing("inet", "court")];
+        let clock = NodeClock::new(Instant::now(), Timestamp::now().plus(micros));
+        Self::over(both(), both(), clock, |_| Vec::new()).await
     }
 
     async fn over(
         court_policy: Vec<Crossing>,
         inet_policy: Vec<Crossing>,
+        inet_clock: NodeClock,
         others: impl FnOnce(SocketAddr) -> Vec<(SocketAddr, u32)>,
     ) -> Self {
         let authority = Authority::new();
@@ -301,16 +311,20 @@ impl Pair {
         let line = line_to(address);
         let settings = Settings {
             own: court.clone(),
+            clock: NodeClock::begin(),
             listen: Some(address),
             revoked: home_pki.revoked.clone(),
+            witness: home_pki.revoked.with_file_name("home-witness"),
             policy: court_policy,
             peers: vec![peer(&inet, None)],
         };
         let home = Node::start(settings, &home_pki).await;
         let settings = Settings {
             own: inet,
+            clock: inet_clock,
             listen: None,
             revoked: edge_pki.revoked.clone(),
+            witness: edge_pki.revoked.with_file_name("edge-witness"),
             policy: inet_policy,
             peers: vec![PeerSettings { others: others(address), ..peer(&court, Some(line.address())) }],
         };
@@ -324,7 +338,7 @@ impl Pair {
     pub(crate) async fn over_two_lines() -> (Self, Relay) {
         let both = || vec![crossing("court", "inet"), crossing("inet", "court")];
         let mut second = None;
-        let pair = Self::over(both(), both(), |address| {
+        let pair = Self::over(both(), both(), NodeClock::begin(), |address| {
             let line = line_to(address);
             let others = vec![(line.address(), 20_000)];
             second = Some(line);
@@ -419,10 +433,11 @@ struct Endpoint {
     index: u64,
     outputs: VecDeque<Output>,
     heard: Heard,
+    clock: NodeClock,
 }
 
 impl Endpoint {
-    fn new(seat: u8, zone: &Zone, (kinds, layers): (&[Kind], LayerSet), heard: Heard) -> Self {
+    fn new(seat: u8, zone: &Zone, (kinds, layers): (&[Kind], LayerSet), (heard, clock): (Heard, NodeClock)) -> Self {
         let info = |kind: &Kind| TrackInfo {
             id: TrackId { seat: SeatId(seat), kind: *kind },
             codec: if kind.is_picture() { Codec::Vp8 } else { Codec::Opus },
@@ -432,7 +447,7 @@ impl Endpoint {
         let tracks: Vec<_> = kinds.iter().map(info).collect();
         let announced = tracks.iter().cloned().map(Output::Track);
         let outputs = announced.chain([Output::Connected]).collect();
-        Self { tracks, key_due: true, next: Instant::now(), index: 1, outputs, heard }
+        Self { tracks, key_due: true, next: Instant::now(), index: 1, outputs, heard, clock }
     }
 
     fn packets(&self, info: &TrackInfo) -> Vec<Packet> {
@@ -446,7 +461,7 @@ impl Endpoint {
             index: self.index * pieces + piece,
             layer,
             media_time: self.index as i64 * 960,
-            captured: Timestamp::now(),
+            captured: self.clock.now(),
             frame_start: piece == 0,
             frame_end: piece + 1 == pieces,
             key: self.key_due || pieces == 1,
@@ -474,7 +489,7 @@ fn payload(kind: Kind, first: bool, key: bool, number: u64) -> Bytes {
 
 /// An endpoint that sends a frame of each kind every 20 ms.
 pub(crate) fn endpoint(seat: u8, zone: &Zone, kinds: &[Kind]) -> Box<dyn Leg> {
-    Box::new(Endpoint::new(seat, zone, (kinds, LayerSet::only(Layer(0))), Heard::default()))
+    Box::new(Endpoint::new(seat, zone, (kinds, LayerSet::only(Layer(0))), (Heard::default(), NodeClock::begin())))
 }
 
 impl Leg for Endpoint {
@@ -489,7 +504,7 @@ impl Leg for Endpoint {
     fn handle_track_end(&mut self, _: Instant, _: TrackId) {}
 
     fn handle_packet(&mut self, _: Instant, track: TrackId, packet: &Packet) {
-        let at = Timestamp::now().0;
+        let at = self.clock.now().0;
         self.heard.packets.lock().unwrap().push((track, packet.clone(), at));
     }
 

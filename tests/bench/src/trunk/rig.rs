@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use hearing_bridge::net::clock::NodeClock;
 use hearing_bridge::net::pki::Pki;
 use hearing_bridge::net::tls::{Identity, TrunkTls};
 use hearing_bridge::router::{Attach, Command, Event, LegId, Place, Worker, WorkerHandle};
@@ -144,7 +145,15 @@ impl Scene<'_> {
         let registry = runtime.block_on(Registry::open(settings))?;
         let handle = Worker::spawn("127.0.0.1:0".parse()?, worker)?;
         let policy = vec![crossing("court", "inet")?, crossing("inet", "court")?];
-        let settings = Settings { own: own.clone(), listen, revoked: files.revoked.clone(), policy, peers: vec![peer] };
+        let settings = Settings {
+            own: own.clone(),
+            clock: NodeClock::begin(),
+            listen,
+            revoked: files.revoked.clone(),
+            witness: file(format!("{}-witness", own.node)),
+            policy,
+            peers: vec![peer],
+        };
         let tls = TrunkTls::load(&files)?;
         let entered = runtime.enter();
         let (trunks, asked) = Trunks::start(settings, tls, registry.clone())?;

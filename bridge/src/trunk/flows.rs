@@ -55,8 +55,11 @@ pub enum FlowWay {
 #[derive(Debug, Default)]
 pub(super) struct Flows {
     out: Mutex<BTreeMap<Name, (Rank, Tally)>>,
-    come: Mutex<BTreeMap<Name, (Received, Option<(u32, u32)>)>>,
+    come: Mutex<BTreeMap<Name, Coming>>,
 }
+
+/// What came, and how long it took.
+type Coming = (Received, Option<(u32, u32)>);
 
 impl Flows {
     /// What is being sent now.

@@ -79,10 +79,10 @@ impl Files {
     pub(super) fn kept(&mut self, name: Name, through: Timestamp) {
         let Some(segments) = self.tracks.get_mut(&name) else { return };
         // One that nothing is appended to any more, because the track is gone, is ended so that it can go.
-        if let Some(last) = segments.last_mut().filter(|last| !last.is_before(Timestamp(i64::MIN))) {
-            if last.written.elapsed().is_ok_and(|age| age > STALE) {
-                last.end();
-            }
+        if let Some(last) = segments.last_mut()
+            && last.written.elapsed().is_ok_and(|age| age > STALE)
+        {
+            last.end();
         }
         segments.retain(|segment| !segment.is_before(through) || !delete(segment));
         if segments.is_empty() {

@@ -2,7 +2,7 @@
 //! as on the wire, after its length (big-endian u32); what a crash cut off at its end is not read.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, Read, Write as _};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -108,16 +108,12 @@ impl Segment {
     }
 }
 
-fn read_codec(reader: &mut impl Read) -> io::Result<Codec> {
+fn read_codec(reader: &mut impl BufRead) -> io::Result<Codec> {
     let mut line = Vec::new();
-    for byte in reader.bytes().take(LINE) {
-        match byte? {
-            b'\n' => break,
-            byte => line.push(byte),
-        }
-    }
+    reader.take(LINE).read_until(b'\n', &mut line)?;
     let text = String::from_utf8_lossy(&line).into_owned();
-    let found = text.strip_prefix(MAGIC).and_then(|name| CODECS.into_iter().find(|codec| word(*codec) == name));
+    let found =
+        text.trim_end().strip_prefix(MAGIC).and_then(|name| CODECS.into_iter().find(|codec| word(*codec) == name));
     found.ok_or_else(|| io::Error::other(format!("{text:?} is no spool's first line")))
 }
 
@@ -194,7 +190,7 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
 const CODECS: [Codec; 6] = [Codec::Opus, Codec::Pcma, Codec::Pcmu, Codec::Vp8, Codec::H264, Codec::H265];
 const MAGIC: &str = "hearing-spool/1 ";
 /// The most bytes of the first line.
-const LINE: usize = 64;
+const LINE: u64 = 64;
 /// What a file holds, in microseconds of capture: what can be deleted only together.
 const LONGEST: i64 = 10_000_000;
 const LARGEST: u64 = 8 << 20;

@@ -39,7 +39,7 @@ async fn a_line_that_is_too_narrow_is_sent_smaller_layers_and_the_larger_ones_ar
     pair.inet.sit_with(started.id, 1, &[Kind::Audio, Kind::Video], both);
     let judge = pair.court.sit(started.id, 0, &[]);
     until("both layers come", || judge.take_layers(1, Kind::Video) == both).await;
-    pair.line.handle().set(quality("delay=10ms,rate=2M,queue=20k"));
+    pair.line.handle().set(quality("delay=10ms,rate=3M,queue=40k"));
     until("the judge is offered the smaller layer only", || judge.layers(1, Kind::Video) == LayerSet::only(Layer(0)))
         .await;
     judge.take(1, Kind::Video);
@@ -74,9 +74,10 @@ async fn a_second_line_takes_over_within_a_second_or_so_with_nothing_stale_and_n
     let after = judge.take(1, Kind::Video);
     println!("the other line carried after {back:?}");
     assert!(back < Duration::from_secs(3), "it took {back:?}");
-    assert!(after[0].1, "it begins with a key frame");
-    let whole: Vec<u64> = before.iter().chain(&after).map(|(index, ..)| *index).collect();
-    assert!(whole.windows(2).all(|pair| pair[1] > pair[0]), "in order, none twice");
+    let whole: Vec<(u64, bool)> = before.iter().chain(&after).map(|(index, key, _)| (*index, *key)).collect();
+    assert!(whole.windows(2).all(|pair| pair[1].0 > pair[0].0), "in order, none twice");
+    let jump = whole.windows(2).find(|pair| pair[1].0 > pair[0].0 + 1);
+    assert!(jump.is_some_and(|pair| pair[1].1), "after the hole it begins with a key frame");
     let oldest = after.iter().map(|(.., age)| *age).max().unwrap();
     assert!(oldest < 1_000_000, "a frame was {oldest} us old");
     carried.repair();

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hearing_config::{HearingId, NodeId, Zone};
 use hearing_signaling::hearing::{MediaPlan, MediaReport, Phase, RecordOrder};
+use hearing_signaling::http::Demands;
 use hearing_signaling::registry::{HearingHandle, Refusal};
 use metrics::counter;
 use tokio::sync::{mpsc, watch};
@@ -14,7 +15,7 @@ use crate::net::clock::NodeClock;
 use crate::record::Recorder;
 use crate::record::spool::Spool;
 use crate::recording::{self, Recording};
-use crate::router::{Attach, Command, Event, LegId, Place, WorkerHandle};
+use crate::router::{Attach, Command, Event, Layer, LegId, Place, WorkerHandle};
 use crate::trunk::Trunks;
 use crate::workers::Workers;
 
@@ -37,6 +38,8 @@ pub(crate) struct Parts {
     pub(crate) recorder: Recorder,
     /// What it keeps for records elsewhere.
     pub(crate) spool: Spool,
+    /// What its pages are asked to send.
+    pub(crate) demands: Demands,
     /// Its clock for media.
     pub(crate) clock: NodeClock,
 }
@@ -95,6 +98,7 @@ impl Sittings {
             reports,
             record,
             trunks: self.parts.trunks.clone(),
+            demands: self.parts.demands.clone(),
             // A record that was closed before this node started is sealed now.
             began: over,
         };
@@ -142,6 +146,7 @@ impl Sittings {
         self.parts.trunks.drop_hearing(hearing).await;
         tell(&seated.worker, Command::Close { hearing });
         self.parts.workers.release(hearing);
+        self.parts.demands.forget(hearing);
         info!(hearing = %hearing, "hearing left this node");
     }
 }
@@ -155,6 +160,7 @@ struct Sitting {
     reports: mpsc::Receiver<Event>,
     record: Option<Recording>,
     trunks: Trunks,
+    demands: Demands,
     /// True once the record was ordered to run: the next order to stop may be the end of the hearing.
     began: bool,
 }
@@ -207,6 +213,11 @@ impl Sitting {
             Event::TrackDown(track) => {
                 self.trunks.track_down(self.hearing, track).await;
                 MediaReport::TrackDown { track }
+            }
+            Event::Active(track, layers) => {
+                let active = (0..Layer::LIMIT as u8).map(|number| layers.contains(Layer(number))).collect();
+                self.demands.ask(self.hearing, track.seat, track.kind, active);
+                return;
             }
             Event::Speaking(seats) => {
                 self.trunks.speaking(self.hearing, seats.clone()).await;

@@ -25,7 +25,7 @@ pub use error::{Error, Fault};
 pub use media::{Codec, Kind, TrackId};
 pub use node::{Admin, Media, Node, Web, WebTls};
 pub use pki::Pki;
-pub use record::Record;
+pub use record::{Backup, Record};
 pub use seat::{Role, SeatId};
 pub use spool::Spool;
 pub use template::{Template, TemplateSeat};

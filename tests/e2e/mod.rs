@@ -7,5 +7,7 @@ mod operator;
 mod page;
 mod record;
 mod restart;
+mod thin_line;
 mod three_zones;
+mod verify;
 mod witness;

@@ -11,15 +11,18 @@ use hearing_config::HearingId;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::keep;
 use super::print;
 use super::reach::Reach;
+use super::verify;
 
-/// 录音录像：列出、导出与见证 Lists and exports records, and what was witnessed
+/// 录音录像：列出、导出、见证、核验与保存 Lists, exports, verifies and keeps records, and what was witnessed
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 例 Examples:
   hearing record list
   hearing record export ID --to /media/usb/123
+  hearing record verify /media/usb/123 --trust root.pem
 
 退出码 Exit codes: 0 正常 ok; 1 没有此录像或导出失败 there is no such record, or it can't be written; 2 用法错误 usage; 3 节点无应答 the node is not reachable")]
 pub(super) struct Args {
@@ -59,6 +62,9 @@ enum Verb {
         #[command(flatten)]
         reach: Reach,
     },
+    Verify(verify::Args),
+    #[command(flatten)]
+    Keep(keep::Verb),
 }
 
 #[derive(Debug, Deserialize)]
@@ -80,6 +86,8 @@ impl Args {
     pub(super) const fn json(&self) -> bool {
         match &self.verb {
             Verb::List { reach } | Verb::Export { reach, .. } | Verb::Witness { reach, .. } => reach.json,
+            Verb::Verify(args) => args.json,
+            Verb::Keep(verb) => verb.json(),
         }
     }
 }
@@ -89,6 +97,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Verb::List { reach } => list(&reach).await?,
         Verb::Export { id, to, reach } => export(id, to, &reach).await?,
         Verb::Witness { id, to, reach } => witness(id, &to, &reach).await?,
+        Verb::Verify(args) => return verify::run(&args),
+        Verb::Keep(verb) => keep::run(verb).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

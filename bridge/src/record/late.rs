@@ -185,6 +185,7 @@ mod tests {
             frame_end: true,
             key: false,
             generation: 0,
+            temporal: crate::router::Temporal::default(),
             level: None,
             payload: Bytes::from_static(b"x"),
         };

@@ -277,6 +277,7 @@ fn frame_head(frame: &Frame) -> FrameHead {
         captured: first.captured.0,
         key: first.key,
         generation: first.generation,
+        temporal: first.temporal.bits(),
         level: first.level.filter(|level| *level < 128),
     }
 }

@@ -124,6 +124,7 @@ mod tests {
             captured: 1_763_892_000_000_000,
             key: false,
             generation: 0,
+            temporal: 0,
             level: None,
         };
         encode_frame(&head, &[Bytes::from_static(b"ab"), Bytes::from_static(b"c")]).unwrap()

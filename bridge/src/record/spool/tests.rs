@@ -22,6 +22,7 @@ fn frame(n: u64, bytes: usize) -> Frame {
         frame_end: piece == 1,
         key: n == 0,
         generation: 4,
+        temporal: crate::router::Temporal::default(),
         level: None,
         payload: Bytes::from(vec![n as u8; bytes]),
     };

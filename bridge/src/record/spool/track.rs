@@ -11,7 +11,7 @@ use hearing_config::{Codec, Timestamp};
 use hearing_proto::wire::{FrameHead, MAX_FRAME, decode_frame, encode_frame};
 
 use super::Piece;
-use crate::router::{Frame, Layer, Packet};
+use crate::router::{Frame, Layer, Packet, Temporal};
 
 /// One file.
 #[derive(Debug)]
@@ -147,6 +147,7 @@ fn head(frame: &Frame) -> FrameHead {
         captured: first.captured.0,
         key: first.key,
         generation: first.generation,
+        temporal: first.temporal.bits(),
         level: first.level.filter(|level| *level < 128),
     }
 }
@@ -162,6 +163,7 @@ fn frame(head: &FrameHead, payloads: Vec<Bytes>) -> Frame {
         frame_end: at == last,
         key: head.key,
         generation: head.generation,
+        temporal: Temporal::from_bits(head.temporal),
         level: head.level,
         payload,
     };

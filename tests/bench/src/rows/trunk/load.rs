@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hearing_bridge::router::{Control, Delivery, Frame, Layer, LayerSet, Leg, Output, Packet, Path, TrackInfo};
+use hearing_bridge::router::{Control, Delivery, Frame, Layer, LayerSet, Leg, Output, Packet, Path, Temporal, TrackInfo};
 use hearing_config::{Codec, Kind, SeatId, Timestamp, TrackId, Zone};
 
 /// How a picture comes.
@@ -168,6 +168,7 @@ impl Sender {
                 frame_end: piece + 1 == count,
                 key: key || sound,
                 generation: 0,
+                temporal: Temporal::default(),
                 level: None,
                 payload: Bytes::from_static(payload),
             };

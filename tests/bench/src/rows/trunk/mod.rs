@@ -11,14 +11,15 @@ use anyhow::Result;
 use hearing_config::Role;
 use hearing_emulator::Quality;
 
+use super::Bench;
 use crate::process;
 use crate::table::Row;
 use load::{Shape, Tally};
 use rig::Rig;
 
 /// Measures all of them.
-pub(crate) fn measure(seconds: u64) -> Result<Vec<Row>> {
-    let span = Duration::from_secs(seconds);
+pub(super) fn measure(bench: &mut Bench) -> Result<Vec<Row>> {
+    let span = bench.time;
     let mut rows = cost(span)?;
     for (name, loss) in [("1", "1%"), ("5", "5%"), ("10", "10%"), ("20", "20%")] {
         rows.extend(loss_rows(name, loss, span)?);
@@ -103,7 +104,8 @@ fn cut() -> Result<Vec<Row>> {
 }
 
 fn row(name: &str, ours: Option<f64>, limit: Option<f64>, unit: &'static str) -> Row {
-    Row { name: name.to_owned(), ours, peer: None, limit, unit }
+    let list = |figure: Option<f64>| figure.into_iter().collect();
+    Row { name: name.to_owned(), unit, ours: list(ours), peer: Vec::new(), limit: list(limit) }
 }
 
 const SETTLE: Duration = Duration::from_secs(3);

@@ -9,7 +9,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use hearing_config::{Config, HearingId};
+use hearing_config::{Config, HearingId, NodeId};
 use hearing_signaling::registry::Registry;
 use metrics::gauge;
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 use crate::record::keep::http::Keeping;
 use crate::record::{self, Recorder, keep};
 use crate::router::{Command, Report, WorkerHandle};
-use crate::trunk::Trunks;
+use crate::trunk::{FlowReport, FlowWay, Trunks};
 use crate::workers::Workers;
 
 /// What the routes here read. Cheap to clone.
@@ -128,7 +128,10 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> String {
     gauge!("hearing_hearings").set(admin.registry.list().len() as f64);
     for trunk in admin.trunks.status() {
         gauge!("hearing_trunk_up", "peer" => trunk.peer.to_string()).set(f64::from(u8::from(trunk.up)));
+        gauge!("hearing_trunk_standby", "peer" => trunk.peer.to_string()).set(f64::from(trunk.standby));
+        gauge!("hearing_trunk_redundancy", "peer" => trunk.peer.to_string()).set(f64::from(trunk.redundancy));
     }
+    admin.trunks.flows().into_iter().for_each(|(peer, flow)| show_flow(&peer, &flow));
     for worker in admin.workers.iter() {
         for track in report(worker).await.unwrap_or_default().tracks {
             let name = [("hearing", track.hearing.to_string()), ("track", track.info.id.to_string())];
@@ -138,6 +141,31 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> String {
         }
     }
     admin.metrics.render()
+}
+
+/// What became of one track on one trunk.
+fn show_flow(peer: &NodeId, flow: &FlowReport) {
+    let name = || {
+        [("peer", peer.to_string()), ("hearing", flow.hearing.to_string()), ("track", flow.track.to_string())].to_vec()
+    };
+    let frames = |fate: &str, count: u64| {
+        let labels: Vec<_> = name().into_iter().chain([("fate", fate.to_owned())]).collect();
+        gauge!("hearing_trunk_flow_frames", &labels).set(count as f64);
+    };
+    match flow.way {
+        FlowWay::Out { sent, shed, late, .. } => {
+            [("sent", sent), ("shed", shed), ("late", late)].into_iter().for_each(|(fate, count)| frames(fate, count));
+        }
+        FlowWay::In { received, lost, repaired, dropped, latency_ms } => {
+            [("received", received), ("lost", lost), ("repaired", repaired), ("dropped", dropped)]
+                .into_iter()
+                .for_each(|(fate, count)| frames(fate, count));
+            for (quantile, ms) in latency_ms.into_iter().flat_map(|(p50, p99)| [("0.5", p50), ("0.99", p99)]) {
+                let labels: Vec<_> = name().into_iter().chain([("quantile", quantile.to_owned())]).collect();
+                gauge!("hearing_trunk_flow_latency_seconds", &labels).set(f64::from(ms) / 1e3);
+            }
+        }
+    }
 }
 
 /// What a worker counts; `None` when it does not answer.

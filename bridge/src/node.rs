@@ -21,10 +21,12 @@ use tracing::{info, warn};
 
 use crate::admin::{self, Admin};
 use crate::endpoint::webrtc::Certificate;
+use crate::late;
 use crate::net::clock::NodeClock;
 use crate::net::http::{Listener, Media, bind_unix};
 use crate::net::tls::{self, Identity, TrunkTls};
 use crate::record::keep::http::Keeping;
+use crate::record::spool::{self, Spool};
 use crate::record::{self, Recorder, keep};
 use crate::rehearsal::{self, Rehearsals, Station};
 use crate::sessions::{Advertise, Sessions};
@@ -64,13 +66,15 @@ impl Node {
         let registry = Registry::open(registry_settings(config)).await?;
         let workers = Workers::spawn(config.media.bind, config.media.workers)?;
         let clock = NodeClock::begin();
-        let (trunks, rehearsals) = Trunks::start(trunk_settings(config, clock), tls, registry.clone())?;
+        let (trunks, asked) = Trunks::start(trunk_settings(config, clock), tls, registry.clone())?;
+        let spool = Spool::start(spool_settings(config)).map_err(Error::Spool)?;
         let demands = Demands::default();
         let parts = Parts {
             zone: config.node.zone.clone(),
             workers: workers.clone(),
             trunks: trunks.clone(),
             recorder: recorder.clone(),
+            spool: spool.clone(),
             demands: demands.clone(),
             clock,
         };
@@ -99,14 +103,9 @@ impl Node {
         let admin = Admin::new(config, registry.clone(), trunks, workers, (recorder.clone(), keeping), metrics);
 
         let mut tasks = JoinSet::new();
-        tasks.spawn(async move {
-            sessions.run(requests).await;
-            Ok(())
-        });
-        tasks.spawn(async move {
-            station.serve(rehearsals).await;
-            Ok(())
-        });
+        endless(&mut tasks, async move { sessions.run(requests).await });
+        endless(&mut tasks, async move { station.serve(asked.rehearsals).await });
+        endless(&mut tasks, async move { late::serve(asked.late, spool).await });
         keep_records(&mut tasks, config, copy);
         tasks.spawn(follow(registry, sittings));
         tasks.spawn(show_trunks(lines, shown));
@@ -120,6 +119,14 @@ impl Node {
         self.tasks.shutdown().await;
         Ok(self.recorder.stop().await?)
     }
+}
+
+/// Runs a part that ends only with the node.
+fn endless(tasks: &mut JoinSet<Result<(), Error>>, part: impl Future<Output = ()> + Send + 'static) {
+    tasks.spawn(async move {
+        part.await;
+        Ok(())
+    });
 }
 
 /// The node's listeners.
@@ -203,7 +210,10 @@ async fn follow(registry: Registry, sittings: Sittings) -> Result<(), Error> {
 
 /// Keeps the operator's view of the trunks fresh.
 async fn show_trunks(trunks: Trunks, shown: watch::Sender<Vec<TrunkView>>) -> Result<(), Error> {
-    let view = |t: TrunkStatus| TrunkView { peer: t.peer, zone: t.zone, up: t.up, rtt_ms: t.rtt_ms };
+    let view = |t: TrunkStatus| {
+        let TrunkStatus { peer, zone, up, rtt_ms, standby, lost, shed, .. } = t;
+        TrunkView { peer, zone, up, rtt_ms, standby, lost, shed }
+    };
     let mut tick = tokio::time::interval(TRUNKS_SHOWN);
     loop {
         tick.tick().await;
@@ -268,13 +278,26 @@ fn record_settings(config: &Config, tls: &TrunkTls) -> record::Settings {
     }
 }
 
+fn spool_settings(config: &Config) -> spool::Settings {
+    let hearing_config::Spool { directory, bytes, age } = config.spool.clone();
+    spool::Settings { directory, bytes, age }
+}
+
 fn trunk_settings(config: &Config, clock: NodeClock) -> trunk::Settings {
-    let peer = |trunk: &hearing_config::Trunk| trunk::PeerSettings {
-        identity: Identity { zone: trunk.zone.clone(), node: trunk.peer.clone() },
-        dial: trunk.dial,
-        vouches: trunk.vouches.clone(),
-        kbps: trunk.kbps,
-    };
+    let mut peers: Vec<trunk::PeerSettings> = Vec::new();
+    for trunk in &config.trunks.peers {
+        let identity = Identity { zone: trunk.zone.clone(), node: trunk.peer.clone() };
+        match peers.iter_mut().find(|peer| peer.identity == identity) {
+            Some(peer) => peer.others.extend(trunk.dial.map(|dial| (dial, trunk.kbps))),
+            None => peers.push(trunk::PeerSettings {
+                identity,
+                dial: trunk.dial,
+                others: Vec::new(),
+                vouches: trunk.vouches.clone(),
+                kbps: trunk.kbps,
+            }),
+        }
+    }
     trunk::Settings {
         own: Identity { zone: config.node.zone.clone(), node: config.node.id.clone() },
         clock,
@@ -282,7 +305,7 @@ fn trunk_settings(config: &Config, clock: NodeClock) -> trunk::Settings {
         revoked: config.pki.revoked.clone(),
         witness: config.node.data.join("witness"),
         policy: config.crossings.clone(),
-        peers: config.trunks.peers.iter().map(peer).collect(),
+        peers,
     }
 }
 
@@ -360,6 +383,9 @@ pub enum Error {
     /// The recorder.
     #[error(transparent)]
     Record(#[from] record::Error),
+    /// The spool.
+    #[error("spool.directory: {0}; choose a directory that this user may write to")]
+    Spool(io::Error),
     /// Keeping records.
     #[error(transparent)]
     Keep(#[from] keep::Error),

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use hearing_config::HearingId;
+use hearing_config::{HearingId, Zone};
 use hearing_proto::manifest::Request;
 use hearing_signaling::hearing::{MediaReport, Proof, RecordOrder};
 use hearing_signaling::registry::{HearingHandle, Journaled, Refusal};
@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 use tracing::{error, warn};
 
+use crate::late::{self, Filler};
 use crate::net::clock::NodeClock;
 use crate::record::{Error, HearingRecord, Judged, Meta, RecordEvent, Recorder, Seal};
 use crate::router::{Attach, Command, Leg, LegId, Place, WorkerHandle};
@@ -28,6 +29,8 @@ pub(crate) struct Recording {
     last: u64,
     crossings: broadcast::Receiver<CrossingVerdict>,
     closing: Option<Closing>,
+    /// Fills its holes.
+    filler: Option<Filler>,
     /// When sealing is tried again.
     retry: Option<Instant>,
 }
@@ -49,6 +52,8 @@ pub(crate) struct Parts {
     pub(crate) trunks: Trunks,
     /// The node's clock, by which orders hold.
     pub(crate) clock: NodeClock,
+    /// The node's zone.
+    pub(crate) zone: Zone,
 }
 
 impl Recording {
@@ -62,8 +67,15 @@ impl Recording {
         match attach(&parts, meta) {
             Ok((record, leg, reports)) => {
                 let journal = Some(parts.handle.journal(0).await?);
-                let record = Some(record);
-                Ok(Some(Self { parts, record, leg, reports, journal, last: 0, crossings, closing: None, retry: None }))
+                let filler = Some(Filler::start(late::Needs {
+                    hearing: parts.hearing,
+                    zone: parts.zone.clone(),
+                    plans: parts.handle.plans().await?,
+                    trunks: parts.trunks.clone(),
+                    record: record.clone(),
+                }));
+                let (record, closing, retry) = (Some(record), None, None);
+                Ok(Some(Self { parts, record, leg, reports, journal, last: 0, crossings, closing, filler, retry }))
             }
             Err(fault) => {
                 error!(hearing = %parts.hearing, %fault, "no record");
@@ -101,7 +113,13 @@ impl Recording {
         while let Some(Ok(journaled)) = self.journal.as_mut().map(mpsc::Receiver::try_recv) {
             self.note(journaled);
         }
-        self.closing = Some(tokio::spawn(record.close()));
+        let filler = self.filler.take();
+        self.closing = Some(tokio::spawn(async move {
+            if let Some(filler) = filler {
+                filler.finish().await;
+            }
+            record.close().await
+        }));
     }
 
     /// The next thing that the hearing has to know. May be dropped and called again.
@@ -131,6 +149,14 @@ impl Recording {
             RecordEvent::Recording(tracks) => MediaReport::Recording { tracks },
             RecordEvent::Failed(reason) => MediaReport::RecordFailed { reason },
             RecordEvent::Warning(warning) => MediaReport::RecordWarning { warning },
+            RecordEvent::Hole(hole) => {
+                self.filler.iter().for_each(|filler| filler.hole(hole));
+                return None;
+            }
+            RecordEvent::Durable(tracks) => {
+                self.filler.iter().for_each(|filler| filler.durable(tracks.clone()));
+                return None;
+            }
             RecordEvent::Proof(proof) => MediaReport::Proof { proof },
             RecordEvent::Cosign(request) => {
                 self.ask_witness(*request);

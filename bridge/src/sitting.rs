@@ -13,8 +13,9 @@ use tracing::{info, warn};
 
 use crate::net::clock::NodeClock;
 use crate::record::Recorder;
+use crate::record::spool::Spool;
 use crate::recording::{self, Recording};
-use crate::router::{Command, Event, Layer, LegId, WorkerHandle};
+use crate::router::{Attach, Command, Event, Layer, LegId, Place, WorkerHandle};
 use crate::trunk::Trunks;
 use crate::workers::Workers;
 
@@ -35,6 +36,8 @@ pub(crate) struct Parts {
     pub(crate) trunks: Trunks,
     /// Its recorder.
     pub(crate) recorder: Recorder,
+    /// What it keeps for records elsewhere.
+    pub(crate) spool: Spool,
     /// What its pages are asked to send.
     pub(crate) demands: Demands,
     /// Its clock for media.
@@ -122,9 +125,17 @@ impl Sittings {
             recorder: self.parts.recorder.clone(),
             trunks: self.parts.trunks.clone(),
             clock: self.parts.clock,
+            zone: self.parts.zone.clone(),
         };
         // The record hears of every verdict, so it is there before the trunks are.
-        let record = if home.is_none() { Recording::open(parts).await? } else { None };
+        let record = if home.is_none() {
+            Recording::open(parts).await?
+        } else {
+            let leg = self.parts.spool.leg(hearing, self.parts.zone.clone());
+            let attach = Attach { hearing, id: LegId::fresh(), place: Place::Record, ufrag: None, leg };
+            tell(worker, Command::Attach(attach));
+            None
+        };
         self.parts.trunks.carry(hearing, handle.clone(), home, worker.clone()).await?;
         Ok(record)
     }
@@ -208,7 +219,10 @@ impl Sitting {
                 self.demands.ask(self.hearing, track.seat, track.kind, active);
                 return;
             }
-            Event::Speaking(seats) => MediaReport::Speaking { seats },
+            Event::Speaking(seats) => {
+                self.trunks.speaking(self.hearing, seats.clone()).await;
+                MediaReport::Speaking { seats }
+            }
             Event::Quality(seat, quality) => MediaReport::Quality { seat, quality },
         };
         self.media(report).await;

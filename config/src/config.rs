@@ -11,6 +11,7 @@ use crate::pki::Pki;
 use crate::raw::Raw;
 use crate::read::Base;
 use crate::record::Record;
+use crate::spool::Spool;
 use crate::template::Template;
 use crate::trunk::Trunks;
 use crate::turn::Turn;
@@ -39,6 +40,8 @@ pub struct Config {
     pub crossings: Vec<Crossing>,
     /// The record.
     pub record: Record,
+    /// What an edge keeps for the record.
+    pub spool: Spool,
     /// Kinds of hearings that can be started here.
     pub templates: Vec<Template>,
 }
@@ -101,6 +104,7 @@ impl Config {
             trunks: Trunks::parse(raw.trunks, raw.trunk)?,
             crossings: crossings.collect::<Result<_, _>>()?,
             record: Record::parse(raw.record, &node, base)?,
+            spool: Spool::parse(raw.spool, &node, base)?,
             templates: Template::parse_all(raw.template)?,
             node,
         };

@@ -27,6 +27,7 @@ pub(crate) struct Raw {
     pub(crate) trunk: Vec<Trunk>,
     pub(crate) crossing: Vec<Crossing>,
     pub(crate) record: Record,
+    pub(crate) spool: Spool,
     pub(crate) template: Vec<Template>,
 }
 
@@ -129,6 +130,14 @@ pub(crate) struct Record {
 pub(crate) struct Backup {
     pub(crate) directory: Option<String>,
     pub(crate) recipients: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Spool {
+    pub(crate) directory: Option<String>,
+    pub(crate) megabytes: Option<i64>,
+    pub(crate) minutes: Option<i64>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -13,7 +13,7 @@ use crate::zone::Zone;
 pub struct Trunks {
     /// UDP address on which peers that dial are awaited.
     pub listen: Option<SocketAddr>,
-    /// The peers; at most one in each zone.
+    /// The lines to peers; at most one peer in each zone, with one line or several.
     pub peers: Vec<Trunk>,
 }
 
@@ -53,15 +53,8 @@ impl Trunks {
     }
 
     pub(crate) fn check_against(&self, own: &NodeId, zone: &Zone) -> Result<(), Fault> {
-        let names: Vec<_> = self.peers.iter().map(|trunk| &trunk.peer).collect();
-        let zones: Vec<_> = self.peers.iter().map(|trunk| &trunk.zone).collect();
-        if let Some(n) = repeated(&names) {
-            let problem = format!("a trunk to {} stands above already", names[n]);
-            return Err(Fault::new(format!("trunk[{n}].peer"), problem, "keep one [[trunk]] for each peer"));
-        }
-        if let Some(n) = repeated(&zones) {
-            let problem = format!("a trunk to zone {} stands above already", zones[n]);
-            return Err(Fault::new(format!("trunk[{n}].zone"), problem, "keep one trunk for each zone"));
+        for (n, trunk) in self.peers.iter().enumerate() {
+            self.peers[..n].iter().try_for_each(|above| trunk.check_beside(n, above))?;
         }
         self.peers.iter().enumerate().try_for_each(|(n, trunk)| trunk.check_against(n, own, zone))
     }
@@ -84,6 +77,36 @@ impl Trunk {
             zone,
             vouches,
         })
+    }
+
+    /// A peer may be dialled over several lines; then all of them say the same of it.
+    fn check_beside(&self, n: usize, above: &Self) -> Result<(), Fault> {
+        if (&self.peer, &self.zone) == (&above.peer, &above.zone) {
+            return self.check_line(n, above);
+        }
+        if self.peer == above.peer {
+            let problem = format!("a trunk to {} in zone {} stands above already", self.peer, above.zone);
+            return Err(Fault::new(format!("trunk[{n}].peer"), problem, "keep one zone for each peer"));
+        }
+        if self.zone == above.zone {
+            let problem = format!("a trunk to zone {} stands above already", self.zone);
+            return Err(Fault::new(format!("trunk[{n}].zone"), problem, "keep one peer for each zone"));
+        }
+        Ok(())
+    }
+
+    fn check_line(&self, n: usize, above: &Self) -> Result<(), Fault> {
+        let second = format!("a trunk to {} stands above already", self.peer);
+        if self.dial.is_none() || above.dial.is_none() || self.dial == above.dial {
+            let remedy = "keep one [[trunk]] for each peer, or give each line to it its own dial";
+            return Err(Fault::new(format!("trunk[{n}].dial"), second, remedy));
+        }
+        if self.vouches != above.vouches || self.web.is_some() && self.web != above.web {
+            let problem = format!("{second} and says otherwise");
+            let remedy = "write the same vouches and web for every line to a peer";
+            return Err(Fault::new(format!("trunk[{n}].vouches"), problem, remedy));
+        }
+        Ok(())
     }
 
     fn check_against(&self, n: usize, own: &NodeId, zone: &Zone) -> Result<(), Fault> {

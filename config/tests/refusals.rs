@@ -101,11 +101,22 @@ fn a_crossing_within_a_zone_is_refused() {
 }
 
 #[test]
-fn two_trunks_to_one_peer_or_zone_are_refused() {
-    let second =
-        |peer: &str| format!("{EDGE}\n[[trunk]]\npeer = \"{peer}\"\nzone = \"tripartite\"\ndial = \"10.0.0.1:1\"\n");
-    refuses(&second("court"), &["trunk[1].peer: a trunk to court stands above already"]);
-    refuses(&second("court2"), &["trunk[1].zone: a trunk to zone tripartite stands above already"]);
+fn a_zone_has_one_peer_and_a_peer_one_zone_and_its_lines_say_the_same_of_it() {
+    let second = |peer: &str, zone: &str, rest: &str| {
+        format!("{EDGE}\n[[trunk]]\npeer = \"{peer}\"\nzone = \"{zone}\"\n{rest}\n")
+    };
+    let (dial, vouches) = ("dial = \"10.0.0.1:1\"", "vouches = [\"tripartite\"]");
+    refuses(
+        &second("court", "moon", dial),
+        &["trunk[1].peer: a trunk to court in zone tripartite stands above already"],
+    );
+    refuses(&second("court2", "tripartite", dial), &["trunk[1].zone: a trunk to zone tripartite stands above already"]);
+    refuses(&second("court", "tripartite", vouches), &["trunk[1].dial: a trunk to court stands above already"]);
+    let otherwise = format!("{dial}\nvouches = [\"moon\"]");
+    refuses(&second("court", "tripartite", &otherwise), &["trunk[1].vouches", "says otherwise"]);
+    let config = parse(&second("court", "tripartite", &format!("{dial}\n{vouches}\nkbps = 5000"))).expect("two lines");
+    let lines: Vec<u32> = config.trunks.peers.iter().map(|trunk| trunk.kbps).collect();
+    assert_eq!(lines, [20_000, 5_000]);
 }
 
 #[test]
@@ -181,6 +192,8 @@ fn numbers_out_of_range_are_refused() {
         &format!("{EDGE}\n[record]\nrefuse_free_percent = 100\n"),
         &["record.refuse_free_percent: 100 is out of range"],
     );
+    refused(&format!("{EDGE}\n[spool]\nmegabytes = 1\n"), &["spool.megabytes: 1 is out of range"]);
+    refused(&format!("{EDGE}\n[spool]\nminutes = 0\n"), &["spool.minutes: 0 is out of range"]);
 }
 
 #[test]
@@ -230,6 +243,7 @@ fn what_is_left_out_has_its_default() {
     let config = parse(EDGE).unwrap();
     assert_eq!(config.trunks.peers[0].kbps, 20_000);
     assert_eq!(config.media.advertise, [config.media.bind.ip()]);
+    assert_eq!((config.spool.bytes, config.spool.age.as_secs()), (4_096 << 20, 12 * 3_600));
     assert_eq!((config.record.warn_free_percent, config.record.refuse_free_percent), (vec![20, 10, 5], 10));
 }
 

@@ -1,8 +1,10 @@
 //! The wire between nodes: typed, versioned, size-bounded messages on the control stream, and the framing of media.
 //! See docs/ref/trunk-wire.md. Nothing here knows a socket or a clock; no bytes from a peer can make it panic.
 
+mod bundle;
 mod codec;
 mod hearing;
+mod late;
 mod link;
 mod media;
 mod message;
@@ -12,13 +14,15 @@ mod track;
 mod value;
 mod witness;
 
+pub use bundle::{MAX_BUNDLE, bundle, unbundle};
 pub use codec::{Decoder, Error, HEADER_LEN, encode};
 pub use hearing::{
     Action, Answer, Ask, Board, Change, Entry, Grant, HearingView, Identity, Join, Joined, LiveSeat, Mark, Phase,
     Presence, Proof, RecordState, RecordView, Refusal, Relief, Reply, Report, Request, SeatQuality, SeatReport,
     SeatView, Unfollow, Update, UpdateKind,
 };
-pub use link::{Hello, Ping, Pong, Welcome};
+pub use late::{Decoded, Fetch, Kept, LateHead, MAX_LATE, MAX_LATE_FRAMES, decode_late, encode_late, is_late};
+pub use link::{Hello, Ping, Pong, Take, Welcome};
 pub use media::{FrameHead, MAX_FRAME, MAX_PACKETS, MAX_PAYLOAD, decode_frame, encode_frame};
 pub use message::Message;
 pub use plan::{Announce, MediaPlan, Plan, PlannedSeat, RecordOrder, Row, Withdraw};
@@ -30,7 +34,7 @@ pub use value::{Codec, DenyReason, HearingId, Kind, PauseReason, Role, SessionId
 pub use witness::{WitnessAnswer, WitnessAsk, WitnessWord};
 
 /// The version of everything in this module. A node refuses every other.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 /// The application protocol that both ends name in the TLS handshake.
-pub const ALPN: &[u8] = b"hearing-trunk/1";
+pub const ALPN: &[u8] = b"hearing-trunk/2";

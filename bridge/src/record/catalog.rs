@@ -8,7 +8,7 @@ use hearing_config::{HearingId, Timestamp};
 use hearing_proto::matroska::{Item, Reader};
 use serde::Serialize;
 
-use super::index::{self, Line};
+use super::index::{self, Line, StartReason};
 use super::{Error, Sheet, ledger, recover};
 
 /// A record at a glance.
@@ -129,10 +129,17 @@ pub(super) fn segments(folder: &Path) -> io::Result<Vec<SegmentFile>> {
 
 /// When the last frame in a track's folder was captured; only the last cluster is read, as far as the index knows it.
 pub(super) fn last_frame(folder: &Path, epoch: Timestamp) -> Option<Timestamp> {
-    let last = segments(folder).ok()?.pop()?;
-    let name = last.path.file_name()?.to_string_lossy().into_owned();
-    let known = index::read(folder).ok()?.into_iter().rev().find_map(|line| match line {
-        Line::Cluster { file, offset, .. } if file == name => Some(offset),
+    let lines = index::read(folder).ok()?;
+    let is_late = |name: &str| {
+        let of = |line: &Line| matches!(line, Line::Segment { file, reason: StartReason::Late, .. } if file == name);
+        lines.iter().any(of)
+    };
+    let name_of = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let in_time = |segment: &SegmentFile| name_of(&segment.path).is_some_and(|name| !is_late(&name));
+    let last = segments(folder).ok()?.into_iter().rfind(in_time)?;
+    let name = name_of(&last.path)?;
+    let known = lines.iter().rev().find_map(|line| match line {
+        Line::Cluster { file, offset, .. } if *file == name => Some(*offset),
         _ => None,
     });
     let offset = known.unwrap_or(0);

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::books::Books;
 use super::index::StartReason;
+use super::late::LateMedia;
 use super::leg::Arrived;
 use super::place::Place;
 use super::preroll::Preroll;
@@ -48,6 +49,8 @@ pub(super) struct Hearing {
     told_fault: Option<String>,
     /// The tracks that were told last.
     told: Option<Vec<TrackId>>,
+    /// When it was told last what is durable.
+    told_durable: Instant,
     /// The limit of free space that was told last.
     told_warning: Option<u8>,
     /// Tracks of which something came that was captured after the last order to end: nothing older can follow.
@@ -83,6 +86,7 @@ impl Hearing {
             fault: None,
             told_fault: None,
             told: None,
+            told_durable: Instant::now(),
             told_warning: None,
             past: BTreeSet::new(),
             ending: None,
@@ -127,6 +131,23 @@ impl Hearing {
         }
     }
 
+    /// Media that came late, as the order in force when it was captured wants it.
+    pub(super) fn late(&mut self, now: Instant, media: &LateMedia) {
+        let (Some(epoch), Some(track)) = (self.sheet.epoch, self.tracks.get_mut(&media.hole.track)) else { return };
+        let correction = self.corrections.get(&media.hole.track.seat).copied().unwrap_or(0);
+        for frame in &media.frames {
+            let captured = frame.head().captured.plus(correction);
+            let wanted = self.sheet.order_at(captured).map_or(captured >= epoch, |order| order.what == What::Run);
+            let Some(codec) = media.codec.filter(|_| wanted && media.hole.wants(frame)) else { continue };
+            if let Err(error) = track.write_late(now, epoch, captured, (codec, frame)) {
+                self.trouble = Some((error.to_string(), now));
+            }
+        }
+        if media.last {
+            track.end_late(&media.hole, &media.edge);
+        }
+    }
+
     /// Writes what waits, and tells what changed. True when the hearing has ended.
     pub(super) fn commit(&mut self, now: Instant, wall: Timestamp) -> bool {
         self.end_paused(wall);
@@ -146,6 +167,7 @@ impl Hearing {
         self.trouble.take_if(|(_, at)| now.saturating_duration_since(*at) > CALM);
         self.fault = self.trouble.as_ref().map(|(reason, _)| reason.clone());
         self.report(now);
+        self.report_holes(now);
         self.finish(now, wall)
     }
 
@@ -364,6 +386,24 @@ impl Hearing {
         captured.plus(correction)
     }
 
+    /// What is missing, and what need not be kept elsewhere any more.
+    fn report_holes(&mut self, now: Instant) {
+        for (id, track) in &mut self.tracks {
+            while let Some(hole) = track.next_hole(*id) {
+                if self.events.try_send(RecordEvent::Hole(hole)).is_err() {
+                    track.hole_untold(hole);
+                    return;
+                }
+            }
+        }
+        if now.saturating_duration_since(self.told_durable) >= DURABLE_EVERY {
+            self.told_durable = now;
+            let durable = self.tracks.iter().filter_map(|(id, track)| Some((*id, track.settled()?))).collect();
+            // It is told again in 2 s.
+            drop(self.events.try_send(RecordEvent::Durable(durable)));
+        }
+    }
+
     fn report(&mut self, now: Instant) {
         if self.fault != self.told_fault {
             let (reason, over) = (self.fault.as_ref().or(self.told_fault.as_ref()), self.fault.is_none());
@@ -400,3 +440,4 @@ const SPILL_BELOW: u64 = 32 << 20;
 const CALM: Duration = Duration::from_secs(1);
 /// How long the end of a record waits for the disk.
 const PATIENCE: Duration = Duration::from_secs(20);
+const DURABLE_EVERY: Duration = Duration::from_secs(2);

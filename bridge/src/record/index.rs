@@ -63,6 +63,17 @@ pub enum Line {
         /// What is added to captured times, in microseconds.
         correction: i64,
     },
+    /// A hole was looked into: what the edge had kept of it stands in a late segment.
+    Late {
+        /// The hole's `from`, or the record's beginning.
+        from: Timestamp,
+        /// The hole's `to`.
+        to: Timestamp,
+        /// The node that had kept it.
+        edge: String,
+        /// Frames that came; 0: nobody had anything.
+        frames: u64,
+    },
     /// A segment ended in order.
     End {
         /// Its file.
@@ -92,6 +103,8 @@ pub enum StartReason {
     Length,
     /// The disk takes data again.
     Recovered,
+    /// It was fetched later from the node at which it entered, and fills a hole of the others.
+    Late,
     /// The disk is full: it is on the spill disk.
     Spill,
 }

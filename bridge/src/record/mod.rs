@@ -16,6 +16,8 @@ pub mod http;
 mod index;
 pub mod keep;
 mod ladder;
+pub mod late;
+mod late_track;
 mod ledger;
 mod leg;
 mod narrate;
@@ -28,6 +30,7 @@ mod segment;
 mod sheet;
 mod sink;
 mod space;
+pub mod spool;
 mod sync;
 mod track;
 mod watch;
@@ -114,6 +117,10 @@ pub enum RecordEvent {
     /// The tracks that are being written: their file is open, their first frame is durable and their last is not older
     /// than 2 s. Sent when it changes.
     Recording(Vec<TrackId>),
+    /// Something is not in the record that another node may have kept.
+    Hole(late::Hole),
+    /// The tracks and when the last frame of each that is durable was captured; every 2 s.
+    Durable(Vec<(TrackId, Timestamp)>),
     /// The record can't be written, and why. The recorder keeps trying; a later `Recording` names what works again.
     Failed(String),
     /// The disk fills up; `None` when that is over.
@@ -222,6 +229,14 @@ impl HearingRecord {
     /// When the writer is gone.
     pub fn order(&self, order: RecordOrder, at: Timestamp) -> Result<(), Error> {
         send(&self.control, Control::Order(self.hearing, order, at))
+    }
+
+    /// Writes media that came late.
+    ///
+    /// # Errors
+    /// When the writer is gone.
+    pub fn late(&self, media: late::LateMedia) -> Result<(), Error> {
+        send(&self.control, Control::Late(self.hearing, Box::new(media)))
     }
 
     /// What the hearing's journal says; all of it, in order.

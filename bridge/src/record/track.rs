@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::time::{Duration, Instant};
 
-use hearing_config::{Codec, Timestamp};
+use hearing_config::{Codec, Timestamp, TrackId};
 use hearing_proto::depacketize::{self, Framing};
 use hearing_proto::manifest::Entry;
 use hearing_proto::matroska::Coding;
@@ -13,10 +13,13 @@ use hearing_signaling::hearing::PauseReason;
 use super::catalog;
 use super::coding::{describe, format};
 use super::index::{self, GapReason, Line, StartReason};
+use super::late::Hole;
+use super::late_track::LateTrack;
 use super::leg::{Arrived, Missing};
 use super::place::Place;
 use super::segment::Segment;
 use super::sink::Sink;
+use crate::router::Frame;
 
 /// A track in the writer.
 pub(super) struct Track {
@@ -44,6 +47,7 @@ pub(super) struct Track {
     durable: bool,
     /// No new segment before this: the disk refused one.
     retry: Instant,
+    late: LateTrack,
 }
 
 impl Track {
@@ -58,6 +62,7 @@ impl Track {
             // The line that a crash cut off is ended, so that the next one can be read.
             index.push(b"\n");
         }
+        let late = LateTrack::open(&folder, epoch);
         let restart = Missing { reason: GapReason::Restart, packets: 0, frames: 0 };
         Ok(Self {
             place,
@@ -76,6 +81,7 @@ impl Track {
             fed: now,
             durable: false,
             retry: now,
+            late,
         })
     }
 
@@ -103,7 +109,7 @@ impl Track {
         if !self.prepare(now, captured, key, coding, frame)? {
             return Ok(());
         }
-        self.note_gap(captured);
+        self.note_gap(captured, &frame.frame);
         let ms = u64::try_from(captured.since(epoch) / 1_000).unwrap_or(0);
         if let Some(segment) = &mut self.segment {
             let placed = segment.frame(ms, captured, key, &data)?;
@@ -114,12 +120,64 @@ impl Track {
             }
         }
         (self.last, self.fed) = (Some(captured), now);
+        self.late.wrote(&frame.frame);
         Ok(())
     }
 
     /// When the last frame that was written was captured.
     pub(super) const fn last(&self) -> Option<Timestamp> {
         self.last
+    }
+
+    /// Writes a frame that came late into a segment of its own.
+    pub(super) fn write_late(
+        &mut self,
+        now: Instant,
+        epoch: Timestamp,
+        captured: Timestamp,
+        (codec, frame): (Codec, &Frame),
+    ) -> io::Result<()> {
+        let payloads = frame.packets.iter().map(|packet| &packet.payload[..]);
+        let data = depacketize::frame(format(codec), Framing::LengthPrefixed, payloads).map_err(io::Error::other)?;
+        let known = self.late.coding().or(self.coding.as_ref()).filter(|_| self.codec == Some(codec));
+        let (key, coding) = describe(codec, frame.head().key, &data, known);
+        let Some(coding) = coding.filter(|_| now >= self.retry) else {
+            self.late.miss();
+            return Ok(());
+        };
+        if self.late.coding() != Some(&coding) {
+            self.late.end(&mut self.index, &mut self.ended);
+            let folder = self.place.begin(self.next)?;
+            let segment = Segment::begin(&folder, &self.place.track, self.next, coding, captured)?;
+            self.next += 1;
+            self.note_segment(&segment, StartReason::Late, codec, captured);
+            self.late.begin(segment);
+        }
+        let ms = u64::try_from(captured.since(epoch) / 1_000).unwrap_or(0);
+        self.late.write((ms, captured, key), &data, frame.head().media_time, &mut self.index)
+    }
+
+    /// Nothing more comes for a hole.
+    pub(super) fn end_late(&mut self, hole: &Hole, edge: &str) {
+        self.late.end(&mut self.index, &mut self.ended);
+        let (frames, edge) = (self.late.take_frames(), edge.to_owned());
+        self.index.push(&Line::Late { from: hole.from, to: hole.to, edge, frames }.to_bytes());
+        metrics::counter!("hearing_record_late_frames_total").increment(frames);
+    }
+
+    /// A hole that was not told yet.
+    pub(super) fn next_hole(&mut self, track: TrackId) -> Option<Hole> {
+        self.late.next_hole(track)
+    }
+
+    /// It could not be told.
+    pub(super) fn hole_untold(&mut self, hole: Hole) {
+        self.late.hole_untold(hole);
+    }
+
+    /// When the last frame that is durable was captured.
+    pub(super) const fn settled(&self) -> Option<Timestamp> {
+        self.late.settled
     }
 
     /// Nothing is written until the order changes.
@@ -140,6 +198,7 @@ impl Track {
             self.start = next;
         }
         self.durable = false;
+        self.late.unmark();
     }
 
     /// The sender's clock was found to be off.
@@ -165,6 +224,7 @@ impl Track {
         for sink in &mut self.ended {
             result = result.and(sink.commit());
         }
+        result = result.and(self.late.commit());
         if let Some(segment) = &mut self.segment {
             let written = segment.sink.commit();
             if written.is_ok() {
@@ -172,6 +232,9 @@ impl Track {
             }
             self.durable |= segment.is_durable();
             result = result.and(written);
+        }
+        if let (Some(segment), Some(last), true) = (&self.segment, self.last, self.ended.is_empty()) {
+            self.late.settle(segment.sink.end(), segment.sink.durable(), last);
         }
         self.give_up();
         self.durable &= result.is_ok();
@@ -190,13 +253,16 @@ impl Track {
 
     /// True when everything survives a loss of power.
     pub(super) fn is_settled(&self) -> bool {
-        self.index.is_settled() && self.ended.is_empty() && self.segment.as_ref().is_none_or(|s| s.sink.is_settled())
+        self.index.is_settled()
+            && self.ended.is_empty()
+            && self.late.is_settled()
+            && self.segment.as_ref().is_none_or(|s| s.sink.is_settled())
     }
 
     /// Every file that may have to be made durable.
     pub(super) fn sinks(&mut self) -> impl Iterator<Item = &mut Sink> {
         let segment = self.segment.as_mut().map(|segment| &mut segment.sink);
-        std::iter::once(&mut self.index).chain(self.ended.iter_mut()).chain(segment)
+        std::iter::once(&mut self.index).chain(self.ended.iter_mut()).chain(segment).chain(self.late.sink())
     }
 
     fn follow_stay(&mut self, frame: &Arrived) {
@@ -269,7 +335,16 @@ impl Track {
         let segment = Segment::begin(&folder, &self.place.track, self.next, coding.clone(), captured)?;
         self.retry = now;
         self.next += 1;
-        let (file, size) = (segment.file.clone(), coding.size());
+        self.note_segment(&segment, reason, codec, captured);
+        self.coding = Some(coding);
+        self.segment = Some(segment);
+        self.durable = durable;
+        Ok(())
+    }
+
+    /// Manifest and index are told of a segment that begins.
+    fn note_segment(&mut self, segment: &Segment, reason: StartReason, codec: Codec, captured: Timestamp) {
+        let (file, size) = (segment.file.clone(), segment.coding.size());
         self.entries.push(Entry::Segment {
             track: self.place.track.clone(),
             file: format!("{}/{file}", self.place.track),
@@ -279,10 +354,6 @@ impl Track {
             captured: captured.0,
         });
         self.index.push(&Line::Segment { file, reason, codec, size, captured }.to_bytes());
-        self.coding = Some(coding);
-        self.segment = Some(segment);
-        self.durable = durable;
-        Ok(())
     }
 
     /// Lets go of what the disk doesn't take, when it is more than [`WAITING_LIMIT`].
@@ -299,11 +370,14 @@ impl Track {
         }
     }
 
-    fn note_gap(&mut self, captured: Timestamp) {
+    fn note_gap(&mut self, captured: Timestamp, frame: &Frame) {
         let silent = self.last.is_some_and(|last| captured.since(last) > SILENT);
         let silent = silent.then_some(Missing { reason: GapReason::Silent, packets: 0, frames: 0 });
         let Some(missing) = self.missing.take().or(silent) else { return };
         let Missing { reason, packets, frames } = missing;
+        if reason != GapReason::Pause {
+            self.late.note_gap(self.last, captured, frame);
+        }
         let line = Line::Gap { reason, pause: self.pause.take(), from: self.last, to: captured, packets, frames };
         metrics::counter!("hearing_record_gaps_total", "reason" => reason.as_str()).increment(1);
         self.entries.push(Entry::Gap {

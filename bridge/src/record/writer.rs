@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::backlog::WallClock;
 use super::hearing::Hearing;
+use super::late::LateMedia;
 use super::leg::Arrived;
 use super::seal::Seal;
 use super::sheet::Sheet;
@@ -27,6 +28,7 @@ use super::{Clocks, Error, Judged, RecordEvent, Settings, Signing, space};
 pub(super) enum Control {
     Open(Box<Opening>),
     Order(HearingId, RecordOrder, Timestamp),
+    Late(HearingId, Box<LateMedia>),
     Journaled(HearingId, Box<Journaled>),
     Crossing(HearingId, Box<Judged>),
     Witnessed(HearingId, Box<Result<Cosignature, u64>>),
@@ -118,6 +120,11 @@ impl Writer {
             Control::Order(id, order, at) => {
                 if let Some(hearing) = self.hearings.get_mut(&id) {
                     hearing.order(now, order, at);
+                }
+            }
+            Control::Late(id, media) => {
+                if let Some(hearing) = self.hearings.get_mut(&id) {
+                    hearing.late(now, &media);
                 }
             }
             Control::Journaled(id, journaled) => {

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::cause::Cause;
 use super::convert;
+use super::late::{FetchError, FetchReply};
 use super::peer::Peer;
 use super::{RehearseError, Unwitnessed};
 
@@ -22,6 +23,7 @@ pub(super) enum Call {
     Resume(Follower),
     Show(HearingId, oneshot::Sender<Board>),
     Rehearse(oneshot::Sender<Result<wire::RehearseReport, RehearseError>>),
+    Fetch(FetchReply),
     Witness(Box<manifest::Request>, oneshot::Sender<Result<manifest::Cosignature, Unwitnessed>>),
 }
 
@@ -180,6 +182,7 @@ impl Call {
             Self::Act(reply) => drop(reply.send(Err(refusal))),
             Self::Follow(_, _, _, reply) => drop(reply.send(Err(refusal))),
             Self::Rehearse(reply) => drop(reply.send(Err(RehearseError::LineDown))),
+            Self::Fetch(reply) => drop(reply.send(Err(FetchError::LineDown))),
             Self::Witness(_, reply) => drop(reply.send(Err(Unwitnessed::Unanswered))),
             // Dropped, they tell it by themselves.
             Self::Resume(_) | Self::Show(..) => {}
@@ -210,6 +213,7 @@ impl Call {
             Self::Resume(follower) => follower.updates.is_closed(),
             Self::Show(_, reply) => reply.is_closed(),
             Self::Rehearse(reply) => reply.is_closed(),
+            Self::Fetch(reply) => reply.is_closed(),
             Self::Witness(_, reply) => reply.is_closed(),
         }
     }

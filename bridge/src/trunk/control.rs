@@ -14,6 +14,8 @@ use crate::net::tls::Identity;
 /// A connection whose two ends have welcomed each other.
 pub(super) struct Greeted {
     pub(super) connection: Connection,
+    /// True when this node dialled.
+    pub(super) opens: bool,
     /// The serial number of the peer's certificate.
     pub(super) serial: Vec<u8>,
     pub(super) send: SendStream,
@@ -33,7 +35,7 @@ pub(super) async fn greet(
         Err(_) => Err(Cause::NoGreeting(GREETING)),
     };
     match result {
-        Ok((send, receive, serial)) => Ok(Greeted { connection, serial, send, receive }),
+        Ok((send, receive, serial)) => Ok(Greeted { connection, opens, serial, send, receive }),
         Err(cause) => Err((connection, cause)),
     }
 }
@@ -136,7 +138,8 @@ const fn expect_welcome(message: &Message) -> Result<(), Cause> {
     }
 }
 
-async fn say(stream: &mut SendStream, message: &Message) -> Result<(), Cause> {
+/// Writes one message.
+pub(super) async fn say(stream: &mut SendStream, message: &Message) -> Result<(), Cause> {
     let mut bytes = Vec::new();
     encode(message, &mut bytes)?;
     stream.write_all(&bytes).await.map_err(written)

@@ -25,6 +25,7 @@ impl Peer {
     /// A carried hearing has a new plan.
     pub(super) fn handle_planned(&mut self, hearing: HearingId) {
         self.attach(hearing);
+        self.rank_tracks(hearing);
         if let Some(carried) = self.at_home(hearing) {
             let plan = convert::plan_to(&carried.plan());
             self.say(wire::Plan { hearing: convert::hearing_to(hearing), plan });

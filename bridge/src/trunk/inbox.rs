@@ -1,5 +1,5 @@
 //! What comes in over one link: frames of accepted tracks are put back into their order. A picture that lost a frame waits
-//! for its next key frame and asks for one. Pure, told the time.
+//! for its next key frame and asks for one. Sound that was sent again fills what was lost, and is used once. Pure, told the time.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use crate::router::{Frame, Layer, LegId, Packet, Temporal};
 pub(super) struct Inbox {
     flows: BTreeMap<u32, Flow>,
     ready: VecDeque<(Accepted, Frame)>,
-    counts: Counts,
+    stray: u64,
 }
 
 /// A track that the gate let in.
@@ -36,12 +36,30 @@ pub(super) struct Counts {
     pub(super) lost: u64,
     /// Frames that came and were dropped: too late, or of a picture that waits for a key frame.
     pub(super) dropped: u64,
+    /// Frames that came only because they were sent again.
+    pub(super) repaired: u64,
+}
+
+/// What became of one track's frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Received {
+    /// Handed on.
+    pub(super) received: u64,
+    /// See [`Counts`].
+    pub(super) lost: u64,
+    /// See [`Counts`].
+    pub(super) repaired: u64,
+    /// See [`Counts`].
+    pub(super) dropped: u64,
 }
 
 #[derive(Debug)]
 struct Flow {
     accepted: Accepted,
     lanes: [Lane; Layer::LIMIT],
+    tally: Received,
+    /// What was taken of the tally.
+    taken: Received,
 }
 
 /// One layer.
@@ -57,7 +75,8 @@ struct Lane {
 impl Inbox {
     /// The gate let a track in, by this number.
     pub(super) fn open(&mut self, number: u32, accepted: Accepted) {
-        self.flows.insert(number, Flow { accepted, lanes: Default::default() });
+        let (lanes, tally, taken) = Default::default();
+        self.flows.insert(number, Flow { accepted, lanes, tally, taken });
     }
 
     /// The track is over.
@@ -65,38 +84,41 @@ impl Inbox {
         self.flows.remove(&number);
     }
 
-    /// A frame came.
-    pub(super) fn push(&mut self, now: Instant, head: &FrameHead, payloads: Vec<Bytes>) {
+    /// A frame came; a `copy` was sent again in case the first did not come.
+    pub(super) fn push(&mut self, now: Instant, head: &FrameHead, payloads: Vec<Bytes>, copy: bool) {
         let Some(flow) = self.flows.get_mut(&head.flow) else {
-            self.counts.stray += 1;
+            self.stray += 1;
             return;
         };
-        let Some(lane) = flow.lanes.get_mut(usize::from(head.layer)) else {
-            self.counts.stray += 1;
+        let Flow { accepted, lanes, tally, .. } = flow;
+        let Some(lane) = lanes.get_mut(usize::from(head.layer)) else {
+            self.stray += 1;
             return;
         };
         if head.number < lane.next {
-            self.counts.dropped += 1;
-        } else if flow.accepted.track.kind.is_picture() {
+            tally.dropped += u64::from(!copy);
+        } else if accepted.track.kind.is_picture() {
             lane.waiting.insert(head.number, (now, frame(head, payloads)));
             if lane.waiting.len() > WINDOW {
-                self.counts.lost = self.counts.lost.saturating_add(lane.give_up());
+                tally.lost = tally.lost.saturating_add(lane.give_up());
             }
-            lane.deliver(flow.accepted, &mut self.ready, &mut self.counts);
+            lane.deliver(*accepted, &mut self.ready, tally);
         } else {
-            self.counts.lost = self.counts.lost.saturating_add(head.number - lane.next);
+            tally.lost = tally.lost.saturating_add(head.number - lane.next);
+            tally.repaired += u64::from(copy);
+            tally.received += 1;
             lane.next = head.number.saturating_add(1);
-            self.ready.push_back((flow.accepted, frame(head, payloads)));
+            self.ready.push_back((*accepted, frame(head, payloads)));
         }
     }
 
     /// Gives up frames that others have waited for long enough.
     pub(super) fn handle_timeout(&mut self, now: Instant) {
-        for flow in self.flows.values_mut() {
-            for lane in &mut flow.lanes {
+        for Flow { accepted, lanes, tally, .. } in self.flows.values_mut() {
+            for lane in lanes {
                 while lane.deadline().is_some_and(|at| at <= now) {
-                    self.counts.lost = self.counts.lost.saturating_add(lane.give_up());
-                    lane.deliver(flow.accepted, &mut self.ready, &mut self.counts);
+                    tally.lost = tally.lost.saturating_add(lane.give_up());
+                    lane.deliver(*accepted, &mut self.ready, tally);
                 }
             }
         }
@@ -122,18 +144,31 @@ impl Inbox {
 
     /// What happened since the last call.
     pub(super) fn take_counts(&mut self) -> Counts {
-        std::mem::take(&mut self.counts)
+        let mut counts = Counts { stray: std::mem::take(&mut self.stray), ..Counts::default() };
+        for Flow { tally, taken, .. } in self.flows.values_mut() {
+            counts.lost = counts.lost.saturating_add(tally.lost - taken.lost);
+            counts.dropped += tally.dropped - taken.dropped;
+            counts.repaired += tally.repaired - taken.repaired;
+            *taken = *tally;
+        }
+        counts
+    }
+
+    /// What became of the frames of every open track.
+    pub(super) fn tallies(&self) -> impl Iterator<Item = (Accepted, Received)> {
+        self.flows.values().map(|flow| (flow.accepted, flow.tally))
     }
 }
 
 impl Lane {
-    fn deliver(&mut self, accepted: Accepted, ready: &mut VecDeque<(Accepted, Frame)>, counts: &mut Counts) {
+    fn deliver(&mut self, accepted: Accepted, ready: &mut VecDeque<(Accepted, Frame)>, tally: &mut Received) {
         while let Some((_, frame)) = self.waiting.remove(&self.next) {
             self.next = self.next.saturating_add(1);
             self.broken &= !frame.head().key;
             if self.broken {
-                counts.dropped += 1;
+                tally.dropped += 1;
             } else {
+                tally.received += 1;
                 ready.push_back((accepted, frame));
             }
         }
@@ -162,7 +197,8 @@ impl Lane {
     }
 }
 
-fn frame(head: &FrameHead, payloads: Vec<Bytes>) -> Frame {
+/// A frame as the router takes it.
+pub(super) fn frame(head: &FrameHead, payloads: Vec<Bytes>) -> Frame {
     let last = payloads.len().saturating_sub(1);
     let packet = |(at, payload): (usize, Bytes)| Packet {
         index: head.index.saturating_add(at as u64),

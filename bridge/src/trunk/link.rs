@@ -54,13 +54,16 @@ impl Link {
         let (passages, passages_end) = mpsc::channel(CHANGES_LIMIT);
         let (admissions, admissions_end) = mpsc::channel(CHANGES_LIMIT);
         let sender = Sender {
+            number,
             connection: connection.clone(),
             outbox: Outbox::new(transport::outbox_limit(kbps)),
             passages: passages_end,
             frames: frames_end,
+            events: events.downgrade(),
             gauges: gauges.clone(),
         };
-        let receiver = Receiver::new(connection.clone(), admissions_end, line.clone(), gauges.clone());
+        let from = (number, events.clone());
+        let receiver = Receiver::new(connection.clone(), admissions_end, line.clone(), gauges.clone(), from);
         let mut parts = JoinSet::new();
         parts.spawn(control::write(send, messages));
         parts.spawn(read(number, receive, events.clone()));
@@ -70,7 +73,7 @@ impl Link {
             Cause::Shutdown
         });
         let mut tasks = JoinSet::new();
-        tasks.spawn(supervise(number, connection.clone(), parts, overflow.clone(), events));
+        tasks.spawn(supervise((number, connection.clone()), parts, overflow.clone(), events, gauges.clone()));
         let (serving, follows) = (Arc::new(Semaphore::new(SERVING_LIMIT)), HashMap::new());
         Self {
             number,
@@ -124,11 +127,11 @@ async fn read(number: u64, mut reader: Reader, events: mpsc::Sender<Event>) -> C
 
 /// Whatever ends first ends the link.
 async fn supervise(
-    number: u64,
-    connection: Connection,
+    (number, connection): (u64, Connection),
     mut parts: JoinSet<Cause>,
     overflow: Arc<Notify>,
     events: mpsc::Sender<Event>,
+    gauges: Arc<Gauges>,
 ) {
     let cause = tokio::select! {
         ended = parts.join_next() => match ended {
@@ -136,7 +139,7 @@ async fn supervise(
             Some(Err(error)) => Cause::Lost(error.to_string()),
             None => Cause::Shutdown,
         },
-        cause = transport::watch(&connection) => cause,
+        cause = transport::watch(&connection, &gauges) => cause,
         () = overflow.notified() => Cause::Overload,
     };
     control::close(&connection, &cause);

@@ -8,20 +8,26 @@ mod control;
 mod convert;
 mod dial;
 mod edge;
+mod flows;
 mod gate;
 mod home;
 mod inbox;
+mod late;
 mod leg;
 mod line;
 mod link;
 mod listen;
+mod narrow;
 mod outbox;
 mod peer;
+mod rank;
 mod rate;
 mod receive;
+mod redundancy;
 mod revoke;
 mod send;
 mod settings;
+mod standby;
 mod start;
 mod status;
 mod tracks;
@@ -29,7 +35,7 @@ mod transport;
 mod witness;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,7 +54,9 @@ use peer::{Carry, Event, Shared};
 use status::Gauges;
 
 pub use cause::{Cause, Fault};
+pub use flows::{FlowReport, FlowWay};
 pub use gate::{CrossingVerdict, GateSide};
+pub use late::{FetchError, Lack, LateAsk, LatePiece};
 pub use settings::{PeerSettings, Settings};
 pub use start::Error;
 pub use status::TrunkStatus;
@@ -68,6 +76,15 @@ struct Trunk {
     peer: Identity,
     gauges: Arc<Gauges>,
     events: mpsc::Sender<Event>,
+}
+
+/// What peers ask of this node that is not a trunk's to answer.
+#[derive(Debug)]
+pub struct Asked {
+    /// Rehearsals. While nobody takes them, peers are told that this node can't.
+    pub rehearsals: mpsc::Receiver<Rehearsal>,
+    /// Late media. While nobody takes it, peers are told that there is none.
+    pub late: mpsc::Receiver<LateAsk>,
 }
 
 /// A peer, home of a hearing, wants this node to put headless participants on the seats of its zone.
@@ -146,6 +163,21 @@ impl Trunks {
     /// The router no longer has it.
     pub async fn track_down(&self, hearing: HearingId, track: TrackId) {
         self.tell_all(|| Event::TrackDown(hearing, track)).await;
+    }
+
+    /// Who speaks in a hearing now: their pictures go first on a line that is too narrow.
+    pub async fn speaking(&self, hearing: HearingId, seats: Vec<SeatId>) {
+        self.tell_all(|| Event::Speaking(hearing, seats.clone())).await;
+    }
+
+    /// What became of every track on every trunk, by peer.
+    #[must_use]
+    pub fn flows(&self) -> Vec<(NodeId, FlowReport)> {
+        let of = |trunk: &Trunk| {
+            let peer = trunk.peer.node.clone();
+            trunk.gauges.flows.report().into_iter().map(move |flow| (peer.clone(), flow))
+        };
+        self.peers.iter().flat_map(of).collect()
     }
 
     /// A leg of the hearing's router has ended by itself; if it was a trunk's, that link is made anew.

@@ -1,13 +1,18 @@
-//! What waits to be sent over one link: a bounded queue per track and layer. Sheds whole frames; a picture whose frame was
-//! shed waits for its next key frame and asks for one. Pure, told the time.
+//! What waits to be sent over one link: a bounded queue per track and layer. Sheds whole frames, pictures of ordinary seats
+//! first; a picture whose frame was shed waits for its next key frame and asks for one. Sound is never shed for lack of room.
+//! Pure, told the time.
 
-use std::collections::{BTreeMap, VecDeque};
+mod lane;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use hearing_config::{HearingId, Kind, TrackId};
+use hearing_config::{HearingId, TrackId};
 use hearing_proto::wire::FrameHead;
 
+use super::rank::Rank;
 use crate::router::{Frame, Layer};
+use lane::{Flow, Lane};
 
 /// A track of a hearing.
 pub(super) type Name = (HearingId, TrackId);
@@ -16,10 +21,13 @@ pub(super) type Name = (HearingId, TrackId);
 #[derive(Debug)]
 pub(super) struct Outbox {
     flows: BTreeMap<Name, Flow>,
+    /// Of pictures.
     bytes: usize,
     limit: usize,
-    dropped: u64,
     stray: u64,
+    /// Frames shed of tracks that are closed, not taken yet.
+    shed: u64,
+    pressed: BTreeSet<Name>,
 }
 
 /// A frame whose turn it is.
@@ -28,12 +36,13 @@ pub(super) struct Due {
     pub(super) name: Name,
     pub(super) head: FrameHead,
     pub(super) frame: Frame,
+    pub(super) rank: Rank,
     pub(super) class: Class,
     /// When it is too late to send it.
     pub(super) deadline: Instant,
 }
 
-/// Who goes first.
+/// Who goes first among those of one rank.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Class {
     Sound,
@@ -41,100 +50,112 @@ pub(super) enum Class {
     Delta,
 }
 
-#[derive(Debug)]
-struct Flow {
-    number: u32,
-    lanes: [Lane; Layer::LIMIT],
+/// What became of a track's frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Tally {
+    /// Handed out to be sent.
+    pub(super) sent: u64,
+    /// Shed before they were sent: no room, or waited for too long, or of a picture that waits for its key frame.
+    pub(super) shed: u64,
+    /// Handed out, and given up on the way.
+    pub(super) late: u64,
+    /// Bytes that came, sent or not, of each layer.
+    pub(super) bytes: [u64; Layer::LIMIT],
 }
 
-/// One layer.
-#[derive(Debug, Default)]
-struct Lane {
-    queue: VecDeque<(Instant, Frame)>,
-    /// Frames handed out.
-    sent: u64,
-    /// True after a frame was dropped or lost: pictures wait for a key frame.
-    broken: bool,
-    asked: Option<Instant>,
+/// Which pictures may be handed out now: those in hand block others of their rank.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Door {
+    /// Sound only.
+    Sound,
+    /// And protected pictures.
+    Protected,
+    /// And all others.
+    All,
 }
 
 impl Outbox {
     /// An empty one that holds at most `limit` bytes of pictures.
     pub(super) const fn new(limit: usize) -> Self {
-        Self { flows: BTreeMap::new(), bytes: 0, limit, dropped: 0, stray: 0 }
+        Self { flows: BTreeMap::new(), bytes: 0, limit, stray: 0, shed: 0, pressed: BTreeSet::new() }
     }
 
     /// The gate let a track out; `number` stands for it on the wire.
-    pub(super) fn open(&mut self, name: Name, number: u32) {
+    pub(super) fn open(&mut self, name: Name, number: u32, rank: Rank) {
         self.close(name);
-        self.flows.insert(name, Flow { number, lanes: Default::default() });
+        self.flows.insert(name, Flow::new(number, rank));
+    }
+
+    /// Whose it is changed: another role, or the seat began or ended to speak.
+    pub(super) fn rank(&mut self, name: Name, rank: Rank) {
+        if let Some(flow) = self.flows.get_mut(&name) {
+            flow.rank = rank;
+        }
     }
 
     /// The track must no longer be sent; what waits is thrown away.
     pub(super) fn close(&mut self, name: Name) {
-        if let Some(flow) = self.flows.remove(&name) {
-            self.bytes -= flow.lanes.iter().map(Lane::bytes).sum::<usize>();
+        if let Some(mut flow) = self.flows.remove(&name) {
+            self.shed += flow.take_shed();
+            if name.1.kind.is_picture() {
+                self.bytes -= flow.lanes.iter().map(Lane::bytes).sum::<usize>();
+            }
         }
+        self.pressed.remove(&name);
     }
 
     /// A frame came. One of a track that was not opened is dropped and counted.
     pub(super) fn push(&mut self, now: Instant, name: Name, frame: Frame) {
-        let picture = name.1.kind.is_picture();
-        let (layer, key, bytes) = (usize::from(frame.head().layer.0), frame.head().key, frame.len());
-        let Some(lane) = self.flows.get_mut(&name).and_then(|flow| flow.lanes.get_mut(layer)) else {
+        let (layer, bytes) = (usize::from(frame.head().layer.0), frame.len());
+        let Some(flow) = self.flows.get_mut(&name).filter(|flow| layer < flow.lanes.len()) else {
             self.stray += 1;
             return;
         };
-        let full = lane.queue.len() >= LANE_LIMIT || (picture && self.bytes + bytes > self.limit);
-        if full && picture && key {
-            // What waits before the key frame can be done without; the key frame can't.
-            self.bytes -= lane.clear(&mut self.dropped);
-        }
-        let full = lane.queue.len() >= LANE_LIMIT || (picture && self.bytes + bytes > self.limit);
-        let broken = lane.broken || lane.sent == 0 && lane.queue.is_empty();
-        if full || (picture && broken && !key) {
-            self.dropped += 1;
-            lane.broken = true;
+        flow.tally.bytes[layer] += bytes as u64;
+        if name.1.kind.is_picture() {
+            self.push_picture(now, name, frame);
         } else {
-            lane.broken = false;
-            lane.queue.push_back((now, frame));
-            self.bytes += bytes;
+            flow.push_sound(now, frame);
         }
     }
 
-    /// The next frame to send: sound, then key frames, then the oldest. What became too old is dropped on the way.
-    pub(super) fn pop(&mut self, now: Instant) -> Option<Due> {
-        self.pop_up_to(now, Class::Delta)
-    }
-
-    /// The next frame of sound.
-    pub(super) fn pop_sound(&mut self, now: Instant) -> Option<Due> {
-        self.pop_up_to(now, Class::Sound)
-    }
-
-    fn pop_up_to(&mut self, now: Instant, last: Class) -> Option<Due> {
+    /// The next frame to send: sound, then the protected, key frames before others, the oldest first. What became too old
+    /// is dropped on the way.
+    pub(super) fn pop(&mut self, now: Instant, door: Door) -> Option<Due> {
         self.expire(now);
         let fronts = self.flows.iter().flat_map(|(name, flow)| {
             let lanes = flow.lanes.iter().zip(0u8..);
-            lanes.filter_map(|(lane, layer)| lane.front(name.1.kind).map(|(class, at)| (class, at, *name, layer)))
+            lanes.filter_map(|(lane, layer)| {
+                let (class, at) = lane.front(name.1.kind)?;
+                (door >= door_of(class, flow.rank)).then_some((
+                    (class != Class::Sound, flow.rank, class, at),
+                    *name,
+                    layer,
+                ))
+            })
         });
-        let (class, at, name, layer) =
-            fronts.filter(|(class, ..)| *class <= last).min_by_key(|(class, at, ..)| (*class, *at))?;
+        let ((_, rank, class, at), name, layer) = fronts.min_by_key(|(order, ..)| *order)?;
         let flow = self.flows.get_mut(&name)?;
-        let lane = &mut flow.lanes[usize::from(layer)];
-        let (_, frame) = lane.queue.pop_front()?;
-        self.bytes -= frame.len();
-        let head = head(flow.number, lane.sent, &frame);
-        lane.sent += 1;
-        Some(Due { name, head, frame, class, deadline: at + DEADLINE })
+        let (head, frame) = flow.take(layer)?;
+        if class != Class::Sound {
+            self.bytes -= frame.len();
+        }
+        Some(Due { name, head, frame, rank, class, deadline: at + DEADLINE })
     }
 
     /// A frame that was handed out did not get through.
     pub(super) fn lost(&mut self, name: Name, layer: u8) {
-        if let Some(lane) = self.flows.get_mut(&name).and_then(|flow| flow.lanes.get_mut(usize::from(layer))) {
-            self.bytes -= lane.clear(&mut self.dropped);
-            lane.broken = true;
+        let Some(flow) = self.flows.get_mut(&name) else { return };
+        flow.tally.late += 1;
+        if name.1.kind.is_picture() {
+            self.bytes -= flow.shed_lane(usize::from(layer));
         }
+    }
+
+    /// A frame that was handed out found no room to be sent in: the line is too narrow.
+    pub(super) fn refused(&mut self, name: Name, layer: u8) {
+        self.lost(name, layer);
+        self.pressed.insert(name);
     }
 
     /// A key frame that is needed and was not asked for in the last half second.
@@ -145,21 +166,79 @@ impl Outbox {
         })
     }
 
-    /// Frames dropped, and frames of tracks that were not open, since the last call.
-    pub(super) fn take_counts(&mut self) -> (u64, u64) {
-        (std::mem::take(&mut self.dropped), std::mem::take(&mut self.stray))
+    /// A track of which frames were shed for lack of room or time since it was named last.
+    pub(super) fn poll_pressed(&mut self) -> Option<Name> {
+        self.pressed.pop_first()
+    }
+
+    /// Frames shed before they were sent, since the last call.
+    pub(super) fn take_shed(&mut self) -> u64 {
+        let open: u64 = self.flows.values_mut().map(Flow::take_shed).sum();
+        open + std::mem::take(&mut self.shed)
+    }
+
+    /// Frames of tracks that were not open, since the last call.
+    pub(super) fn take_stray(&mut self) -> u64 {
+        std::mem::take(&mut self.stray)
+    }
+
+    /// What became of the frames of every open track.
+    pub(super) fn tallies(&self) -> impl Iterator<Item = (Name, Rank, Tally)> {
+        self.flows.iter().map(|(name, flow)| (*name, flow.rank, flow.tally))
+    }
+
+    fn push_picture(&mut self, now: Instant, name: Name, frame: Frame) {
+        let (layer, key, bytes) = (usize::from(frame.head().layer.0), frame.head().key, frame.len());
+        let Some(flow) = self.flows.get(&name) else { return };
+        let rank = flow.rank;
+        // Half of the room is kept for those who must be seen.
+        let limit = if rank == Rank::Protected { self.limit } else { self.limit / 2 };
+        if self.bytes + bytes > limit && rank == Rank::Protected {
+            self.make_room(limit.saturating_sub(bytes));
+        }
+        let Some(flow) = self.flows.get_mut(&name) else { return };
+        let lane = &flow.lanes[layer];
+        let mut full = lane.is_full() || self.bytes + bytes > limit;
+        if full && key {
+            // What waits before the key frame can be done without; the key frame can't.
+            self.bytes -= flow.shed_lane(layer);
+            full = self.bytes + bytes > limit;
+        }
+        if full {
+            self.pressed.insert(name);
+        }
+        if full || (flow.lanes[layer].needs_key() && !key) {
+            flow.shed_frame(layer);
+        } else {
+            flow.lanes[layer].push(now, frame);
+            self.bytes += bytes;
+        }
+    }
+
+    /// Sheds what waits of ordinary pictures, the most bytes first, until no more than `most` wait.
+    fn make_room(&mut self, most: usize) {
+        while self.bytes > most {
+            let lanes = self.flows.iter().filter(|(_, flow)| flow.rank == Rank::Ordinary).flat_map(|(name, flow)| {
+                flow.lanes.iter().enumerate().map(|(layer, lane)| (lane.bytes(), *name, layer))
+            });
+            let largest = lanes.filter(|(bytes, name, _)| *bytes > 0 && name.1.kind.is_picture()).max();
+            let Some((_, name, layer)) = largest else { return };
+            let Some(flow) = self.flows.get_mut(&name) else { return };
+            self.bytes -= flow.shed_lane(layer);
+            self.pressed.insert(name);
+        }
     }
 
     fn expire(&mut self, now: Instant) {
         for (name, flow) in &mut self.flows {
-            for lane in &mut flow.lanes {
-                while lane.queue.front().is_some_and(|(at, _)| now.duration_since(*at) >= DEADLINE) {
-                    if name.1.kind.is_picture() {
-                        self.bytes -= lane.clear(&mut self.dropped);
-                        lane.broken = true;
-                    } else if let Some((_, frame)) = lane.queue.pop_front() {
-                        self.bytes -= frame.len();
-                        self.dropped += 1;
+            let picture = name.1.kind.is_picture();
+            for layer in 0..flow.lanes.len() {
+                while flow.lanes[layer].is_late(now) {
+                    self.pressed.insert(*name);
+                    if picture {
+                        self.bytes -= flow.shed_lane(layer);
+                    } else {
+                        flow.shed_first(layer);
                     }
                 }
             }
@@ -167,59 +246,17 @@ impl Outbox {
     }
 }
 
-impl Lane {
-    fn front(&self, kind: Kind) -> Option<(Class, Instant)> {
-        let (at, frame) = self.queue.front()?;
-        let class = match (kind.is_picture(), frame.head().key) {
-            (false, _) => Class::Sound,
-            (true, true) => Class::Key,
-            (true, false) => Class::Delta,
-        };
-        Some((class, *at))
-    }
-
-    fn bytes(&self) -> usize {
-        self.queue.iter().map(|(_, frame)| frame.len()).sum()
-    }
-
-    /// Empties it, counts what was there, and gives its bytes.
-    fn clear(&mut self, dropped: &mut u64) -> usize {
-        let bytes = self.bytes();
-        *dropped += self.queue.len() as u64;
-        self.queue.clear();
-        bytes
-    }
-
-    fn ask(&mut self, now: Instant) -> bool {
-        let due = self.broken && self.asked.is_none_or(|asked| now.duration_since(asked) >= KEY_SPACING);
-        if due {
-            self.asked = Some(now);
-        }
-        due
-    }
-}
-
-fn head(flow: u32, number: u64, frame: &Frame) -> FrameHead {
-    let first = frame.head();
-    FrameHead {
-        flow,
-        layer: first.layer.0,
-        number,
-        index: first.index,
-        media_time: first.media_time,
-        captured: first.captured.0,
-        key: first.key,
-        generation: first.generation,
-        temporal: first.temporal.bits(),
-        level: first.level.filter(|level| *level < 128),
+/// The narrowest door through which such a frame goes.
+const fn door_of(class: Class, rank: Rank) -> Door {
+    match (class, rank) {
+        (Class::Sound, _) => Door::Sound,
+        (_, Rank::Protected) => Door::Protected,
+        (_, Rank::Ordinary) => Door::All,
     }
 }
 
 /// From being queued to being given up.
 const DEADLINE: Duration = Duration::from_millis(200);
-/// Frames of one layer that may wait.
-const LANE_LIMIT: usize = 64;
-const KEY_SPACING: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 mod tests;

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hearing_config::{HearingId, NodeId, Timestamp, TrackId, Verdict, Zone};
+use hearing_config::{HearingId, NodeId, SeatId, Timestamp, TrackId, Verdict, Zone};
 use hearing_proto::manifest;
-use hearing_proto::wire::{self, Message};
+use hearing_proto::wire::{self, Decoded, LateHead, Message};
 use hearing_signaling::hearing::MediaPlan;
 use hearing_signaling::registry::{HearingHandle, Registry, Request};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -22,19 +22,26 @@ use super::control::{self, Greeted};
 use super::convert;
 use super::edge::Remote;
 use super::gate::{CrossingVerdict, Gate, GateSide};
+use super::late::{FetchReply, Lack, LateAsk};
 use super::leg::{Needs, TrunkLeg};
 use super::link::Link;
 use super::outbox::Name;
+use super::rank::Rank;
+use super::standby::Standby;
 use super::status::{Count, Gauges};
 use super::{PeerSettings, Rehearsal, RehearseError, Unwitnessed, Witnesses};
 use crate::net::clock::NodeClock;
 use crate::net::tls::{Identity, TrunkTls};
-use crate::router::{Attach, Command, LegId, Place, TrackInfo, WorkerHandle};
+use crate::router::{Attach, Command, LayerSet, LegId, Place, TrackInfo, WorkerHandle};
 
 /// What happens to a peer's task.
 pub(super) enum Event {
-    /// A connection whose ends have welcomed each other; it takes the place of the one that is there.
+    /// A connection whose ends have welcomed each other; it waits until it is taken.
     Greeted(Greeted),
+    /// The waiting link with this number takes the place of the one that is there.
+    Taken(u64, Greeted),
+    /// The waiting link with this number is over.
+    StandbyLost(u64, Cause),
     /// A message over the link with this number.
     Message(u64, Message),
     /// The link with this number is over.
@@ -51,10 +58,20 @@ pub(super) enum Event {
     TrackUp(HearingId, TrackInfo),
     /// It no longer has.
     TrackDown(HearingId, TrackId),
-    /// A leg of a carried hearing has ended by itself.
-    LegClosed(HearingId, LegId),
+    /// Who speaks in a carried hearing.
+    Speaking(HearingId, Vec<SeatId>),
+    /// The link with this number has room for these layers of a track.
+    Room(u64, Name, LayerSet),
     /// Rehearse at the peer.
     Rehearse(wire::Rehearse, oneshot::Sender<Result<wire::RehearseReport, RehearseError>>),
+    /// Home here lacks something that entered at the peer.
+    Fetch(Lack, FetchReply),
+    /// Home here has something that entered at the peer.
+    Kept(HearingId, TrackId, Timestamp),
+    /// What was fetched came in over the link with this number.
+    Late(u64, LateHead, Vec<Decoded>),
+    /// A leg of a carried hearing has ended by itself.
+    LegClosed(HearingId, LegId),
     /// Have the peer cosign a checkpoint.
     Witness(HearingId, Box<manifest::Request>, oneshot::Sender<Result<manifest::Cosignature, Unwitnessed>>),
     /// The revocation list was read again.
@@ -82,6 +99,7 @@ pub(super) struct Shared {
     pub(super) registry: Registry,
     pub(super) tls: TrunkTls,
     pub(super) rehearsals: mpsc::Sender<Rehearsal>,
+    pub(super) late: mpsc::Sender<LateAsk>,
     pub(super) witnesses: Witnesses,
 }
 
@@ -92,6 +110,9 @@ pub(super) struct Peer {
     pub(super) gauges: Arc<Gauges>,
     pub(super) events: mpsc::WeakSender<Event>,
     pub(super) link: Option<Link>,
+    /// Links that could carry.
+    pub(super) standbys: Vec<Standby>,
+    pub(super) next_standby: u64,
     pub(super) links: u64,
     pub(super) up_since: Instant,
     clock: PeerClock,
@@ -114,6 +135,8 @@ pub(super) struct Carried {
     pub(super) tracks: BTreeMap<TrackId, TrackInfo>,
     /// While the link is up and the hearing goes over it.
     pub(super) joint: Option<Joint>,
+    /// When each seat was last heard to speak.
+    pub(super) spoke: BTreeMap<SeatId, Instant>,
     watcher: AbortHandle,
 }
 
@@ -121,9 +144,18 @@ pub(super) struct Carried {
 pub(super) struct Joint {
     pub(super) leg: LegId,
     /// What was let out, by the number that stands for it.
-    pub(super) outgoing: BTreeMap<TrackId, u32>,
+    pub(super) outgoing: BTreeMap<TrackId, Outgoing>,
     /// What was let in.
     pub(super) incoming: BTreeMap<TrackId, u32>,
+}
+
+/// A track that was let out.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Outgoing {
+    pub(super) flow: u32,
+    pub(super) rank: Rank,
+    /// The layers that the line has room for.
+    pub(super) room: LayerSet,
 }
 
 impl Peer {
@@ -139,6 +171,8 @@ impl Peer {
             gauges,
             events,
             link: None,
+            standbys: Vec::new(),
+            next_standby: 0,
             links: 0,
             up_since: Instant::now(),
             clock: PeerClock::default(),
@@ -171,11 +205,14 @@ impl Peer {
 
     async fn handle(&mut self, event: Event) {
         match event {
-            Event::Greeted(greeted) => self.begin_link(greeted).await,
+            Event::Greeted(greeted) => self.stand_by(greeted),
+            Event::Taken(number, greeted) => self.take_over(number, greeted).await,
+            Event::StandbyLost(number, cause) => self.standby_lost(number, &cause),
             Event::Message(number, message) => self.handle_message(number, message).await,
             Event::Ended(number, cause) => {
                 if self.link.as_ref().is_some_and(|link| link.number == number) {
                     self.end_link(cause).await;
+                    self.promote();
                 }
             }
             Event::Request(hearing, request) => self.handle_request(hearing, request),
@@ -184,8 +221,17 @@ impl Peer {
             Event::Drop(hearing) => self.drop_hearing(hearing).await,
             Event::TrackUp(hearing, info) => self.handle_track(hearing, info),
             Event::TrackDown(hearing, track) => self.handle_track_end(hearing, track),
-            Event::LegClosed(hearing, leg) => self.handle_leg_end(hearing, leg).await,
+            Event::Speaking(hearing, seats) => self.handle_speaking(hearing, &seats),
+            Event::Room(number, name, layers) => {
+                if self.link.as_ref().is_some_and(|link| link.number == number) {
+                    self.handle_room(name, layers);
+                }
+            }
             Event::Rehearse(rehearse, reply) => self.rehearse(rehearse, reply),
+            Event::Fetch(lack, reply) => self.fetch(lack, reply),
+            Event::Kept(hearing, track, through) => self.tell_kept(hearing, track, through),
+            Event::Late(number, head, frames) => self.take_late(number, &head, frames).await,
+            Event::LegClosed(hearing, leg) => self.handle_leg_end(hearing, leg).await,
             Event::Witness(hearing, request, reply) => self.ask_witness(hearing, *request, reply),
             Event::Revocations => self.check_revocation(),
             Event::Stop => {}
@@ -199,6 +245,15 @@ impl Peer {
         let name = message.name();
         if let Err(cause) = self.take(message) {
             warn!(peer = %self.settings.identity, message = name, %cause, "the peer's message is refused");
+            self.end_link(cause).await;
+            self.promote();
+        }
+    }
+
+    async fn take_late(&mut self, number: u64, head: &LateHead, frames: Vec<Decoded>) {
+        if self.link.as_ref().is_some_and(|link| link.number == number)
+            && let Err(cause) = self.handle_late(head, frames)
+        {
             self.end_link(cause).await;
         }
     }
@@ -222,6 +277,9 @@ impl Peer {
             Message::Refused(refused) => self.handle_refused(&refused)?,
             Message::RehearseAsk(ask) => self.handle_rehearse(ask),
             Message::RehearseAnswer(answer) => self.handle_rehearsed(answer)?,
+            Message::Fetch(fetch) => self.handle_fetch(&fetch)?,
+            Message::Kept(kept) => self.handle_kept(&kept)?,
+            Message::Take(_) => return Err(Cause::Protocol("a link is taken twice")),
             Message::WitnessAsk(ask) => self.handle_witness(ask),
             Message::WitnessAnswer(answer) => self.handle_witnessed(answer)?,
             Message::Hello(_) | Message::Welcome(_) => return Err(Cause::Protocol("a second greeting")),
@@ -229,7 +287,7 @@ impl Peer {
         Ok(())
     }
 
-    async fn begin_link(&mut self, greeted: Greeted) {
+    pub(super) async fn begin_link(&mut self, greeted: Greeted) {
         if self.link.is_some() {
             self.end_link(Cause::Superseded).await;
         }
@@ -279,7 +337,8 @@ impl Peer {
         let hearing = carry.hearing;
         self.drop_hearing(hearing).await;
         let watcher = tokio::spawn(watch_plans(hearing, carry.plans.clone(), self.events.clone())).abort_handle();
-        self.carried.insert(hearing, Carried { carry, tracks: BTreeMap::new(), joint: None, watcher });
+        self.carried
+            .insert(hearing, Carried { carry, tracks: BTreeMap::new(), joint: None, spoke: BTreeMap::new(), watcher });
         self.attach(hearing);
     }
 
@@ -346,7 +405,8 @@ impl Peer {
         self.shared.gate.note(CrossingVerdict { hearing, track, role, from, to, verdict, gate, at: Timestamp::now() });
     }
 
-    fn check_revocation(&self) {
+    fn check_revocation(&mut self) {
+        self.revoke_standbys();
         let Some(link) = &self.link else { return };
         if self.shared.tls.is_revoked(&link.serial)
             && let Some(events) = self.events.upgrade()
@@ -379,6 +439,9 @@ impl Peer {
         }
         self.sweep();
         self.expire_remotes();
+        for hearing in self.carried.keys().copied().collect::<Vec<_>>() {
+            self.rank_tracks(hearing);
+        }
     }
 }
 
@@ -394,6 +457,11 @@ impl Carried {
             None => self.has_seat_in(&peer.zone),
             Some(home) => *home == peer.node && present,
         }
+    }
+
+    /// The seats that spoke a moment ago.
+    pub(super) fn speaking(&self) -> Vec<SeatId> {
+        self.spoke.keys().copied().collect()
     }
 
     pub(super) fn has_seat_in(&self, zone: &Zone) -> bool {

@@ -4,18 +4,22 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use hearing_proto::wire::{self, MAX_FRAME, decode_frame};
-use quinn::{Connection, ReadToEndError, RecvStream};
+use bytes::{Bytes, BytesMut};
+use hearing_config::Timestamp;
+use hearing_proto::wire::{self, MAX_FRAME, MAX_LATE, decode_frame, decode_late, is_late, unbundle};
+use quinn::{Connection, RecvStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{sleep_until, timeout_at};
 
 use super::cause::Cause;
 use super::clock::Mapping;
 use super::convert;
+use super::flows::Latency;
 use super::inbox::{Accepted, Inbox};
 use super::line::Line;
+use super::outbox::Name;
+use super::peer::Event;
 use super::status::{Count, Gauges};
 use crate::router::{Command, Frame, LegId, WorkerHandle};
 
@@ -36,6 +40,11 @@ pub(super) struct Receiver {
     readers: JoinSet<Option<Result<Bytes, Malformed>>>,
     line: Line,
     gauges: Arc<Gauges>,
+    /// The link's number.
+    number: u64,
+    events: mpsc::Sender<Event>,
+    latencies: HashMap<Name, Latency>,
+    told: Instant,
     mapping: Mapping,
     malformed: (Instant, u32),
 }
@@ -49,16 +58,32 @@ impl Receiver {
         admissions: mpsc::Receiver<Admission>,
         line: Line,
         gauges: Arc<Gauges>,
+        (number, events): (u64, mpsc::Sender<Event>),
     ) -> Self {
         let (inbox, workers, readers) = (Inbox::default(), HashMap::new(), JoinSet::new());
-        let (mapping, malformed) = (Mapping::default(), (Instant::now(), 0));
-        Self { connection, inbox, workers, admissions, readers, line, gauges, mapping, malformed }
+        let (latencies, told, mapping, malformed) =
+            (HashMap::new(), Instant::now(), Mapping::default(), (Instant::now(), 0));
+        Self {
+            connection,
+            inbox,
+            workers,
+            admissions,
+            readers,
+            line,
+            gauges,
+            number,
+            events,
+            latencies,
+            told,
+            mapping,
+            malformed,
+        }
     }
 
     /// Receives until the link's other tasks end it, the connection does, or the peer sends too much rubbish.
     pub(super) async fn run(mut self) -> Cause {
         loop {
-            let wake = self.inbox.poll_timeout().unwrap_or_else(|| Instant::now() + LONGEST);
+            let wake = self.inbox.poll_timeout().unwrap_or_else(|| Instant::now() + REPORT_EVERY);
             tokio::select! {
                 biased;
                 admission = self.admissions.recv() => match admission {
@@ -66,7 +91,7 @@ impl Receiver {
                     None => return Cause::Shutdown,
                 },
                 datagram = self.connection.read_datagram() => match datagram {
-                    Ok(bytes) => self.handle_bytes(&bytes),
+                    Ok(bytes) => self.handle_datagram(&bytes),
                     Err(error) => return Cause::of(error),
                 },
                 stream = self.connection.accept_uni() => match stream {
@@ -74,7 +99,7 @@ impl Receiver {
                     Err(error) => return Cause::of(error),
                 },
                 Some(read) = self.readers.join_next() => match read {
-                    Ok(Some(Ok(bytes))) => self.handle_bytes(&bytes),
+                    Ok(Some(Ok(bytes))) => self.handle_stream(&bytes).await,
                     Ok(Some(Err(Malformed))) => self.count_malformed(),
                     // The sender gave it up.
                     Ok(None) | Err(_) => {}
@@ -98,9 +123,37 @@ impl Receiver {
         }
     }
 
-    fn handle_bytes(&mut self, bytes: &Bytes) {
+    /// All but the last frame of a datagram were sent before.
+    fn handle_datagram(&mut self, datagram: &Bytes) {
+        match unbundle(datagram) {
+            Ok(frames) => {
+                let newest = frames.len().saturating_sub(1);
+                frames.iter().enumerate().for_each(|(at, frame)| self.handle_frame(frame, at < newest));
+            }
+            Err(error) => {
+                tracing::debug!(%error, "a datagram of the peer can't be read");
+                self.count_malformed();
+            }
+        }
+    }
+
+    async fn handle_stream(&mut self, bytes: &Bytes) {
+        if !is_late(bytes) {
+            return self.handle_frame(bytes, false);
+        }
+        match decode_late(bytes) {
+            // The peer's task is what has asked; media waits for it as long as it would for any message.
+            Ok((head, frames)) => drop(self.events.send(Event::Late(self.number, head, frames)).await),
+            Err(error) => {
+                tracing::debug!(%error, "late media of the peer can't be read");
+                self.count_malformed();
+            }
+        }
+    }
+
+    fn handle_frame(&mut self, bytes: &Bytes, copy: bool) {
         match decode_frame(bytes) {
-            Ok((head, payloads)) => self.inbox.push(Instant::now(), &head, payloads),
+            Ok((head, payloads)) => self.inbox.push(Instant::now(), &head, payloads, copy),
             Err(error) => {
                 tracing::debug!(%error, "a frame of the peer can't be read");
                 self.count_malformed();
@@ -129,6 +182,22 @@ impl Receiver {
         self.gauges.add(Count::Stray, counts.stray);
         self.gauges.add(Count::Lost, counts.lost);
         self.gauges.add(Count::Dropped, counts.dropped);
+        self.gauges.add(Count::Repaired, counts.repaired);
+        self.report(Instant::now());
+    }
+
+    /// What became of the tracks, twice a second.
+    fn report(&mut self, now: Instant) {
+        if now.duration_since(self.told) < REPORT_EVERY {
+            return;
+        }
+        self.told = now;
+        let present: Vec<Name> = self.inbox.tallies().map(|(of, _)| (of.hearing, of.track)).collect();
+        self.latencies.retain(|name, _| present.contains(name));
+        self.gauges.flows.set_in(self.inbox.tallies().map(|(of, tally)| {
+            let name = (of.hearing, of.track);
+            (name, tally, self.latencies.get(&name).and_then(Latency::quantiles))
+        }));
     }
 
     /// From here on the frame's times are this node's.
@@ -138,21 +207,33 @@ impl Receiver {
             packet.captured = self.mapping.map(now, offset, packet.captured);
         }
         let Accepted { hearing, track, leg } = accepted;
+        let (now, age) = (Instant::now(), Timestamp::now().since(frame.head().captured));
+        self.latencies.entry((hearing, track)).or_insert_with(|| Latency::new(now)).record(now, age);
         let sent = self.workers.get(&leg).map(|worker| worker.send(Command::Inject { hearing, leg, track, frame }));
         let count = if matches!(sent, Some(Ok(()))) { Count::Received } else { Count::Dropped };
         self.gauges.add(count, 1);
     }
 }
 
-/// The bytes of one stream; `None` when the sender gave it up or it took too long.
+/// The bytes of one stream; `None` when the sender gave it up or it took too long. What is fetched late takes its time.
 async fn read(mut stream: RecvStream) -> Option<Result<Bytes, Malformed>> {
-    match timeout(READ_LIMIT, stream.read_to_end(MAX_FRAME)).await {
-        Ok(Ok(bytes)) => Some(Ok(bytes.into())),
-        Ok(Err(ReadToEndError::TooLong)) => Some(Err(Malformed)),
-        Ok(Err(ReadToEndError::Read(_))) | Err(_) => None,
+    let began = Instant::now();
+    let mut bytes = BytesMut::new();
+    loop {
+        let (limit, most) = if is_late(&bytes) { (LATE_LIMIT, MAX_LATE) } else { (READ_LIMIT, MAX_FRAME) };
+        if bytes.len() > most {
+            return Some(Err(Malformed));
+        }
+        match timeout_at((began + limit).into(), stream.read_chunk(CHUNK, true)).await {
+            Ok(Ok(Some(chunk))) => bytes.extend_from_slice(&chunk.bytes),
+            Ok(Ok(None)) => return Some(Ok(bytes.freeze())),
+            Ok(Err(_)) | Err(_) => return None,
+        }
     }
 }
 
-const LONGEST: Duration = Duration::from_secs(1);
+const CHUNK: usize = 64 << 10;
+const LATE_LIMIT: Duration = Duration::from_secs(30);
 const READ_LIMIT: Duration = Duration::from_secs(1);
 const MALFORMED_LIMIT: u32 = 100;
+const REPORT_EVERY: Duration = Duration::from_millis(500);

@@ -13,32 +13,56 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout_at};
 
 use super::control::GIVEN_UP;
-use super::outbox::{Class, Due, Name, Outbox};
+use super::narrow::Narrow;
+use super::outbox::{Class, Door, Due, Name, Outbox};
+use super::peer::Event;
+use super::rank::Rank;
+use super::redundancy::{Path, Redundancy};
 use super::status::{Count, Gauges};
-use crate::router::{Command, Frame, WorkerHandle};
+use crate::router::{Command, Frame, LayerSet, WorkerHandle};
 
 /// What the gate lets out.
 pub(super) enum Passage {
-    /// A track, by the number that stands for it on the wire; `worker` carries its hearing.
-    Open(Name, u32, WorkerHandle),
+    /// A track, by the number that stands for it on the wire.
+    Open(Box<Opening>),
+    /// It has other layers than before.
+    Layers(Name, LayerSet),
+    /// Its seat has another role, or began or ended to speak.
+    Rank(Name, Rank),
     /// No longer.
     Close(Name),
 }
 
+/// A track that is let out.
+pub(super) struct Opening {
+    pub(super) name: Name,
+    pub(super) number: u32,
+    pub(super) rank: Rank,
+    pub(super) layers: LayerSet,
+    /// Carries its hearing.
+    pub(super) worker: WorkerHandle,
+}
+
 /// Owns what waits, until the link is over.
 pub(super) struct Sender {
+    /// The link's number.
+    pub(super) number: u64,
     pub(super) connection: Connection,
     pub(super) outbox: Outbox,
     pub(super) passages: mpsc::Receiver<Passage>,
     pub(super) frames: mpsc::Receiver<(Name, Frame)>,
+    pub(super) events: mpsc::WeakSender<Event>,
     pub(super) gauges: Arc<Gauges>,
 }
 
 /// What goes on while it runs.
-#[derive(Default)]
 struct Work {
     workers: Vec<(Name, WorkerHandle)>,
     writes: JoinSet<Write>,
+    /// Writes of each rank.
+    writing: [usize; 2],
+    narrow: Narrow,
+    redundancy: Redundancy,
     /// Written, perhaps not there yet.
     sent: VecDeque<(Instant, Name, u8, SendStream)>,
 }
@@ -46,12 +70,14 @@ struct Work {
 impl Sender {
     /// Sends until the link's other tasks end it.
     pub(super) async fn run(mut self) {
-        let mut work = Work::default();
+        let mut work = Work::new(Instant::now());
         loop {
             let now = Instant::now();
             self.send_due(now, &mut work);
             self.ask_keys(now, &work);
-            let next = work.sent.front().map_or(now + KEY_RETRY, |(at, ..)| (*at).min(now + KEY_RETRY));
+            self.look(now, &mut work);
+            let next = (now + KEY_RETRY).min(work.narrow.poll_timeout());
+            let next = work.sent.front().map_or(next, |(at, ..)| (*at).min(next));
             tokio::select! {
                 biased;
                 passage = self.passages.recv() => match passage {
@@ -72,23 +98,33 @@ impl Sender {
 
     fn handle_passage(&mut self, passage: Passage, work: &mut Work) {
         match passage {
-            Passage::Open(name, number, worker) => {
-                self.outbox.open(name, number);
+            Passage::Open(opening) => {
+                let Opening { name, number, rank, layers, worker } = *opening;
+                self.outbox.open(name, number, rank);
+                work.narrow.offer(name, layers, rank);
                 work.workers.retain(|(known, _)| *known != name);
                 work.workers.push((name, worker));
             }
+            Passage::Layers(name, layers) => {
+                let room = work.narrow.layers(name, layers);
+                self.tell_room(name, room);
+            }
+            Passage::Rank(name, rank) => {
+                self.outbox.rank(name, rank);
+                work.narrow.rank(name, rank);
+            }
             Passage::Close(name) => {
                 self.outbox.close(name);
+                work.narrow.close(name);
+                work.redundancy.close(name);
                 work.workers.retain(|(known, _)| *known != name);
             }
         }
     }
 
-    /// All sound, and a picture if none is on its way into QUIC.
+    /// All sound, and a picture of a rank of which none is on its way into QUIC, nor of one before it.
     fn send_due(&mut self, now: Instant, work: &mut Work) {
-        loop {
-            let due = if work.writes.is_empty() { self.outbox.pop(now) } else { self.outbox.pop_sound(now) };
-            let Some(due) = due else { return };
+        while let Some(due) = self.outbox.pop(now, work.door()) {
             let payloads: Vec<Bytes> = due.frame.packets.iter().map(|packet| packet.payload.clone()).collect();
             match encode_frame(&due.head, &payloads) {
                 Ok(bytes) => self.send(&due, bytes, work),
@@ -101,12 +137,23 @@ impl Sender {
     }
 
     fn send(&mut self, due: &Due, bytes: Bytes, work: &mut Work) {
-        let sound = due.class == Class::Sound;
-        if !(sound && self.connection.max_datagram_size().is_some_and(|most| bytes.len() <= most)) {
-            let write = Write { name: due.name, layer: due.head.layer, deadline: due.deadline, stream: None };
+        let most = self.connection.max_datagram_size().filter(|most| due.class == Class::Sound && bytes.len() <= *most);
+        let Some(most) = most else {
+            work.writing[due.rank as usize] += 1;
+            let write = Write {
+                name: due.name,
+                layer: due.head.layer,
+                rank: due.rank,
+                deadline: due.deadline,
+                stream: None,
+                late: false,
+            };
             work.writes.spawn(write.run(self.connection.clone(), bytes, due.class));
-        } else if self.connection.datagram_send_buffer_space() >= bytes.len()
-            && self.connection.send_datagram(bytes).is_ok()
+            return;
+        };
+        let datagram = work.redundancy.pack(due.name, bytes, most);
+        if self.connection.datagram_send_buffer_space() >= datagram.len()
+            && self.connection.send_datagram(datagram).is_ok()
         {
             self.gauges.add(Count::Sent, 1);
         } else {
@@ -115,10 +162,15 @@ impl Sender {
     }
 
     fn handle_write(&mut self, write: Write, work: &mut Work) {
+        work.writing[write.rank as usize] = work.writing[write.rank as usize].saturating_sub(1);
         match write.stream {
             Some(stream) => {
                 self.gauges.add(Count::Sent, 1);
                 work.sent.push_back((write.deadline, write.name, write.layer, stream));
+            }
+            None if write.late => {
+                self.gauges.add(Count::Shed, 1);
+                self.outbox.refused(write.name, write.layer);
             }
             None => self.lose(write.name, write.layer),
         }
@@ -151,10 +203,59 @@ impl Sender {
         }
     }
 
+    /// Looks twice a second whether the line is too narrow or loses packets.
+    fn look(&mut self, now: Instant, work: &mut Work) {
+        while self.outbox.poll_pressed().is_some() {
+            work.narrow.handle_shed(now);
+        }
+        if work.narrow.poll_timeout() > now {
+            return;
+        }
+        let path = self.connection.stats().path;
+        work.redundancy.handle_path(now, Path { sent: path.sent_packets, lost: path.lost_packets });
+        self.outbox.tallies().for_each(|(name, _, tally)| work.narrow.handle_tally(name, &tally));
+        work.narrow.handle_rtt(now, path.rtt);
+        self.gauges.flows.set_out(self.outbox.tallies());
+        self.gauges.set_redundancy(work.redundancy.depth());
+        if let Some((name, layers)) = work.narrow.look(now) {
+            tracing::info!(track = %name.1, layers = layers.0, "the line has room for these layers of a track");
+            self.tell_room(name, layers);
+        }
+    }
+
+    /// A peer's task that does not keep up is told again with the next change.
+    fn tell_room(&self, name: Name, layers: LayerSet) {
+        if let Some(events) = self.events.upgrade() {
+            drop(events.try_send(Event::Room(self.number, name, layers)));
+        }
+    }
+
     fn count(&mut self) {
-        let (dropped, stray) = self.outbox.take_counts();
-        self.gauges.add(Count::Shed, dropped);
+        let (shed, stray) = (self.outbox.take_shed(), self.outbox.take_stray());
+        self.gauges.add(Count::Shed, shed);
         self.gauges.add(Count::Stray, stray);
+    }
+}
+
+impl Work {
+    fn new(now: Instant) -> Self {
+        Self {
+            workers: Vec::new(),
+            writes: JoinSet::new(),
+            writing: [0; 2],
+            narrow: Narrow::new(now),
+            redundancy: Redundancy::new(now),
+            sent: VecDeque::new(),
+        }
+    }
+
+    /// What may be handed to QUIC now. More than one picture of a rank at a time would only wait there.
+    const fn door(&self) -> Door {
+        match self.writing {
+            [0, 0] => Door::All,
+            [0, _] => Door::Protected,
+            [_, _] => Door::Sound,
+        }
     }
 }
 
@@ -170,26 +271,45 @@ async fn receive(frames: &mut mpsc::Receiver<(Name, Frame)>) -> (Name, Frame) {
 struct Write {
     name: Name,
     layer: u8,
+    rank: Rank,
     deadline: Instant,
     /// Once all of the frame is written.
     stream: Option<SendStream>,
+    /// True when there was no room for it in time.
+    late: bool,
 }
 
 impl Write {
     async fn run(mut self, connection: Connection, bytes: Bytes, class: Class) -> Self {
-        let Ok(Ok(mut stream)) = timeout_at(self.deadline.into(), connection.open_uni()).await else { return self };
-        let priority = match class {
-            Class::Sound => 20,
-            Class::Key => 10,
-            Class::Delta => 0,
+        let mut stream = match timeout_at(self.deadline.into(), connection.open_uni()).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(_)) => return self,
+            Err(_) => {
+                self.late = true;
+                return self;
+            }
         };
-        drop(stream.set_priority(priority));
+        drop(stream.set_priority(priority(class, self.rank)));
         match timeout_at(self.deadline.into(), stream.write_chunk(bytes)).await {
             Ok(Ok(())) if stream.finish().is_ok() => self.stream = Some(stream),
             // Dropped as it is, the stream would end as if it were whole.
-            Ok(_) | Err(_) => drop(stream.reset(GIVEN_UP)),
+            written => {
+                self.late = written.is_err();
+                drop(stream.reset(GIVEN_UP));
+            }
         }
         self
+    }
+}
+
+/// Of what QUIC has of several streams, it sends the higher first.
+const fn priority(class: Class, rank: Rank) -> i32 {
+    match (class, rank) {
+        (Class::Sound, _) => 50,
+        (Class::Key, Rank::Protected) => 40,
+        (Class::Delta, Rank::Protected) => 30,
+        (Class::Key, Rank::Ordinary) => 20,
+        (Class::Delta, Rank::Ordinary) => 10,
     }
 }
 

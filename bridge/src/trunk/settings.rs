@@ -34,8 +34,23 @@ pub struct PeerSettings {
     pub identity: Identity,
     /// Where to dial it; `None`: it dials this node.
     pub dial: Option<SocketAddr>,
+    /// Other lines to it: where to dial there, and their booked rate, kbit/s. One line carries at a time.
+    pub others: Vec<(SocketAddr, u32)>,
     /// The origins that it may vouch for.
     pub vouches: Vec<Zone>,
     /// The booked rate, kbit/s.
     pub kbps: u32,
+}
+
+impl PeerSettings {
+    /// True when this node dials the peer.
+    #[must_use]
+    pub const fn dials(&self) -> bool {
+        self.dial.is_some()
+    }
+
+    /// Every line to the peer: where to dial, and its booked rate.
+    pub fn lines(&self) -> impl Iterator<Item = (SocketAddr, u32)> {
+        self.dial.map(|dial| (dial, self.kbps)).into_iter().chain(self.others.iter().copied())
+    }
 }

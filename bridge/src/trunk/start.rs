@@ -17,7 +17,7 @@ use super::gate::Gate;
 use super::listen::{Awaited, Listener};
 use super::peer::{Peer, Shared};
 use super::status::Gauges;
-use super::{PeerSettings, Rehearsal, Settings, Trunk, Trunks, Witnesses, revoke, transport};
+use super::{Asked, PeerSettings, Settings, Trunk, Trunks, Witnesses, revoke, transport};
 use crate::net::tls::{self, Identity, TrunkTls};
 
 /// Why the trunks can't start.
@@ -40,7 +40,7 @@ pub enum Error {
         configured: Identity,
     },
     /// Two trunks to one zone.
-    #[error("there are two [[trunk]]s to zone {0}; a zone is reached through one node")]
+    #[error("there are [[trunk]]s to two nodes of zone {0}; a zone is reached through one node")]
     TwoTrunks(Zone),
     /// Nobody could ever connect.
     #[error("[[trunk]] to {0}: neither `dial` nor [trunks] `listen` is set, so the line can never come up")]
@@ -54,29 +54,25 @@ pub enum Error {
 }
 
 impl Trunks {
-    /// Listens, dials, and keeps at it. Rehearsals that peers ask for come out of the receiver; while nobody takes them,
-    /// peers are told that this node can't.
+    /// Listens, dials, and keeps at it. What peers ask for comes out of the receivers.
     ///
     /// # Errors
     /// Every [`Error`].
-    pub fn start(
-        settings: Settings,
-        tls: TrunkTls,
-        registry: Registry,
-    ) -> Result<(Self, mpsc::Receiver<Rehearsal>), Error> {
+    pub fn start(settings: Settings, tls: TrunkTls, registry: Registry) -> Result<(Self, Asked), Error> {
         check(&settings, &tls)?;
         let (rehearsals, rehearsed) = mpsc::channel(1);
+        let (late, asked) = mpsc::channel(LATE_LIMIT);
         let gate = Gate::new(settings.own.zone.clone(), settings.policy.clone());
         let (own, clock) = (settings.own.clone(), settings.clock);
         let (chain, signer) = tls.signing()?;
         let node = Node { node: own.node.to_string(), zone: own.zone.to_string(), chain, signer: Arc::new(signer) };
         let witnesses = Witnesses::new(settings.witness.clone(), node);
-        let shared = Shared { own, clock, gate, registry, tls, rehearsals, witnesses };
+        let shared = Shared { own, clock, gate, registry, tls, rehearsals, late, witnesses };
         let mut builder = Builder::new(&settings, Arc::new(shared))?;
         for peer in &settings.peers {
             builder.add(peer)?;
         }
-        Ok((builder.finish(settings), rehearsed))
+        Ok((builder.finish(settings), Asked { rehearsals: rehearsed, late: asked }))
     }
 }
 
@@ -108,10 +104,10 @@ impl Builder {
         let awaited = Awaited { peer: peer.clone(), dialled: settings.dial.is_some(), events: sender.clone() };
         self.awaited.push(awaited);
         self.peers.push(Trunk { peer: peer.clone(), gauges, events: sender.clone() });
-        if let Some(address) = settings.dial {
-            let (endpoint, config) = (self.dialling(address)?, self.client(settings)?);
-            let own = Arc::new(self.shared.own.clone());
-            self.tasks.spawn(Dialler { endpoint, config, address, own, peer, events: sender }.run());
+        for (address, kbps) in settings.lines() {
+            let (endpoint, config) = (self.dialling(address)?, self.client(kbps)?);
+            let (own, peer, events) = (Arc::new(self.shared.own.clone()), peer.clone(), sender.clone());
+            self.tasks.spawn(Dialler { endpoint, config, address, own, peer, events }.run());
         }
         Ok(())
     }
@@ -139,8 +135,8 @@ impl Builder {
         Ok(endpoint)
     }
 
-    fn client(&self, settings: &PeerSettings) -> Result<ClientConfig, Error> {
-        transport::client(&self.shared.tls, settings.kbps).map_err(|_| Error::NoCipher)
+    fn client(&self, kbps: u32) -> Result<ClientConfig, Error> {
+        transport::client(&self.shared.tls, kbps).map_err(|_| Error::NoCipher)
     }
 }
 
@@ -171,3 +167,5 @@ fn check(settings: &Settings, tls: &TrunkTls) -> Result<(), Error> {
 
 /// What may wait for a peer's task.
 const EVENTS_LIMIT: usize = 1_024;
+/// Questions for late media that may wait; more are answered with nothing.
+const LATE_LIMIT: usize = 64;

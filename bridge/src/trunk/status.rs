@@ -1,10 +1,11 @@
 //! What a trunk counts and shows.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 
 use hearing_config::{NodeId, Zone};
 
 use super::clock::Offset;
+use super::flows::Flows;
 use crate::net::tls::Identity;
 
 /// One trunk, for the board and the admin API.
@@ -16,6 +17,8 @@ pub struct TrunkStatus {
     pub zone: Zone,
     /// True while media may flow.
     pub up: bool,
+    /// Other lines to the peer that stand by.
+    pub standby: u8,
     /// Round trip in milliseconds; `None` while it is not up or not known yet.
     pub rtt_ms: Option<u32>,
     /// How far the peer's clock is ahead of ours, in microseconds; 0 while not known.
@@ -30,6 +33,10 @@ pub struct TrunkStatus {
     pub lost: u64,
     /// Frames shed before they were sent, or given up on the way.
     pub shed: u64,
+    /// Frames of sound that came only because they were sent again.
+    pub repaired: u64,
+    /// How many frames of sound are sent again with each now, because the line loses packets.
+    pub redundancy: u8,
     /// Frames that came and were not used: too late, or of a picture that waits for its key frame.
     pub dropped: u64,
     /// Frames, in either direction, of tracks that no gate let pass.
@@ -49,6 +56,7 @@ pub(super) enum Count {
     Dropped,
     Stray,
     Malformed,
+    Repaired,
 }
 
 /// Shared by everything that belongs to one trunk.
@@ -59,13 +67,17 @@ pub(super) struct Gauges {
     rtt_us: AtomicU64,
     offset_us: AtomicI64,
     offset_settled: AtomicBool,
-    counts: [AtomicU64; 8],
+    redundancy: AtomicU8,
+    standby: AtomicU8,
+    counts: [AtomicU64; 9],
+    pub(super) flows: Flows,
 }
 
 impl Gauges {
     pub(super) fn new(peer: Identity) -> Self {
         let (up, rtt_us, offset_us, offset_settled) = Default::default();
-        Self { peer, up, rtt_us, offset_us, offset_settled, counts: Default::default() }
+        let (redundancy, standby, counts, flows) = Default::default();
+        Self { peer, up, rtt_us, offset_us, offset_settled, redundancy, standby, counts, flows }
     }
 
     pub(super) fn add(&self, count: Count, n: u64) {
@@ -79,6 +91,24 @@ impl Gauges {
         self.up.store(up, Ordering::Relaxed);
         self.offset_settled.store(false, Ordering::Relaxed);
         self.rtt_us.store(0, Ordering::Relaxed);
+        self.redundancy.store(0, Ordering::Relaxed);
+        self.flows.clear();
+    }
+
+    pub(super) fn set_redundancy(&self, depth: usize) {
+        self.redundancy.store(u8::try_from(depth).unwrap_or(u8::MAX), Ordering::Relaxed);
+    }
+
+    pub(super) fn set_standby(&self, lines: usize) {
+        self.standby.store(u8::try_from(lines).unwrap_or(u8::MAX), Ordering::Relaxed);
+    }
+
+    pub(super) fn has_standby(&self) -> bool {
+        self.standby.load(Ordering::Relaxed) > 0
+    }
+
+    pub(super) fn offset_us(&self) -> i64 {
+        self.offset_us.load(Ordering::Relaxed)
     }
 
     pub(super) fn set_rtt(&self, rtt_us: u64, offset: Offset) {
@@ -103,6 +133,7 @@ impl Gauges {
             peer: self.peer.node.clone(),
             zone: self.peer.zone.clone(),
             up: self.up.load(Ordering::Relaxed),
+            standby: self.standby.load(Ordering::Relaxed),
             rtt_ms: (rtt > 0).then(|| u32::try_from(rtt.div_ceil(1_000)).unwrap_or(u32::MAX)),
             clock_offset_us: self.offset_us.load(Ordering::Relaxed),
             links: count(Count::Links),
@@ -110,6 +141,8 @@ impl Gauges {
             received: count(Count::Received),
             lost: count(Count::Lost),
             shed: count(Count::Shed),
+            repaired: count(Count::Repaired),
+            redundancy: self.redundancy.load(Ordering::Relaxed),
             dropped: count(Count::Dropped),
             stray: count(Count::Stray),
             malformed: count(Count::Malformed),
@@ -128,6 +161,7 @@ impl Count {
             Self::Dropped => "hearing_trunk_frames_dropped_total",
             Self::Stray => "hearing_trunk_frames_stray_total",
             Self::Malformed => "hearing_trunk_frames_malformed_total",
+            Self::Repaired => "hearing_trunk_frames_repaired_total",
         }
     }
 }

@@ -1,17 +1,21 @@
 //! Tracks that go out and come in over a link, each past the gate.
 
-use hearing_config::{HearingId, TrackId, Verdict};
+use std::time::Duration;
+
+use hearing_config::{HearingId, SeatId, TrackId, Verdict};
 use hearing_proto::wire;
+use tokio::time::Instant;
 
 use super::cause::Cause;
 use super::convert;
 use super::gate::GateSide;
 use super::inbox::Accepted;
 use super::outbox::Name;
-use super::peer::Peer;
+use super::peer::{Outgoing, Peer};
+use super::rank;
 use super::receive::Admission;
-use super::send::Passage;
-use crate::router::{Command, Layer, TrackInfo};
+use super::send::{Opening, Passage};
+use crate::router::{Command, Layer, LayerSet, TrackInfo};
 
 impl Peer {
     /// The router of a carried hearing has a track.
@@ -105,10 +109,46 @@ impl Peer {
         Ok(())
     }
 
+    /// The line has room for these layers of a track that was let out: the peer is told that it has no others, and so
+    /// nobody is asked for them.
+    pub(super) fn handle_room(&mut self, (hearing, track): Name, layers: LayerSet) {
+        let Some(carried) = self.carried.get_mut(&hearing) else { return };
+        let plan = carried.plan();
+        let joint = carried.joint.as_mut();
+        let Some(outgoing) = joint.and_then(|joint| joint.outgoing.get_mut(&track)) else { return };
+        outgoing.room = layers;
+        let outgoing = *outgoing;
+        if let (Some(info), Some(seat)) = (carried.tracks.get(&track), plan.seat(track.seat)) {
+            let up = track_up(hearing, &outgoing, info, seat.role);
+            self.say(up);
+        }
+    }
+
+    /// Who speaks; it is remembered for a while.
+    pub(super) fn handle_speaking(&mut self, hearing: HearingId, seats: &[SeatId]) {
+        if let Some(carried) = self.carried.get_mut(&hearing) {
+            carried.spoke.extend(seats.iter().map(|seat| (*seat, Instant::now())));
+            self.rank_tracks(hearing);
+        }
+    }
+
+    /// Whose pictures go first now.
+    pub(super) fn rank_tracks(&mut self, hearing: HearingId) {
+        let (Some(link), Some(carried)) = (&self.link, self.carried.get_mut(&hearing)) else { return };
+        carried.spoke.retain(|_, at| at.elapsed() < SPOKE);
+        let (plan, speaking) = (carried.plan(), carried.speaking());
+        for (track, outgoing) in carried.joint.iter_mut().flat_map(|joint| &mut joint.outgoing) {
+            let rank = rank::of(&plan, &speaking, *track);
+            if std::mem::replace(&mut outgoing.rank, rank) != rank {
+                link.pass(Passage::Rank((hearing, *track), rank));
+            }
+        }
+    }
+
     /// Asks the gate whether a track may go out. What came from the peer does not go back.
     fn offer(&mut self, hearing: HearingId, info: &TrackInfo) {
         let (Some(link), Some(carried)) = (&mut self.link, self.carried.get_mut(&hearing)) else { return };
-        let (plan, worker) = (carried.plan(), carried.carry.worker.clone());
+        let (plan, worker, speaking) = (carried.plan(), carried.carry.worker.clone(), carried.speaking());
         let Some(joint) = &mut carried.joint else { return };
         let to = &self.settings.identity.zone;
         if info.origin == *to || joint.incoming.contains_key(&info.id) {
@@ -116,14 +156,17 @@ impl Peer {
         }
         let verdict = self.shared.gate.egress(&plan, info, to);
         if verdict == Verdict::Inspect {
-            let known = joint.outgoing.get(&info.id).copied();
-            let flow = known.unwrap_or_else(|| link.next_flow());
-            if known.is_none() {
-                joint.outgoing.insert(info.id, flow);
-                link.pass(Passage::Open((hearing, info.id), flow, worker));
-            }
+            let (name, layers) = ((hearing, info.id), info.layers);
+            let outgoing =
+                *joint.outgoing.entry(info.id).and_modify(|_| link.pass(Passage::Layers(name, layers))).or_insert_with(
+                    || {
+                        let (number, rank) = (link.next_flow(), rank::of(&plan, &speaking, info.id));
+                        link.pass(Passage::Open(Box::new(Opening { name, number, rank, layers, worker })));
+                        Outgoing { flow: number, rank, room: LayerSet::ALL }
+                    },
+                );
             if let Some(seat) = plan.seat(info.id.seat) {
-                link.line.say(track_up(hearing, flow, info, seat.role));
+                link.line.say(track_up(hearing, &outgoing, info, seat.role));
             }
         }
         self.refuse((hearing, info), &verdict, wire::RefusedBy::Egress);
@@ -213,14 +256,19 @@ impl Peer {
     }
 }
 
-fn track_up(hearing: HearingId, flow: u32, info: &TrackInfo, role: hearing_config::Role) -> wire::TrackUp {
+fn track_up(hearing: HearingId, outgoing: &Outgoing, info: &TrackInfo, role: hearing_config::Role) -> wire::TrackUp {
+    let fitting = LayerSet(info.layers.0 & outgoing.room.0);
+    let layers = if fitting.is_empty() { info.layers } else { fitting };
     wire::TrackUp {
         hearing: convert::hearing_to(hearing),
-        flow,
+        flow: outgoing.flow,
         track: convert::track_to(info.id),
         codec: convert::codec_to(info.codec),
         origin: info.origin.to_string(),
         role: convert::role_to(role),
-        layers: info.layers.0,
+        layers: layers.0,
     }
 }
+
+/// How long the picture of a seat that spoke goes first.
+const SPOKE: Duration = Duration::from_secs(5);

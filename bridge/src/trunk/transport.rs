@@ -12,6 +12,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::cause::Cause;
 use super::rate::Booking;
+use super::status::Gauges;
 use crate::net::tls::{Identity, TrunkTls};
 
 /// Bytes in a second of a line that is booked for `kbps`.
@@ -49,8 +50,8 @@ pub(super) fn identity(connection: &Connection) -> Result<(Identity, Vec<u8>), C
     read().map_err(|error: crate::net::tls::Error| Cause::NoIdentity(error.to_string()))
 }
 
-/// Comes back when the connection is over, or nothing was heard over it for a second.
-pub(super) async fn watch(connection: &Connection) -> Cause {
+/// Comes back when the connection is over, or nothing was heard over it for a second; sooner when another line stands by.
+pub(super) async fn watch(connection: &Connection, gauges: &Gauges) -> Cause {
     let mut ticks = interval(WATCH_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut heard, mut since) = (connection.stats().udp_rx.datagrams, Instant::now());
@@ -61,7 +62,7 @@ pub(super) async fn watch(connection: &Connection) -> Cause {
                 let count = connection.stats().udp_rx.datagrams;
                 if count != heard {
                     (heard, since) = (count, now);
-                } else if now.duration_since(since) >= SILENCE {
+                } else if now.duration_since(since) >= if gauges.has_standby() { SHORT_SILENCE } else { SILENCE } {
                     return Cause::Silence;
                 }
             }
@@ -85,7 +86,7 @@ fn transport(kbps: u32) -> TransportConfig {
         .min_mtu(MTU)
         .initial_rtt(Duration::from_millis(100))
         .max_idle_timeout(Some(VarInt::from_u32(IDLE_MS).into()))
-        .keep_alive_interval(Some(Duration::from_secs(1)))
+        .keep_alive_interval(Some(KEEP_ALIVE))
         .max_concurrent_uni_streams(VarInt::from_u32(4_096))
         .max_concurrent_bidi_streams(VarInt::from_u32(1))
         .stream_receive_window(VarInt::from_u32(2 << 20))
@@ -100,5 +101,8 @@ fn transport(kbps: u32) -> TransportConfig {
 /// A packet of 1,200 bytes and its head fit; QUIC never goes below it, so a false black hole can't stop media.
 const MTU: u16 = 1_280;
 const IDLE_MS: u32 = 4_000;
+/// What a line that stands by is known to live by.
+const KEEP_ALIVE: Duration = Duration::from_millis(300);
 const WATCH_EVERY: Duration = Duration::from_millis(100);
 const SILENCE: Duration = Duration::from_secs(1);
+const SHORT_SILENCE: Duration = Duration::from_millis(700);

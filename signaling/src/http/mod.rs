@@ -69,6 +69,12 @@ pub struct TrunkView {
     pub up: bool,
     /// The round trip in milliseconds, once known.
     pub rtt_ms: Option<u32>,
+    /// Other lines to it that stand by.
+    pub standby: u8,
+    /// Frames that it sent and that never came, since this node started.
+    pub lost: u64,
+    /// Frames that this node did not send, or gave up, because the line was too narrow.
+    pub shed: u64,
 }
 
 /// What everybody may reach: the page, and the API for those who have a link. Serve it with

@@ -83,6 +83,19 @@ pub(crate) fn usage(pid: u32) -> Result<Usage> {
     Ok(Usage { cpu, waited, resident_kb: resident.context("no VmRSS in /proc")? })
 }
 
+/// CPU time of those of this process's threads that have one of these names.
+pub(crate) fn usage_of_threads(names: &[&str]) -> Result<Duration> {
+    let mut cpu = Duration::ZERO;
+    for task in fs::read_dir("/proc/self/task")? {
+        let task = task?.path();
+        let name = fs::read_to_string(task.join("comm")).unwrap_or_default();
+        if names.contains(&name.trim_end()) {
+            cpu += fs::read_to_string(task.join("schedstat")).map_or(Duration::ZERO, |text| nanos(&text, 0));
+        }
+    }
+    Ok(cpu)
+}
+
 /// CPU time of the calling thread.
 pub(crate) fn own_thread() -> Result<Duration> {
     Ok(nanos(&fs::read_to_string("/proc/thread-self/schedstat")?, 0))

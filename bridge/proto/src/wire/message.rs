@@ -5,7 +5,8 @@ use serde::de::DeserializeOwned;
 
 use super::codec::Error;
 use super::hearing::{Reply, Report, Request, Unfollow, Update};
-use super::link::{Hello, Ping, Pong, Welcome};
+use super::late::{Fetch, Kept};
+use super::link::{Hello, Ping, Pong, Take, Welcome};
 use super::plan::{Announce, Plan, Withdraw};
 use super::rehearse::{RehearseAnswer, RehearseAsk};
 use super::track::{KeyFrame, Refused, Subscribe, TrackDown, TrackUp};
@@ -61,6 +62,7 @@ macro_rules! messages {
 messages! {
     1 Hello 256,
     2 Welcome 16,
+    3 Take 16,
     4 Ping 32,
     5 Pong 32,
     10 Announce 32_768,
@@ -80,6 +82,8 @@ messages! {
     41 RehearseAnswer 262_144,
     50 WitnessAsk 32_768,
     51 WitnessAnswer 32_768,
+    60 Fetch 64,
+    61 Kept 64,
 }
 
 fn write<T: Serialize>(kind: &'static str, body: &T) -> Result<Vec<u8>, Error> {

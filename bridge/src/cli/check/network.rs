@@ -54,7 +54,13 @@ fn up(trunk: &Trunk, node: &Value) -> Finding {
     let name = format!("{}/{}", trunk.zone, trunk.peer);
     match known.iter().find(|known| known["peer"] == trunk.peer.as_str()) {
         Some(known) if known["up"] == true => {
-            Finding::ok(TRUNKS, format!("{name}: 往返 round trip {} ms", known["rtt_ms"]))
+            let figure = |key: &str| known[key].as_u64().unwrap_or(0);
+            let (standby, lost, shed) = (figure("standby"), figure("lost"), figure("shed"));
+            let text = format!(
+                "{name}: 往返 round trip {} ms, 备用 standby {standby}, 丢失 lost {lost}, 舍弃 shed {shed}",
+                known["rtt_ms"]
+            );
+            Finding::ok(TRUNKS, text)
         }
         _ => Finding::fail(
             TRUNKS,

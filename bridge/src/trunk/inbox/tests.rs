@@ -30,7 +30,7 @@ fn head(number: u64, key: bool) -> FrameHead {
 }
 
 fn push(inbox: &mut Inbox, now: Instant, number: u64, key: bool) {
-    inbox.push(now, &head(number, key), vec![Bytes::from_static(b"a"), Bytes::from_static(b"b")]);
+    inbox.push(now, &head(number, key), vec![Bytes::from_static(b"a"), Bytes::from_static(b"b")], false);
 }
 
 fn numbers(inbox: &mut Inbox) -> Vec<u64> {
@@ -61,7 +61,7 @@ fn pictures_that_overtook_each_other_come_out_in_order() {
 #[test]
 fn frames_of_a_flow_that_no_accepted_track_covers_are_dropped_and_counted() {
     let (mut inbox, now) = inbox(Kind::Video);
-    inbox.push(now, &FrameHead { flow: 8, ..head(0, true) }, vec![Bytes::from_static(b"x")]);
+    inbox.push(now, &FrameHead { flow: 8, ..head(0, true) }, vec![Bytes::from_static(b"x")], false);
     inbox.close(7);
     push(&mut inbox, now, 0, true);
     assert!(numbers(&mut inbox).is_empty());
@@ -76,7 +76,7 @@ fn a_missing_picture_is_given_up_in_time_and_a_key_frame_asked_for() {
     assert_eq!(inbox.poll_timeout(), Some(now + PATIENCE));
     inbox.handle_timeout(now + PATIENCE);
     assert_eq!(numbers(&mut inbox), [0]);
-    assert_eq!(inbox.take_counts(), Counts { stray: 0, lost: 1, dropped: 1 });
+    assert_eq!(inbox.take_counts(), Counts { stray: 0, lost: 1, dropped: 1, repaired: 0 });
     assert!(inbox.poll_key(now + PATIENCE).is_some());
     assert!(inbox.poll_key(now + PATIENCE + MS(100)).is_none());
     push(&mut inbox, now + PATIENCE, 3, false);
@@ -104,7 +104,7 @@ fn sound_never_waits() {
         push(&mut inbox, now, number, true);
     }
     assert_eq!(numbers(&mut inbox), [0, 3, 4]);
-    assert_eq!(inbox.take_counts(), Counts { stray: 0, lost: 2, dropped: 1 });
+    assert_eq!(inbox.take_counts(), Counts { stray: 0, lost: 2, dropped: 1, repaired: 0 });
 }
 
 #[test]
@@ -134,4 +134,22 @@ proptest! {
             }
         }
     }
+}
+
+fn sound(inbox: &mut Inbox, now: Instant, number: u64, copy: bool) {
+    inbox.push(now, &head(number, true), vec![Bytes::from_static(b"a"), Bytes::from_static(b"b")], copy);
+}
+
+#[test]
+fn sound_that_was_sent_again_fills_what_was_lost_in_order_and_is_used_once() {
+    let (mut inbox, now) = inbox(Kind::Audio);
+    // Datagrams 0, 1 and 4 come, the last with copies of 2 and 3; then 5 with copies of 3 and 4.
+    for (number, copy) in [(0, false), (1, false), (2, true), (3, true), (4, false), (3, true), (4, true), (5, false)] {
+        sound(&mut inbox, now, number, copy);
+    }
+    assert_eq!(numbers(&mut inbox), [0, 1, 2, 3, 4, 5]);
+    assert_eq!(inbox.take_counts(), Counts { repaired: 2, ..Counts::default() });
+    assert_eq!(inbox.take_counts(), Counts::default());
+    let tallies: Vec<Received> = inbox.tallies().map(|(_, tally)| tally).collect();
+    assert_eq!(tallies, [Received { received: 6, repaired: 2, ..Received::default() }]);
 }

@@ -1,7 +1,7 @@
 //! What goes first, what is given up, and that nothing grows without bound.
 
 use bytes::Bytes;
-use hearing_config::{SeatId, Timestamp};
+use hearing_config::{Kind, SeatId, Timestamp};
 use proptest::prelude::*;
 
 use super::*;
@@ -32,12 +32,14 @@ fn frame(index: u64, key: bool, bytes: usize) -> Frame {
 
 fn outbox(names: &[Name]) -> (Outbox, Instant) {
     let mut outbox = Outbox::new(1_000);
-    names.iter().zip(1..).for_each(|(name, number)| outbox.open(*name, number));
+    names.iter().zip(1..).for_each(|(name, number)| outbox.open(*name, number, Rank::Protected));
     (outbox, Instant::now())
 }
 
 fn drain(outbox: &mut Outbox, now: Instant) -> Vec<(u32, u64, u64)> {
-    std::iter::from_fn(|| outbox.pop(now)).map(|due| (due.head.flow, due.head.number, due.head.index)).collect()
+    std::iter::from_fn(|| outbox.pop(now, Door::All))
+        .map(|due| (due.head.flow, due.head.number, due.head.index))
+        .collect()
 }
 
 #[test]
@@ -57,7 +59,7 @@ fn a_frame_of_a_track_that_the_gate_did_not_let_out_is_dropped_and_counted() {
     let (mut outbox, now) = outbox(&[name(0, Kind::Video)]);
     outbox.push(now, name(1, Kind::Video), frame(1, true, 10));
     assert!(drain(&mut outbox, now).is_empty());
-    assert_eq!(outbox.take_counts(), (0, 1));
+    assert_eq!((outbox.take_shed(), outbox.take_stray()), (0, 1));
 }
 
 #[test]
@@ -82,12 +84,12 @@ fn an_overflow_is_counted_and_the_picture_waits_for_its_next_key_frame() {
     outbox.push(now, face, frame(2, false, 600));
     outbox.push(now, face, frame(3, false, 10));
     assert_eq!(drain(&mut outbox, now), [(1, 0, 1)]);
-    assert_eq!(outbox.take_counts(), (2, 0));
+    assert_eq!((outbox.take_shed(), outbox.take_stray()), (2, 0));
     outbox.push(now, face, frame(4, false, 10));
     outbox.push(now, face, frame(5, true, 10));
     outbox.push(now, face, frame(6, false, 10));
     assert_eq!(drain(&mut outbox, now), [(1, 1, 5), (1, 2, 6)]);
-    assert_eq!(outbox.take_counts(), (1, 0));
+    assert_eq!((outbox.take_shed(), outbox.take_stray()), (1, 0));
 }
 
 #[test]
@@ -111,7 +113,7 @@ fn what_is_older_than_200_ms_is_never_sent() {
     outbox.push(now + MS(150), sound, frame(2, true, 10));
     outbox.push(now + MS(150), face, frame(2, false, 10));
     assert_eq!(drain(&mut outbox, now + MS(200)), [(1, 0, 2)]);
-    assert_eq!(outbox.take_counts(), (3, 0));
+    assert_eq!((outbox.take_shed(), outbox.take_stray()), (3, 0));
     assert_eq!(outbox.poll_key(now + MS(200)), Some((face, Layer(0))));
 }
 
@@ -138,6 +140,68 @@ fn a_closed_track_leaves_nothing_behind() {
     assert_eq!(outbox.bytes, 0);
 }
 
+/// Seat 0 is protected, seat 1 is not; there is room for 1,000 bytes.
+fn ranked() -> (Outbox, Instant, Name, Name) {
+    let (judge, party) = (name(0, Kind::Video), name(1, Kind::Video));
+    let (mut outbox, now) = outbox(&[judge, party]);
+    outbox.rank(party, Rank::Ordinary);
+    for name in [judge, party] {
+        outbox.push(now, name, frame(0, true, 1));
+    }
+    drain(&mut outbox, now);
+    (outbox, now, judge, party)
+}
+
+#[test]
+fn ordinary_pictures_get_half_of_the_room_and_give_way_to_protected_ones() {
+    let (mut outbox, now, judge, party) = ranked();
+    outbox.push(now, party, frame(1, false, 400));
+    outbox.push(now, party, frame(2, false, 200));
+    outbox.push(now, judge, frame(1, false, 500));
+    outbox.push(now, judge, frame(2, false, 300));
+    assert_eq!(drain(&mut outbox, now), [(1, 1, 1), (1, 2, 2)]);
+    assert_eq!(outbox.take_shed(), 2);
+    assert_eq!(outbox.poll_pressed(), Some(party));
+    assert_eq!(outbox.poll_pressed(), None);
+    outbox.push(now, party, frame(3, false, 10));
+    outbox.push(now, party, frame(4, true, 10));
+    assert_eq!(drain(&mut outbox, now), [(2, 1, 4)], "it goes on at its key frame");
+}
+
+#[test]
+fn protected_pictures_go_before_ordinary_key_frames_and_through_a_narrower_door() {
+    let (mut outbox, now, judge, party) = ranked();
+    outbox.push(now, party, frame(1, true, 10));
+    outbox.push(now + MS(1), judge, frame(1, false, 10));
+    let first = outbox.pop(now + MS(1), Door::Protected).map(|due| due.name);
+    assert_eq!(first, Some(judge));
+    assert!(outbox.pop(now + MS(1), Door::Protected).is_none());
+    assert_eq!(outbox.pop(now + MS(1), Door::All).map(|due| due.name), Some(party));
+}
+
+#[test]
+fn sound_is_not_shed_for_lack_of_room_and_takes_none_from_pictures() {
+    let (sound, face) = (name(1, Kind::Audio), name(0, Kind::Video));
+    let (mut outbox, now) = outbox(&[face, sound]);
+    outbox.rank(sound, Rank::Ordinary);
+    outbox.push(now, face, frame(1, true, 1_000));
+    for n in 0..50 {
+        outbox.push(now, sound, frame(n, true, 100));
+    }
+    assert_eq!(drain(&mut outbox, now).len(), 51);
+    assert_eq!((outbox.take_shed(), outbox.poll_pressed()), (0, None));
+}
+
+#[test]
+fn what_became_of_a_tracks_frames_is_told_of_each() {
+    let (mut outbox, now, judge, party) = ranked();
+    outbox.push(now, party, frame(1, false, 600));
+    outbox.lost(judge, 0);
+    let told: Vec<_> =
+        outbox.tallies().map(|(name, rank, t)| (name, rank, t.sent, t.shed, t.late, t.bytes[0])).collect();
+    assert_eq!(told, [(judge, Rank::Protected, 1, 0, 1, 1), (party, Rank::Ordinary, 1, 1, 0, 601)]);
+}
+
 proptest! {
     #[test]
     fn bytes_never_exceed_the_limit_and_numbers_never_skip(
@@ -149,8 +213,9 @@ proptest! {
         for (index, (seat, key, bytes, pop, pause)) in steps.into_iter().enumerate() {
             now += MS(pause);
             outbox.push(now, names[usize::from(seat)], frame(index as u64, key, bytes));
+            outbox.rank(names[1], if key { Rank::Ordinary } else { Rank::Protected });
             prop_assert!(outbox.bytes <= 1_000);
-            if let Some(due) = pop.then(|| outbox.pop(now)).flatten() {
+            if let Some(due) = pop.then(|| outbox.pop(now, Door::All)).flatten() {
                 let expected = &mut next[due.head.flow as usize];
                 prop_assert_eq!(due.head.number, *expected);
                 *expected += 1;

@@ -1,6 +1,5 @@
 //! A hearing at home at one node, taken part in at another.
 
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use hearing_config::Kind;
@@ -56,14 +55,14 @@ async fn a_follower_at_the_edge_misses_no_entry_over_a_cut() {
     let mut seq = following.view.as_ref().unwrap().seq;
     handle.act(session, Action::RaiseHand).await.unwrap();
     seq = next_entry(&mut following.updates, seq).await;
-    pair.line.cut.store(true, Ordering::SeqCst);
+    pair.line.handle().cut();
     until("both ends see the line down", || !pair.court.is_up() && !pair.inet.is_up()).await;
     let asked = Instant::now();
     assert_eq!(handle.act(session, Action::LowerHand).await, Err(Refusal::HomeUnreachable));
     assert!(asked.elapsed() < Duration::from_millis(500), "refused at once, not after a while");
     let home = pair.court.handle(started.id).await;
     home.operate(Action::Mute { seat: "counsel".into() }).await.unwrap();
-    pair.line.cut.store(false, Ordering::SeqCst);
+    pair.line.handle().repair();
     seq = next_entry(&mut following.updates, seq).await;
     until("the edge reaches home", || pair.inet.is_up()).await;
     home.operate(Action::Unmute { seat: "counsel".into() }).await.unwrap();

@@ -1,7 +1,7 @@
 //! A peer with a good certificate and bad manners.
 
 use hearing_proto::wire::{
-    self, Announce, FrameHead, HEADER_LEN, Hello, MediaPlan, Message, RecordOrder, TrackUp, Welcome, encode,
+    self, Announce, FrameHead, HEADER_LEN, Hello, MediaPlan, Message, RecordOrder, Take, TrackUp, Welcome, encode,
     encode_frame,
 };
 use quinn::{Connection, ConnectionError, Endpoint, RecvStream, SendStream};
@@ -52,6 +52,7 @@ impl Scene {
         let (mut send, receive) = connection.open_bi().await.unwrap();
         say(&mut send, &self.hello("edge").into()).await;
         say(&mut send, &Welcome {}.into()).await;
+        say(&mut send, &Take {}.into()).await;
         until("the trunk is up", || self.home.is_up()).await;
         (connection, send, receive)
     }

@@ -164,7 +164,7 @@ async fn a_revocation_cuts_a_live_link_within_five_seconds_and_keeps_it_cut() {
     let dialler = Dialler {
         endpoint: Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap(),
         config: transport::client(&tls, 1_000).unwrap(),
-        address: pair.line.address,
+        address: pair.line.address(),
         own: Arc::new(pair.inet.identity.clone()),
         peer: pair.court.identity.clone(),
         events,

@@ -1,6 +1,5 @@
 //! Media between two zones.
 
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use hearing_config::{Crossing, DenyReason, Kind, Role, SeatId, TrackId, Verdict};
@@ -97,10 +96,10 @@ async fn a_cut_line_comes_back_by_itself_with_nothing_stale_and_begins_with_a_ke
     pair.court.sit(started.id, 0, &BOTH);
     let counsel = pair.inet.sit(started.id, 1, &BOTH);
     until("the picture flows", || counsel.count(0, Kind::Video) > 90).await;
-    pair.line.cut.store(true, Ordering::SeqCst);
+    pair.line.handle().cut();
     until("both ends see the line down", || !pair.court.is_up() && !pair.inet.is_up()).await;
     counsel.take(0, Kind::Video);
-    pair.line.cut.store(false, Ordering::SeqCst);
+    pair.line.handle().repair();
     let repaired = Instant::now();
     until("the picture is back", || counsel.count(0, Kind::Video) > 0).await;
     let back = repaired.elapsed();

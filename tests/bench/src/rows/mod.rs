@@ -6,6 +6,7 @@ mod latency;
 mod meetings;
 mod record;
 mod start;
+mod trunk;
 mod verify;
 
 use std::path::PathBuf;
@@ -44,7 +45,7 @@ pub(crate) struct Group {
 }
 
 /// All groups, in the order in which they are measured.
-pub(crate) const ALL: [Group; 12] = [
+pub(crate) const ALL: [Group; 13] = [
     Group { name: "forward-20", about: "one sender, 20 receivers: CPU, memory, latency", measure: forward::to_20 },
     Group { name: "forward-50", about: "50 receivers", measure: forward::to_50 },
     Group { name: "forward-100", about: "two senders, 100 receivers", measure: forward::to_100 },
@@ -64,6 +65,11 @@ pub(crate) const ALL: [Group; 12] = [
         measure: latency::measure,
     },
     Group { name: "record", about: "what recording a participant costs", measure: record::cost },
+    Group {
+        name: "trunk",
+        about: "a trunk's packets, and what comes over a line that loses, is too narrow, or is cut",
+        measure: trunk::measure,
+    },
     Group { name: "kill", about: "what a kill of the node takes of a record", measure: record::loss },
     Group {
         name: "bare",

@@ -1,0 +1,201 @@
+//! Late media: what the record of a hearing lacks is fetched from the node at which it entered, and what this node keeps is
+//! given to the hearing's home.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hearing_config::{HearingId, Timestamp, TrackId, Zone};
+use hearing_signaling::hearing::MediaPlan;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::sleep_until;
+use tracing::{info, warn};
+
+use crate::record::HearingRecord;
+use crate::record::late::{Hole, Holes, LateMedia, Want};
+use crate::record::spool::Spool;
+use crate::trunk::{FetchError, Lack, LateAsk, LatePiece, Trunks};
+
+/// Gives peers what this node keeps, until the trunks are gone.
+pub(crate) async fn serve(mut asked: mpsc::Receiver<LateAsk>, spool: Spool) {
+    while let Some(ask) = asked.recv().await {
+        match ask {
+            LateAsk::Read { hearing, track, from, to, reply } => {
+                let piece = spool.read(hearing, track, from, to).await;
+                // The link may be gone.
+                drop(reply.send(LatePiece { codec: piece.codec, frames: piece.frames, upto: piece.upto }));
+            }
+            LateAsk::Kept { hearing, track, through } => spool.kept(hearing, track, through),
+        }
+    }
+}
+
+/// The way to the task that fills the holes of one record.
+pub(crate) struct Filler {
+    words: mpsc::Sender<Word>,
+}
+
+/// What it needs.
+pub(crate) struct Needs {
+    /// The hearing, which is at home here.
+    pub(crate) hearing: HearingId,
+    /// This node's zone: what entered here is not to be had elsewhere.
+    pub(crate) zone: Zone,
+    /// Which seat is in which zone.
+    pub(crate) plans: watch::Receiver<Arc<MediaPlan>>,
+    /// The ways to where it entered.
+    pub(crate) trunks: Trunks,
+    /// Where it belongs.
+    pub(crate) record: HearingRecord,
+}
+
+enum Word {
+    Hole(Hole),
+    Durable(Vec<(TrackId, Timestamp)>),
+    Finish(oneshot::Sender<()>),
+}
+
+impl Filler {
+    /// Starts the task; it ends with the handle.
+    pub(crate) fn start(needs: Needs) -> Self {
+        let (words, received) = mpsc::channel(WORDS);
+        let task = Task { needs, words: received, holes: Holes::default(), finish: None };
+        tokio::spawn(task.run());
+        Self { words }
+    }
+
+    /// The record lacks something. A word that does not fit is found again when the record is opened anew.
+    pub(crate) fn hole(&self, hole: Hole) {
+        drop(self.words.try_send(Word::Hole(hole)));
+    }
+
+    /// What is durable in the record.
+    pub(crate) fn durable(&self, tracks: Vec<(TrackId, Timestamp)>) {
+        drop(self.words.try_send(Word::Durable(tracks)));
+    }
+
+    /// The hearing closes: waits for what can still be had, a few seconds at most.
+    pub(crate) async fn finish(self) {
+        let (reply, finished) = oneshot::channel();
+        if self.words.send(Word::Finish(reply)).await.is_ok() {
+            drop(tokio::time::timeout(FINISH, finished).await);
+        }
+    }
+}
+
+struct Task {
+    needs: Needs,
+    words: mpsc::Receiver<Word>,
+    holes: Holes,
+    finish: Option<oneshot::Sender<()>>,
+}
+
+type Fetching = Pin<Box<dyn Future<Output = (Want, Result<LatePiece, FetchError>)> + Send>>;
+
+impl Task {
+    async fn run(mut self) {
+        let mut fetching: Option<Fetching> = None;
+        loop {
+            if let (None, Some(want)) = (&fetching, self.holes.poll(Instant::now())) {
+                fetching = Some(self.fetch(want));
+            }
+            let due = self.holes.poll_timeout().unwrap_or_else(|| Instant::now() + FINISH);
+            tokio::select! {
+                word = self.words.recv() => match word {
+                    Some(word) => self.handle(word).await,
+                    None => return,
+                },
+                (want, result) = next(&mut fetching) => {
+                    fetching = None;
+                    self.take(want, result);
+                }
+                () = sleep_until(due.into()) => {}
+            }
+            if self.holes.is_empty()
+                && let Some(finish) = self.finish.take()
+            {
+                // Whoever waits may have lost patience.
+                let _ = finish.send(());
+            }
+        }
+    }
+
+    async fn handle(&mut self, word: Word) {
+        match word {
+            Word::Hole(hole) if self.zone_of(hole.track).is_some() => self.holes.handle_hole(Instant::now(), hole),
+            // It entered here: nobody else has it.
+            Word::Hole(_) => {}
+            Word::Durable(tracks) => {
+                for (track, last) in tracks {
+                    if let Some(zone) = self.zone_of(track) {
+                        let through = self.holes.kept(track, last);
+                        self.needs.trunks.kept(&zone, self.needs.hearing, track, through).await;
+                    }
+                }
+            }
+            Word::Finish(reply) => self.finish = Some(reply),
+        }
+    }
+
+    fn fetch(&self, want: Want) -> Fetching {
+        let (zone, trunks) = (self.zone_of(want.hole.track), self.needs.trunks.clone());
+        let lack = Lack { hearing: self.needs.hearing, track: want.hole.track, from: want.from, to: want.to };
+        Box::pin(async move {
+            match zone {
+                Some(zone) => (want, trunks.fetch(&zone, lack).await),
+                None => (want, Err(FetchError::Denied)),
+            }
+        })
+    }
+
+    fn take(&mut self, want: Want, result: Result<LatePiece, FetchError>) {
+        let (hearing, track) = (self.needs.hearing, want.hole.track);
+        match result {
+            Ok(piece) => {
+                let last = self.holes.handle_piece(Instant::now(), piece.upto);
+                info!(%hearing, %track, frames = piece.frames.len(), last, "late media came");
+                self.write(want.hole, piece, last);
+            }
+            Err(error) => {
+                // Nothing more comes over a line that is down; a hearing that closes does not wait for it.
+                if error == FetchError::LineDown && self.finish.take().is_some() {
+                    warn!(%hearing, %track, "the hearing closes while media is missing that an edge has");
+                }
+                let is_refused = matches!(error, FetchError::Denied | FetchError::NoTrunk(_));
+                if let Some(hole) = self.holes.handle_failure(Instant::now(), is_refused) {
+                    warn!(%hearing, %track, %error, "late media does not come");
+                    let upto = hole.to;
+                    self.write(hole, LatePiece { codec: None, frames: Vec::new(), upto }, true);
+                }
+            }
+        }
+    }
+
+    fn write(&self, hole: Hole, piece: LatePiece, last: bool) {
+        let edge = self.zone_of(hole.track).map_or_else(String::new, |zone| zone.to_string());
+        let media = LateMedia { hole, edge, codec: piece.codec, frames: piece.frames, last };
+        if let Err(error) = self.needs.record.late(media) {
+            warn!(hearing = %self.needs.hearing, %error, "late media is not written");
+        }
+    }
+
+    /// The zone in which a track entered, if it is not this node's.
+    fn zone_of(&self, track: TrackId) -> Option<Zone> {
+        let plan = self.needs.plans.borrow();
+        plan.seat(track.seat).map(|seat| seat.zone.clone()).filter(|zone| *zone != self.needs.zone)
+    }
+}
+
+async fn next(fetching: &mut Option<Fetching>) -> (Want, Result<LatePiece, FetchError>) {
+    match fetching {
+        Some(fetching) => fetching.await,
+        None => std::future::pending().await,
+    }
+}
+
+const WORDS: usize = 4_096;
+/// How long the end of a record waits for late media.
+const FINISH: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ pub mod endpoint;
 pub mod net;
 pub mod node;
 pub mod pipeline;
+pub mod playback;
 pub mod record;
 pub mod rehearsal;
 pub mod router;

@@ -22,6 +22,7 @@ use crate::admin::{self, Admin};
 use crate::endpoint::webrtc::Certificate;
 use crate::net::http::{Listener, bind_unix};
 use crate::net::tls::{self, Identity, TrunkTls};
+use crate::playback::{self, Playback};
 use crate::record::{self, Recorder};
 use crate::rehearsal::{self, Rehearsals, Station};
 use crate::sessions::Sessions;
@@ -94,9 +95,12 @@ impl Node {
             station.serve(rehearsals).await;
             Ok(())
         });
+        let journal = registry.journal().clone();
         tasks.spawn(follow(registry, sittings));
         tasks.spawn(show_trunks(lines, shown));
-        doors.open(&mut tasks, app, admin, rehearsal::routes(rehearse));
+        let playback = Playback::new(config, journal);
+        let more = rehearsal::routes(rehearse).merge(playback::operator(playback.clone()));
+        doors.open(&mut tasks, app, admin, more, playback::public(playback));
         Ok(Self { recorder, tasks })
     }
 
@@ -136,9 +140,9 @@ impl Doors {
         })
     }
 
-    fn open(self, tasks: &mut JoinSet<Result<(), Error>>, app: App, admin: Admin, rehearse: Router) {
-        let public = http::public(app.clone());
-        let operator = admin.operator(http::admin(app)).merge(rehearse);
+    fn open(self, tasks: &mut JoinSet<Result<(), Error>>, app: App, admin: Admin, more: Router, records: Router) {
+        let public = http::public(app.clone(), records);
+        let operator = admin.operator(http::admin(app)).merge(more);
         tasks.spawn(async move { self.web.serve(public).await.map_err(Error::Server) });
         tasks.spawn(async move { self.metrics.serve(admin.observer()).await.map_err(Error::Server) });
         tasks.spawn(async move { axum::serve(self.operator, operator).await.map_err(Error::Server) });

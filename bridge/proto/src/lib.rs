@@ -3,6 +3,8 @@
 pub mod child;
 pub mod depacketize;
 pub mod matroska;
+pub mod mp4;
 pub mod payload;
+pub mod scene;
 pub mod testcard;
 pub mod wire;

@@ -112,7 +112,7 @@ pub(super) fn segments(folder: &Path) -> io::Result<Vec<SegmentFile>> {
 }
 
 /// When the last frame in a track's folder was captured; only the last cluster is read, as far as the index knows it.
-pub(super) fn last_frame(folder: &Path, epoch: Timestamp) -> Option<Timestamp> {
+pub(crate) fn last_frame(folder: &Path, epoch: Timestamp) -> Option<Timestamp> {
     let last = segments(folder).ok()?.pop()?;
     let name = last.path.file_name()?.to_string_lossy().into_owned();
     let known = index::read(folder).ok()?.into_iter().rev().find_map(|line| match line {

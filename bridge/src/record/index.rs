@@ -63,6 +63,13 @@ pub enum Line {
         /// What is added to captured times, in microseconds.
         correction: i64,
     },
+    /// Somebody spoke, judged by the loudness that the sound packets carry. A long speech has several lines.
+    Speech {
+        /// From when on, in capture time.
+        from: Timestamp,
+        /// Until when.
+        to: Timestamp,
+    },
     /// A segment ended in order.
     End {
         /// Its file.
@@ -145,7 +152,7 @@ impl Line {
 }
 
 /// The lines of the index in a track's folder; a line that a crash cut off is left out.
-pub(super) fn read(folder: &Path) -> Result<Vec<Line>, Error> {
+pub fn read(folder: &Path) -> Result<Vec<Line>, Error> {
     let path = folder.join(FILE);
     match fs::read(&path) {
         Ok(text) => {

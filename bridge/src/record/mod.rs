@@ -13,11 +13,13 @@ mod index;
 mod ladder;
 mod leg;
 mod preroll;
+pub mod replay;
 mod segment;
 mod sheet;
 mod sink;
 mod space;
 mod track;
+mod voice;
 mod writer;
 
 use std::path::PathBuf;
@@ -27,8 +29,8 @@ use hearing_config::{HearingId, NodeId, Timestamp, TrackId};
 use hearing_signaling::hearing::RecordOrder;
 use tokio::sync::{mpsc, oneshot};
 
-pub use index::{GapReason, Line, StartReason};
-pub use sheet::{Meta, Order, Seat, Sheet, What};
+pub use index::{GapReason, Line, StartReason, read as read_index};
+pub use sheet::{Meta, Order, Pause, Seat, Sheet, What};
 pub use space::Space;
 
 use crate::router::Leg;

@@ -5,14 +5,20 @@ import { createApp, h } from 'vue'
 import { Api } from './api/http'
 import App from './App.vue'
 import Ended from './pages/Ended.vue'
+import { RecordApi } from './playback/api'
+import { isViewAddress, parseViewLink } from './playback/link'
+import PlaybackApp from './PlaybackApp.vue'
 import { expose } from './session/diagnostics'
 import { deviceNumber, parseLink } from './session/link'
 import { Session } from './session/session'
 import { SESSION } from './session/use'
 
 const link = parseLink(location.href)
+const view = parseViewLink(location.href)
 
-if (link === null) {
+if (view !== null) {
+  createApp(PlaybackApp, { api: new RecordApi(view) }).mount('#app')
+} else if (link === null || isViewAddress(location.href)) {
   createApp({ render: () => h(Ended, { why: 'link' }) }).mount('#app')
 } else {
   const session = new Session(new Api(link.hearing), link, deviceNumber())

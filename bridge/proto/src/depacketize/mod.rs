@@ -1,5 +1,6 @@
 //! From RTP payloads to whole frames.
 
+pub mod framing;
 pub mod h264;
 pub mod vp8;
 

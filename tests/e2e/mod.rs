@@ -4,6 +4,7 @@
 mod demo;
 mod links;
 mod operator;
+mod playback;
 mod record;
 mod restart;
 mod three_zones;

@@ -1,15 +1,13 @@
 //! What was said and shown between opening and close is in the record, and what was said in a recess is not.
 
 use std::collections::BTreeSet;
-use std::io::Write as _;
-use std::process::{Child, Command, Stdio};
 
 use hearing_proto::testcard::tone::{SAMPLE_RATE, tones};
 use hearing_proto::testcard::{self, frame_at};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::harness::court::HEARING;
 use crate::harness::node::{Node, Site, until};
+use crate::harness::participants::Participants;
 use crate::harness::record::{Record, marks, samples, times};
 
 #[test]
@@ -97,39 +95,6 @@ fn runs(sheet: &Value) -> Vec<(i64, i64)> {
 /// The frames that are drawn from a time to another.
 fn frames(from: i64, to: i64) -> std::ops::Range<u64> {
     frame_at(from, FPS).expect("it is after 1970")..frame_at(to, FPS).expect("it is after 1970")
-}
-
-/// Headless participants in a process of their own; killed when dropped.
-struct Participants(Child);
-
-impl Participants {
-    fn take(seats: &[(u8, String)]) -> Self {
-        let guests: Vec<_> = seats.iter().map(|(seat, link)| json!({ "seat": seat, "link": link })).collect();
-        let mut child = Command::new(HEARING)
-            .args(["participant", "--party"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("participants start");
-        let party = json!({ "seconds": 60, "guests": guests });
-        let mut input = child.stdin.take().expect("stdin is piped");
-        input.write_all(party.to_string().as_bytes()).expect("participants listen");
-        Self(child)
-    }
-
-    /// Waits until they have left because the hearing is over.
-    fn leave(mut self) {
-        let status = until("the participants have left", || self.0.try_wait().expect("a child of the test"));
-        assert!(status.success(), "{status}");
-    }
-}
-
-impl Drop for Participants {
-    fn drop(&mut self) {
-        // Whoever has left already needs no killing.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 fn now() -> i64 {

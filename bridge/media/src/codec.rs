@@ -270,7 +270,7 @@ pub(crate) const fn decoder(codec: Codec) -> &'static str {
         Codec::H265 => "avdec_h265 max-threads=1 max-errors=-1",
         // Only composers take it, and decode it themselves.
         Codec::Pcma | Codec::Pcmu => "identity",
-        Codec::Opus => "opusdec max-errors=-1 ! audio/x-raw,format=S16LE,rate=48000",
+        Codec::Opus => "opusdec max-errors=-1 ! capsfilter caps=audio/x-raw,format=S16LE,rate=48000",
     }
 }
 

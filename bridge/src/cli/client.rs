@@ -114,7 +114,9 @@ impl Client {
             }
         }
         match last.get("failed") {
-            Some(problem) => Err(serde_json::from_value(problem.clone()).map_or_else(|e| garbled(e.to_string()), Error::Refused)),
+            Some(problem) => {
+                Err(serde_json::from_value(problem.clone()).map_or_else(|e| garbled(e.to_string()), Error::Refused))
+            }
             None => Ok(last),
         }
     }

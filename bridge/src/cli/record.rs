@@ -18,7 +18,7 @@ use super::reach::Reach;
 例 Examples:
   hearing record list
   hearing record export ID --to /media/usb/123.zip
-  hearing record share ID --name "合议庭 panel"
+  hearing record share ID --name 合议庭
   hearing record audit ID
 
 退出码 Exit codes: 0 正常 ok; 1 没有此录像或导出失败 there is no such record, or it can't be written; 2 用法错误 usage; 3 节点无应答 the node is not reachable")]
@@ -57,7 +57,7 @@ enum Verb {
         reach: Reach,
     },
     /// 授权回放，打印链接（仅此一次） Lets somebody play a record back; prints the link, this once
-    #[command(after_help = "例 Example: hearing record share ID --name \"承办法官 judge\" --valid 48")]
+    #[command(after_help = "例 Example: hearing record share ID --name 承办法官 --valid 48")]
     Share {
         /// 庭审编号 The hearing
         #[arg(value_name = "ID")]
@@ -75,7 +75,7 @@ enum Verb {
         reach: Reach,
     },
     /// 收回回放链接 Takes somebody's links to a record back, at once
-    #[command(after_help = "例 Example: hearing record unshare ID --name \"承办法官 judge\"")]
+    #[command(after_help = "例 Example: hearing record unshare ID --name 承办法官")]
     Unshare {
         /// 庭审编号 The hearing
         #[arg(value_name = "ID")]

@@ -19,8 +19,8 @@ use super::{Error, Script, Track};
 use crate::pipeline::{Event, Events, FINISHED, Feed, Life, Program};
 use crate::record::catalog::Record;
 use crate::record::export::Keep;
-use crate::record::replay::Replay;
 use crate::record::read_index;
+use crate::record::replay::Replay;
 
 /// Composes the film of `record` into the file `to`. Blocks until it is whole; `progress` is told how much is, 0 to 1.
 ///

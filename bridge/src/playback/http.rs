@@ -113,7 +113,12 @@ async fn share(State(playback): State<Playback>, Path(id): Path<String>, body: B
     let name = wish.name.trim().to_owned();
     if !(1..=100).contains(&name.chars().count()) || !(1..=8_760).contains(&wish.hours) {
         let message = "a name has 1 to 100 characters, and a link lasts 1 to 8760 hours";
-        return Err(Problem::new(StatusCode::BAD_REQUEST, "bad_share", message, "姓名为 1 至 100 字，有效期为 1 至 8760 小时"));
+        return Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "bad_share",
+            message,
+            "姓名为 1 至 100 字，有效期为 1 至 8760 小时",
+        ));
     }
     let parts = &playback.parts;
     let record = catalog::find(&parts.records, hearing).map_err(|error| problem(&error.into()))?;
@@ -135,7 +140,11 @@ struct UnshareWish {
     name: String,
 }
 
-async fn unshare(State(playback): State<Playback>, Path(id): Path<String>, body: Bytes) -> Result<Json<Value>, Problem> {
+async fn unshare(
+    State(playback): State<Playback>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Json<Value>, Problem> {
     let (hearing, wish): (_, UnshareWish) = (hearing(&id)?, read(&body)?);
     let revoked = playback.parts.journal.revoke_shares(hearing, wish.name.trim(), Timestamp::now()).await;
     let revoked = revoked.map_err(|error| problem(&error.into()))?;
@@ -269,7 +278,13 @@ async fn admit(
     }
 }
 
-async fn note(playback: &Playback, hearing: HearingId, share: Option<i64>, address: &str, act: Act) -> Result<(), Problem> {
+async fn note(
+    playback: &Playback,
+    hearing: HearingId,
+    share: Option<i64>,
+    address: &str,
+    act: Act,
+) -> Result<(), Problem> {
     playback.parts.journal.view(&blank(hearing, share, address, act)).await.map_err(|error| problem(&error.into()))
 }
 

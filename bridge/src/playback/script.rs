@@ -82,7 +82,10 @@ impl Script {
     fn speak(&mut self, sheet: &Sheet, tracks: &[Track], seats: &[(usize, Kind, Vec<u16>)]) {
         let mut turns: Vec<(u64, u64, u16)> = Vec::new();
         for track in tracks.iter().filter(|track| track.kind == Kind::Audio) {
-            let Some(tile) = seats.iter().position(|(seat, kind, _)| *seat == track.seat && *kind != Kind::Screen) else { continue };
+            let Some(tile) = seats.iter().position(|(seat, kind, _)| *seat == track.seat && *kind != Kind::Screen)
+            else {
+                continue;
+            };
             for (from, to) in speech(sheet, &track.lines) {
                 turns.push((from, to, tile as u16));
             }
@@ -184,7 +187,9 @@ fn notice(sheet: &Sheet, pause: Pause) -> Words {
     let span = format!("{} – {}", clock(pause.from_ms), pause.to_ms.map_or_else(|| "…".to_owned(), clock));
     let (zh, en) = match pause.reason {
         PauseReason::Recess => ("休庭", "Recess"),
-        PauseReason::ClosedEvidence => ("不公开质证，依法未录制或不予公开", "Closed examination of evidence, left out by law"),
+        PauseReason::ClosedEvidence => {
+            ("不公开质证，依法未录制或不予公开", "Closed examination of evidence, left out by law")
+        }
         PauseReason::Mediation => ("调解，依法未录制或不予公开", "Mediation, left out by law"),
     };
     Words { zh: format!("{zh} {span}"), en: en.to_owned() }

@@ -137,9 +137,8 @@ pub fn seal(to: &Path) -> Result<(), Error> {
     let mut files = Vec::new();
     collect(to, &mut files)?;
     files.sort();
-    let line = |path: &PathBuf| {
-        Ok(format!("{}  {}\n", file_hash(path)?, path.strip_prefix(to).unwrap_or(path).display()))
-    };
+    let line =
+        |path: &PathBuf| Ok(format!("{}  {}\n", file_hash(path)?, path.strip_prefix(to).unwrap_or(path).display()));
     let lines = files.iter().map(line).collect::<Result<Vec<_>, Error>>()?;
     write(&to.join("SHA256SUMS"), lines.concat().as_bytes())
 }

@@ -15,9 +15,7 @@ use super::catalog::{self, Record};
 
 /// `GET /admin/records`, for the records in `directory`.
 pub fn routes(directory: PathBuf) -> Router {
-    Router::new()
-        .route("/admin/records", get(list))
-        .with_state(Arc::new(directory))
+    Router::new().route("/admin/records", get(list)).with_state(Arc::new(directory))
 }
 
 async fn list(State(directory): State<Arc<PathBuf>>) -> Result<Json<Vec<Record>>, Failure> {

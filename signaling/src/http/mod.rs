@@ -78,7 +78,8 @@ pub fn public(app: App, records: Router) -> Router {
         .route("/api/hearings/{id}/whip/{session}", delete(whip::end))
         .route("/api/openapi.json", get(openapi::serve))
         .with_state(shared);
-    let page = Router::new().route("/h/{id}", get(page::index)).route("/p/{id}", get(page::index)).fallback(page::asset);
+    let page =
+        Router::new().route("/h/{id}", get(page::index)).route("/p/{id}", get(page::index)).fallback(page::asset);
     secure(api.merge(records).merge(page))
 }
 

@@ -25,12 +25,7 @@ pub struct Problem {
 
 impl Problem {
     /// What went wrong.
-    pub fn new(
-        status: StatusCode,
-        code: &'static str,
-        message: impl Into<String>,
-        zh: impl Into<String>,
-    ) -> Self {
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>, zh: impl Into<String>) -> Self {
         Self { status: status.as_u16(), code, message: message.into(), message_zh: zh.into() }
     }
 

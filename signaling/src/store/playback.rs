@@ -97,7 +97,8 @@ impl Journal {
     /// # Errors
     /// [`Error::Sql`].
     pub async fn find_share(&self, hearing: HearingId, hash: TokenHash) -> Result<Option<Share>, Error> {
-        let query = sqlx::query("SELECT id, name, public, made, until, revoked FROM share WHERE hearing = ? AND hash = ?");
+        let query =
+            sqlx::query("SELECT id, name, public, made, until, revoked FROM share WHERE hearing = ? AND hash = ?");
         let row = query.bind(hearing.to_string()).bind(hash.0.to_vec()).fetch_optional(&self.pool).await?;
         row.map(|row| share(hearing, &row)).transpose()
     }
@@ -107,7 +108,8 @@ impl Journal {
     /// # Errors
     /// [`Error::Sql`].
     pub async fn shares(&self, hearing: HearingId) -> Result<Vec<Share>, Error> {
-        let query = sqlx::query("SELECT id, name, public, made, until, revoked FROM share WHERE hearing = ? ORDER BY id");
+        let query =
+            sqlx::query("SELECT id, name, public, made, until, revoked FROM share WHERE hearing = ? ORDER BY id");
         let rows = query.bind(hearing.to_string()).fetch_all(&self.pool).await?;
         rows.iter().map(|row| share(hearing, row)).collect()
     }
@@ -239,12 +241,19 @@ mod tests {
             file: None,
             span,
         };
-        let lines = [line(Some(share), Act::Open, None), line(None, Act::Refuse, None), line(Some(share), Act::Watch, Some((500, 9_000)))];
+        let lines = [
+            line(Some(share), Act::Open, None),
+            line(None, Act::Refuse, None),
+            line(Some(share), Act::Watch, Some((500, 9_000))),
+        ];
         for view in &lines {
             journal.view(view).await.unwrap();
         }
         let log = journal.views(hearing).await.unwrap();
         assert_eq!(log.iter().map(|viewed| viewed.view.clone()).collect::<Vec<_>>(), lines);
-        assert_eq!(log.iter().map(|viewed| viewed.name.as_deref()).collect::<Vec<_>>(), [Some("书记员"), None, Some("书记员")]);
+        assert_eq!(
+            log.iter().map(|viewed| viewed.name.as_deref()).collect::<Vec<_>>(),
+            [Some("书记员"), None, Some("书记员")]
+        );
     }
 }

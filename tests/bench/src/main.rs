@@ -1,6 +1,7 @@
 //! Measures what docs/performance.md states: ours, a peer and the bare minimum, alternately in one run on one machine.
 
 mod bare;
+mod compose;
 mod forward;
 mod http;
 mod janus;
@@ -22,7 +23,7 @@ use crate::table::{Row, Table};
 #[derive(Debug, Parser)]
 #[command(name = "hearing-bench", after_help = "example: hearing-bench bare forward --rounds 3 --json")]
 struct Args {
-    /// The rows: forward (which measures Janus and the bare minimum as well), start, bare, janus.
+    /// The rows: forward (which measures Janus and the bare minimum as well), start, compose, bare, janus.
     rows: Vec<String>,
     /// Prints JSON instead of a table.
     #[arg(long)]
@@ -49,14 +50,20 @@ fn main() -> Result<()> {
     // The client of HTTP wants one even where nothing is encrypted. It is refused only where there is one already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let mut table = Table::default();
-    let all = ["forward", "start"].map(str::to_owned);
+    let all = ["forward", "start", "compose"].map(str::to_owned);
     for row in if args.rows.is_empty() { &all[..] } else { &args.rows } {
         match row.as_str() {
             "bare" => table.extend(bare_rows(&args)?),
             "janus" => table.extend(forward::measure(&plan(&args, Who { ours: false, peer: true })?)?),
             "forward" => table.extend(forward::measure(&plan(&args, Who { ours: true, peer: !args.no_peer })?)?),
             "start" => table.extend(start::measure(&hearing(&args)?, args.rounds)?),
-            other => bail!("no row is named {other:?}; known: forward, start, bare, janus"),
+            "compose" => {
+                let media = hearing(&args)?.with_file_name("hearing-media");
+                for seats in [4, 6] {
+                    table.extend(compose::measure(&media, seats, args.seconds.max(10), args.rounds)?);
+                }
+            }
+            other => bail!("no row is named {other:?}; known: forward, start, compose, bare, janus"),
         }
     }
     table.print(args.json)?;

@@ -1,7 +1,8 @@
 //! Draws a scene: told the time, the cues and the newest picture of each tile.
 
 use fast_image_resize as fir;
-use fir::images::{Image, ImageRef};
+use fir::images::{TypedImage, TypedImageRef};
+use fir::pixels::{U8, U8x4};
 use hearing_proto::scene::{Area, Cue, Scene, Words};
 use jiff::tz::{Offset, TimeZone};
 
@@ -163,14 +164,18 @@ impl<P: Picture> Painter<P> {
             let Some((pixels, stride)) = picture.plane(n) else { continue };
             let (wide, high) = (width.div_ceil(1 << shift), height.div_ceil(1 << shift));
             let whole = (stride * high) as usize;
-            let source = pixels.get(..whole).and_then(|p| ImageRef::new(stride, high, p, fir::PixelType::U8).ok());
-            let mut scaled =
-                Image::new(u32::from(area.width) >> shift, u32::from(area.height) >> shift, fir::PixelType::U8);
+            let source = pixels.get(..whole).and_then(|p| TypedImageRef::<U8>::from_buffer(stride, high, p).ok());
+            let (to_wide, to_high) = (u32::from(area.width) >> shift, u32::from(area.height) >> shift);
+            let mut scaled = vec![0; (to_wide * to_high) as usize];
+            let target = TypedImage::<U8>::from_buffer(to_wide, to_high, &mut scaled).ok();
             let options = fir::ResizeOptions::new()
                 .resize_alg(fir::ResizeAlg::Convolution(fir::FilterType::Bilinear))
                 .crop(0.0, 0.0, f64::from(wide), f64::from(high));
-            if source.is_some_and(|source| self.resizer.resize(&source, &mut scaled, &options).is_ok()) {
-                self.canvas.put(n as usize, area, scaled.buffer());
+            let resized = source
+                .zip(target)
+                .is_some_and(|(source, mut target)| self.resizer.resize_typed(&source, &mut target, &options).is_ok());
+            if resized {
+                self.canvas.put(n as usize, area, &scaled);
             }
         }
     }
@@ -181,7 +186,7 @@ impl<P: Picture> Painter<P> {
         let high = ((self.scene.height / 24).min(place.height / 5) & !1).max(12);
         let bar = Area { x: place.x, y: place.y + place.height - high, width: place.width, height: high };
         self.canvas.shade(bar, BLACK, 150);
-        let px = f32::from(high) * 0.74;
+        let px = f32::from(high) * 0.6;
         let room = usize::from(place.width).saturating_sub(usize::from(high));
         let zh = self.face.line(&words.zh, px, room);
         let x = place.x + (high / 2 & !1);
@@ -196,7 +201,7 @@ impl<P: Picture> Painter<P> {
 
     /// Two lines in the middle of an area; the first is a `part`th of the picture's height or smaller.
     fn words(&mut self, area: Area, words: &Words, color: Color, part: u16) {
-        let px = f32::from((area.height / part).min(area.width / 12)).max(10.0);
+        let px = (f32::from((area.height / part).min(area.width / 12)) * 0.75).max(9.0);
         let room = usize::from(area.width).saturating_sub(8);
         let lines = [self.face.line(&words.zh, px, room), self.face.line(&words.en, px * 0.7, room)];
         let high: usize = lines.iter().map(|line| line.height).sum();
@@ -218,7 +223,7 @@ impl<P: Picture> Painter<P> {
         let Ok(offset) = Offset::from_seconds(self.scene.utc_offset) else { return };
         let text = time.to_zoned(TimeZone::fixed(offset)).strftime("%Y-%m-%d %H:%M:%S").to_string();
         let header = self.scene.header();
-        let line = self.face.line(&text, f32::from(header.height) * 0.5, usize::from(header.width / 3));
+        let line = self.face.line(&text, f32::from(header.height) * 0.42, usize::from(header.width / 3));
         // Room that does not change with the digits.
         let width = header.width / 3 & !1;
         let area = Area { x: header.width - width, width, ..header };
@@ -258,7 +263,7 @@ fn header(scene: &Scene, face: &Face, canvas: &mut Canvas) -> Result<(), &'stati
         x += mask.width as u16 + margin & !1;
     }
     let room = (scene.width / 3 * 2).saturating_sub(x);
-    let line = face.line(&scene.heading, f32::from(area.height) * 0.56, room.into());
+    let line = face.line(&scene.heading, f32::from(area.height) * 0.46, room.into());
     canvas.paint(&line, x & !1, middle(area, &line), WHITE);
     Ok(())
 }
@@ -274,11 +279,12 @@ fn emblem(png: &[u8], high: u32) -> Option<(Mask, Vec<Color>)> {
     if info.color_type == png::ColorType::GrayscaleAlpha {
         bytes = bytes.chunks_exact(2).flat_map(|p| [p[0], p[0], p[0], p[1]]).collect();
     }
-    let source = ImageRef::new(info.width, info.height, &bytes, fir::PixelType::U8x4).ok()?;
+    let source = TypedImageRef::<U8x4>::from_buffer(info.width, info.height, &bytes).ok()?;
     let wide = (info.width * high / info.height.max(1)).clamp(2, 4 * high);
-    let mut scaled = Image::new(wide, high, fir::PixelType::U8x4);
-    fir::Resizer::new().resize(&source, &mut scaled, None).ok()?;
-    let pixels = scaled.buffer().chunks_exact(4);
+    let mut scaled = vec![0; (wide * high * 4) as usize];
+    let mut target = TypedImage::<U8x4>::from_buffer(wide, high, &mut scaled).ok()?;
+    fir::Resizer::new().resize_typed(&source, &mut target, None).ok()?;
+    let pixels = scaled.chunks_exact(4);
     let (alpha, colors) = pixels.map(|p| (p[3], Color::rgb(p[0], p[1], p[2]))).unzip();
     Some((Mask { width: wide as usize, height: high as usize, alpha }, colors))
 }

@@ -28,7 +28,7 @@ impl Face {
         Ok(Self(face))
     }
 
-    /// One line, `px` pixels high; what is longer than `limit` pixels ends in an ellipsis.
+    /// One line whose characters are `px` pixels wide and high; what is longer than `limit` pixels ends in an ellipsis.
     #[must_use]
     pub fn line(&self, text: &str, px: f32, limit: usize) -> Mask {
         let mut text: String = text.chars().filter(|c| !c.is_control()).take(LONGEST).collect();
@@ -46,7 +46,7 @@ impl Face {
                 break;
             }
         }
-        let height = self.0.as_scaled(PxScale::from(px)).height().ceil() as usize;
+        let height = self.0.as_scaled(self.scale(px)).height().ceil() as usize;
         let mut mask = Mask { width: (width.ceil() as usize).min(limit), height, alpha: Vec::new() };
         mask.alpha = vec![0; mask.width * mask.height];
         for glyph in glyphs {
@@ -55,8 +55,14 @@ impl Face {
         mask
     }
 
+    /// The library measures a font by its line height, people by its characters.
+    fn scale(&self, px: f32) -> PxScale {
+        let units = self.0.units_per_em().unwrap_or(1_000.0);
+        PxScale::from(px * self.0.height_unscaled() / units)
+    }
+
     fn layout(&self, text: &str, px: f32) -> (Vec<Glyph>, f32) {
-        let scale = PxScale::from(px);
+        let scale = self.scale(px);
         let font = self.0.as_scaled(scale);
         let (mut x, mut glyphs) = (0.0, Vec::new());
         for character in text.chars() {

@@ -15,7 +15,12 @@ use crate::record::replay::{Replay, Replayed};
 
 /// Joins the segments in `folder` into files in `to`, named after the track. Only frames whose file time (ms) `keep` wants
 /// are taken.
-pub(super) fn track(folder: &Path, name: &str, to: &Path, keep: &dyn Fn(u64) -> bool) -> Result<Vec<JoinedFile>, Error> {
+pub(super) fn track(
+    folder: &Path,
+    name: &str,
+    to: &Path,
+    keep: &dyn Fn(u64) -> bool,
+) -> Result<Vec<JoinedFile>, Error> {
     let mut replay = Replay::open(folder)?;
     let mut files: Vec<Joint> = Vec::new();
     while let Some(Replayed { source, block }) = replay.next_frame()? {

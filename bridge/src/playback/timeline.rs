@@ -1,5 +1,7 @@
 //! What the playback page shows of a record: who, what, when, and where nothing is.
 
+use std::fs;
+
 use hearing_config::{HearingId, Kind, Role, Timestamp};
 use hearing_signaling::access::Share;
 use hearing_signaling::hearing::PauseReason;
@@ -10,6 +12,7 @@ use super::cache::{Copy, FILM_COPY};
 use super::compose::place;
 use super::export::FILM;
 use super::script::speech;
+use crate::record::catalog::Record;
 use crate::record::{Error, GapReason, Line, read_index};
 
 /// Times are milliseconds of file time unless they say otherwise.
@@ -134,7 +137,7 @@ impl Timeline {
             end_ms,
             seats,
             pauses: pauses.collect(),
-            marks: Vec::new(),
+            marks: marks(record),
             film,
         })
     }
@@ -162,6 +165,20 @@ impl Seat {
             Kind::Screen => &mut self.screen,
         }
     }
+}
+
+/// The marks in the record's manifest (docs/ref/record.md), as far as it can be read.
+fn marks(record: &Record) -> Vec<Mark> {
+    let text = fs::read_to_string(record.folder.join("manifest.jsonl")).unwrap_or_default();
+    let lines = text
+        .lines()
+        .filter(|line| line.contains("\"mark\""))
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mark = |line: Value| {
+        let at_ms = record.sheet.file_ms(Timestamp(line["at"].as_i64()?))?;
+        Some(Mark { at_ms, text: line["text"].as_str()?.to_owned() })
+    };
+    lines.filter(|line| line["kind"] == "mark").filter_map(mark).collect()
 }
 
 /// A gap that nobody ordered.

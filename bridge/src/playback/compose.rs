@@ -44,7 +44,7 @@ pub fn compose(
     let job = Job::Compose(Compose { scene: script.scene.clone(), streams, threads });
     let (feed, events) = program.spawn(job, Life::Once)?;
     std::thread::scope(|scope| {
-        let feeder = scope.spawn(|| give(feed, &mut reels, &script, keep));
+        let feeder = scope.spawn(|| give(&feed, &mut reels, &script, keep));
         let written = write(events, &script, to, progress);
         let fed = feeder.join().map_err(|_| Error::Aborted)?;
         // What the child says ended it goes before that it took nothing more.
@@ -116,9 +116,10 @@ fn extent(record: &Record, reels: &[Reel]) -> Option<(u64, u64)> {
 }
 
 /// Feeds everything in order of time.
-fn give(feed: Feed, reels: &mut [Reel], script: &Script, keep: &Keep) -> Result<(), Error> {
+fn give(feed: &Feed, reels: &mut [Reel], script: &Script, keep: &Keep) -> Result<(), Error> {
     let ended = |_| Error::Compose("the media child took nothing more".to_owned());
     let mut cues: VecDeque<(i64, Cue)> = script.cues.clone().into();
+    let mut drawn = 0;
     while let Some((_, n)) = reels.iter().enumerate().filter_map(|(n, reel)| Some((reel.replay.due()?, n))).min() {
         let reel = &mut reels[n];
         let Some(frame) = reel.replay.next_frame()? else { continue };
@@ -127,6 +128,7 @@ fn give(feed: Feed, reels: &mut [Reel], script: &Script, keep: &Keep) -> Result<
         while let Some((at, cue)) = cues.pop_front_if(|(at, _)| *at <= pts) {
             feed.give_blocking(ToChild::Cue { at, cue }).map_err(ended)?;
         }
+        draw(feed, &mut drawn, pts - STEP)?;
         let bytes = match reel.replay.sources()[frame.source].coding {
             Some(Coding::H264 { .. }) => framing::annex_b(&frame.block.data),
             _ => frame.block.data,
@@ -137,8 +139,19 @@ fn give(feed: Feed, reels: &mut [Reel], script: &Script, keep: &Keep) -> Result<
     for (at, cue) in cues {
         feed.give_blocking(ToChild::Cue { at, cue }).map_err(ended)?;
     }
+    draw(feed, &mut drawn, script.length)?;
     feed.give_blocking(ToChild::Until { at: script.length }).map_err(ended)?;
     feed.give_blocking(ToChild::Stop).map_err(ended)
+}
+
+/// Has long silences drawn in small steps: a child that takes nothing for seconds counts as hung.
+fn draw(feed: &Feed, drawn: &mut i64, until: i64) -> Result<(), Error> {
+    while *drawn + STEP <= until {
+        *drawn += STEP;
+        let told = feed.give_blocking(ToChild::Until { at: *drawn });
+        told.map_err(|_| Error::Compose("the media child took nothing more".to_owned()))?;
+    }
+    Ok(())
 }
 
 /// Writes the film as it comes.
@@ -176,5 +189,7 @@ fn write(mut events: Events, script: &Script, to: &Path, progress: &dyn Fn(f64))
     end().map_err(Error::file(to))
 }
 
+/// As much as decoders may reorder, in microseconds of the film.
+const STEP: i64 = 200_000;
 /// How long the last frame stands.
 const FRAME_MS: u64 = 20;

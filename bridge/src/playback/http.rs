@@ -1,5 +1,6 @@
 //! Playback over HTTP: the operator gives and takes links and exports; whoever holds a link looks, and every look is logged.
 
+use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -70,14 +71,12 @@ async fn export(State(playback): State<Playback>, Path(id): Path<String>, body: 
     let order = Order { hearing, to: wish.to, public: wish.public, compose: !wish.no_compose };
     let (lines, stream) = tokio::sync::mpsc::channel::<Result<String, std::convert::Infallible>>(PROGRESS);
     tokio::task::spawn_blocking(move || {
-        let mut last = ("", -1);
-        let last = std::cell::RefCell::new(&mut last);
+        let last = Cell::new(("", -1));
         // A line that does not fit is followed by a newer one; nobody misses it.
         let told = |step: &'static str, done: f64| {
-            let percent = (done * 100.0) as i32;
-            if **last.borrow() != (step, percent) {
-                **last.borrow_mut() = (step, percent);
-                let _ = lines.try_send(Ok(format!("{}\n", json!({ "step": step, "percent": percent }))));
+            let now = (step, (done * 100.0) as i32);
+            if last.replace(now) != now {
+                let _ = lines.try_send(Ok(format!("{}\n", json!({ "step": now.0, "percent": now.1 }))));
             }
         };
         let end = match playback.parts.export(&order, &told) {
@@ -213,7 +212,10 @@ async fn media(
         let view = View { file: Some(file), ..blank(hearing, Some(share.id), &address(peer.as_ref()), Act::Fetch) };
         playback.parts.journal.view(&view).await.map_err(|error| problem(&error.into()))?;
     }
-    let served = ServeFile::new(&path).oneshot(request).await.map_err(|error| match error {})?;
+    let served = match ServeFile::new(&path).oneshot(request).await {
+        Ok(served) => served,
+        Err(never) => match never {},
+    };
     let mut response = served.map(Body::new);
     // Chromium plays H.264 and Opus in Matroska under this name.
     let kind = if path.extension().is_some_and(|e| e == "mp4") { "video/mp4" } else { "video/webm" };

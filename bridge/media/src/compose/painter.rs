@@ -183,7 +183,7 @@ impl<P: Picture> Painter<P> {
     /// The name of a tile on a bar at its foot.
     fn draw_name(&mut self, n: usize) {
         let (place, words) = (self.places[n], &self.scene.tiles[n].name);
-        let high = ((self.scene.height / 24).min(place.height / 5) & !1).max(12);
+        let high = ((self.scene.height / 20).min(place.height / 5) & !1).max(12);
         let bar = Area { x: place.x, y: place.y + place.height - high, width: place.width, height: high };
         self.canvas.shade(bar, BLACK, 150);
         let px = f32::from(high) * 0.6;

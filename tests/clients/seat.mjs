@@ -38,11 +38,6 @@ const commands = {
     await browser.page.click(selector);
     return {};
   },
-  async resize({ width, height }) {
-    await browser.page.setViewportSize({ width, height });
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    return {};
-  },
   async screenshot({ path: file }) {
     await browser.page.screenshot({ path: file });
     return {};

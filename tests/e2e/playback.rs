@@ -187,16 +187,6 @@ fn assert_film_plays(node: &Node, page: &mut Browser, link: &str) {
     let frames = page.evaluate("document.querySelector('[data-test=film]').getVideoPlaybackQuality().totalVideoFrames");
     assert!(frames.as_u64().is_some_and(|frames| frames > 10), "{frames}");
     page.evaluate("playback.pause()");
-    if let Some(folder) = std::env::var_os("HEARING_PICTURES") {
-        let folder = Path::new(&folder);
-        page.evaluate("playback.seek(12000)");
-        page.wait("!document.querySelector('[data-test=film]').seeking");
-        page.photograph(&folder.join("playback-film.png"), 1280, 800);
-        page.evaluate("playback.state.view = 'seats'; playback.turn()");
-        page.wait("[...document.querySelectorAll('[data-seat] video')].every(v => !v.seeking)");
-        page.photograph(&folder.join("playback.png"), 1280, 800);
-        page.photograph(&folder.join("playback-phone.png"), 390, 844);
-    }
 }
 
 fn assert_logged(node: &Node, hearing: &str, link: &str) {

@@ -53,12 +53,6 @@ impl Browser {
         self.tell(&json!({ "command": "open", "url": url }));
     }
 
-    /// Takes a picture of the page at a size.
-    pub(crate) fn photograph(&mut self, file: &std::path::Path, width: u32, height: u32) {
-        self.tell(&json!({ "command": "resize", "width": width, "height": height }));
-        self.tell(&json!({ "command": "screenshot", "path": file }));
-    }
-
     /// Firefox with its own fake camera and microphone, outside any namespace.
     pub(crate) fn firefox() -> Self {
         Self::start("firefox", "-", None)

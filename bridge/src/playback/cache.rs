@@ -68,7 +68,7 @@ impl Parts {
     /// A copy that is as new as it has to be.
     pub(super) async fn copy(self: &Arc<Self>, hearing: HearingId, public: bool) -> Result<Arc<Copy>, Error> {
         let key = (hearing, public);
-        let _turn = self.turn.lock().await;
+        let _turn = self.turn.acquire().await.map_err(|_| Error::Aborted)?;
         let fresh = |copy: &Arc<Copy>| copy.record.sheet.closed.is_some() || copy.made.elapsed() < FRESH;
         if let Some(copy) = self.copies.newest(key).filter(fresh) {
             return Ok(copy);
@@ -116,7 +116,7 @@ impl Parts {
         if self.film(hearing, public).is_some() {
             return;
         }
-        let _turn = self.film_turn.lock().await;
+        let Ok(_turn) = self.film_turn.acquire().await else { return };
         let parts = Arc::clone(&self);
         match tokio::task::spawn_blocking(move || parts.make_film(hearing, public)).await {
             Ok(Ok(())) => {}

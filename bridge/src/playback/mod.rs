@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hearing_config::Config;
 use hearing_signaling::store::Journal;
+use tokio::sync::Semaphore;
 
 pub use compose::compose;
 pub use http::{operator, public};
@@ -36,8 +37,8 @@ struct Parts {
     url: String,
     journal: Journal,
     /// One at a time makes copies, and one films: they are heavy, and hearings go before.
-    turn: tokio::sync::Mutex<()>,
-    film_turn: tokio::sync::Mutex<()>,
+    turn: Semaphore,
+    film_turn: Semaphore,
     copies: cache::Copies,
     /// Files that were fetched since their share's page was opened.
     fetched: Mutex<HashSet<(i64, String, String)>>,
@@ -53,8 +54,8 @@ impl Playback {
             emblem: config.record.emblem.clone(),
             url: config.web.url.clone(),
             journal,
-            turn: tokio::sync::Mutex::new(()),
-            film_turn: tokio::sync::Mutex::new(()),
+            turn: Semaphore::new(1),
+            film_turn: Semaphore::new(1),
             copies: cache::Copies::default(),
             fetched: Mutex::default(),
         };

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::harness::browser::Browser;
 use crate::harness::court::ffprobe;
 use crate::harness::node::{Node, Site, WEB, until};
-use crate::harness::participants::Participants;
+use crate::harness::party::Party;
 use crate::harness::record::{Record, ffmpeg, samples};
 
 #[test]
@@ -32,7 +32,7 @@ fn a_record_is_exported_as_a_film_and_played_back_by_those_who_may() {
 /// Judge and witness sit for a while, with a closed examination of evidence in the middle.
 fn held(node: &Node) -> String {
     let (hearing, link) = node.convene();
-    let participants = Participants::take(&[(0, link("judge")), (1, link("witness"))]);
+    let participants = Party::take(&[(0, link("judge")), (1, link("witness"))]);
     let record = Record::of(&node.site.path("court/record"), &hearing);
     until("the witness waits", || (node.presence(&hearing, "witness") == "waiting").then_some(()));
     node.hearing(&["admit", &hearing, "witness", "--identity", "known"]);

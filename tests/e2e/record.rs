@@ -7,14 +7,14 @@ use hearing_proto::testcard::{self, frame_at};
 use serde_json::Value;
 
 use crate::harness::node::{Node, Site, until};
-use crate::harness::participants::Participants;
+use crate::harness::party::Party;
 use crate::harness::record::{Record, marks, samples, times};
 
 #[test]
 fn every_frame_and_tone_from_open_to_close_is_recorded_and_none_of_a_recess() {
     let node = Site::court().run();
     let (hearing, link) = node.convene();
-    let participants = Participants::take(&[(JUDGE, link("judge")), (WITNESS, link("witness"))]);
+    let participants = Party::take(&[(JUDGE, link("judge")), (WITNESS, link("witness"))]);
     let record = Record::of(&node.site.path("court/record"), &hearing);
     let called = lead(&node, &hearing, &record);
     participants.leave();
@@ -106,7 +106,7 @@ const WITNESS: u8 = 1;
 /// Pictures a second of headless participants.
 const FPS: u8 = 15;
 /// Frames this near to an order may fall on either side of it: capture times come from the sender's reports.
-const MARGIN: i64 = 200_000;
+const MARGIN: i64 = 100_000;
 /// The record of a witness begins with a key frame, which has to be asked for.
 const KEY_FRAME: i64 = 1_000_000;
 const RECESS: i64 = 2_000_000;

@@ -5,7 +5,7 @@ pub(crate) mod court;
 pub(crate) mod disk;
 pub(crate) mod media;
 pub(crate) mod node;
-pub(crate) mod participants;
+pub(crate) mod party;
 pub(crate) mod record;
 pub(crate) mod sitting;
 pub(crate) mod zones;

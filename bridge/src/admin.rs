@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use hearing_config::Config;
+use hearing_config::{Config, HearingId};
 use hearing_signaling::registry::Registry;
 use metrics::gauge;
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
@@ -17,7 +17,7 @@ use serde_json::json;
 use tokio::sync::oneshot;
 
 use crate::record::{self, Recorder};
-use crate::router::{Command, TrackReport, WorkerHandle};
+use crate::router::{Command, Report, WorkerHandle};
 use crate::trunk::Trunks;
 use crate::workers::Workers;
 
@@ -49,7 +49,8 @@ impl Admin {
     /// The operator's socket: `hearings` are the routes that signaling answers.
     pub(crate) fn operator(&self, hearings: Router) -> Router {
         let room = middleware::from_fn_with_state(Arc::new(self.recorder.clone()), refuse_without_room);
-        hearings.layer(room).merge(record::http::routes(self.records.clone()))
+        let witness = Router::new().route("/admin/witness/{id}", get(witnessed)).with_state(Arc::new(self.clone()));
+        hearings.layer(room).merge(record::http::routes(self.records.clone())).merge(witness)
     }
 
     /// The metrics address.
@@ -81,16 +82,40 @@ async fn refuse_without_room(State(recorder): State<Arc<Recorder>>, request: Req
     }
 }
 
-/// Healthy while every media worker answers; trunks that are down are told, and are no reason to restart a node.
+/// What this node has cosigned of a hearing's record, as it stands in its own file.
+async fn witnessed(State(admin): State<Arc<Admin>>, Path(id): Path<String>) -> Response {
+    let told = |status: StatusCode, code: &str, message: String, zh: &str| {
+        (status, Json(json!({ "code": code, "message": message, "message_zh": zh }))).into_response()
+    };
+    let Ok(hearing) = id.parse::<HearingId>() else {
+        return told(StatusCode::BAD_REQUEST, "bad_hearing_id", "this is not a hearing id".to_owned(), "庭审编号无效");
+    };
+    match tokio::fs::read_to_string(admin.trunks.witnessed(hearing)).await {
+        Ok(text) => Json(json!({ "hearing": hearing, "lines": text.lines().count(), "text": text })).into_response(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let message = format!("this node has cosigned nothing of hearing {hearing}");
+            told(StatusCode::NOT_FOUND, "not_witnessed", message, "本节点没有见证过该庭审的录音录像")
+        }
+        Err(error) => {
+            let message = format!("the witness file can't be read: {error}");
+            told(StatusCode::INTERNAL_SERVER_ERROR, "witness_failed", message, "见证文件无法读取")
+        }
+    }
+}
+
+/// Healthy while every media worker answers. A leg that panicked cost its own seat a reconnection: that is told; trunks that are down are told, and are no reason to restart a node.
 async fn health(State(admin): State<Arc<Admin>>) -> Response {
-    let mut answers = Vec::new();
+    let (mut answers, mut leg_panics) = (Vec::new(), 0);
     for worker in admin.workers.iter() {
-        answers.push(report(worker).await.is_some());
+        let report = report(worker).await;
+        answers.push(report.is_some());
+        leg_panics += report.map_or(0, |report| report.leg_panics);
     }
     let down: Vec<_> = admin.trunks.status().iter().filter(|t| !t.up).map(|t| t.peer.to_string()).collect();
     let well = answers.iter().all(|answers| *answers);
     let status = if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(json!({ "ok": well, "workers": answers, "trunks_down": down }))).into_response()
+    (status, Json(json!({ "ok": well, "workers": answers, "leg_panics": leg_panics, "trunks_down": down })))
+        .into_response()
 }
 
 async fn metrics(State(admin): State<Arc<Admin>>) -> String {
@@ -99,7 +124,7 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> String {
         gauge!("hearing_trunk_up", "peer" => trunk.peer.to_string()).set(f64::from(u8::from(trunk.up)));
     }
     for worker in admin.workers.iter() {
-        for track in report(worker).await.unwrap_or_default() {
+        for track in report(worker).await.unwrap_or_default().tracks {
             let name = [("hearing", track.hearing.to_string()), ("track", track.info.id.to_string())];
             gauge!("hearing_track_packets", &name).set(track.packets as f64);
             gauge!("hearing_track_lost", &name).set(track.lost as f64);
@@ -110,7 +135,7 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> String {
 }
 
 /// What a worker counts; `None` when it does not answer.
-async fn report(worker: &WorkerHandle) -> Option<Vec<TrackReport>> {
+async fn report(worker: &WorkerHandle) -> Option<Report> {
     let (reply, counters) = oneshot::channel();
     worker.send(Command::Report { reply }).ok()?;
     tokio::time::timeout(ANSWER, counters).await.ok()?.ok()

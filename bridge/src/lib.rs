@@ -8,6 +8,7 @@ pub mod node;
 pub mod pipeline;
 pub mod playback;
 pub mod record;
+mod recording;
 pub mod rehearsal;
 pub mod router;
 mod sessions;

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use axum::Router;
 use hearing_config::{Config, Zone};
+use hearing_proto::manifest::HashAlg;
 use hearing_signaling::http::{self, App, TrunkView};
 use hearing_signaling::registry::{self, Registry, RegistryChange};
 use tokio::signal::unix::{SignalKind, signal};
@@ -20,6 +21,7 @@ use tracing::{info, warn};
 
 use crate::admin::{self, Admin};
 use crate::endpoint::webrtc::Certificate;
+use crate::net::clock::NodeClock;
 use crate::net::http::{Listener, bind_unix};
 use crate::net::tls::{self, Identity, TrunkTls};
 use crate::playback::{self, Playback};
@@ -58,21 +60,23 @@ impl Node {
         private_directory(&config.node.data, "node.data")?;
         let doors = Doors::bind(config)?;
         let tls = TrunkTls::load(&config.pki)?;
-        let recorder = Recorder::start(record_settings(config))?;
+        let recorder = Recorder::start(record_settings(config, &tls))?;
         let registry = Registry::open(registry_settings(config)).await?;
         let workers = Workers::spawn(config.media.bind, config.media.workers)?;
-        let (trunks, rehearsals) = Trunks::start(trunk_settings(config), tls, registry.clone())?;
+        let clock = NodeClock::begin();
+        let (trunks, rehearsals) = Trunks::start(trunk_settings(config, clock), tls, registry.clone())?;
         let parts = Parts {
             zone: config.node.zone.clone(),
             workers: workers.clone(),
             trunks: trunks.clone(),
             recorder: recorder.clone(),
+            clock,
         };
         let sittings = Sittings::new(parts);
         let (media, requests) = mpsc::channel(MEDIA_REQUESTS);
         let certificate = Certificate::generate().map_err(Error::Certificate)?;
         let advertise = config.media.advertise.clone();
-        let sessions = Sessions::new(certificate, advertise, config.node.zone.clone(), sittings.clone());
+        let sessions = Sessions::new(certificate, advertise, config.node.zone.clone(), clock, sittings.clone());
         let (shown, lines) = watch::channel(Vec::new());
         let app = App {
             registry: registry.clone(),
@@ -181,16 +185,31 @@ async fn show_trunks(trunks: Trunks, shown: watch::Sender<Vec<TrunkView>>) -> Re
     }
 }
 
-fn record_settings(config: &Config) -> record::Settings {
+fn record_settings(config: &Config, tls: &TrunkTls) -> record::Settings {
+    let (tls, policy) = (tls.clone(), format!("{:?} {:?}", config.node.zone, config.crossings));
+    let read: record::ReadIdentity = Box::new(move || {
+        let (chain, signer) = tls.signing().map_err(|error| error.to_string())?;
+        Ok((chain, Box::new(signer)))
+    });
+    let build = std::env::current_exe().and_then(std::fs::read).ok();
+    let signing = record::Signing {
+        node: config.node.id.clone(),
+        zone: config.node.zone.clone(),
+        read,
+        software: concat!("hearing ", env!("CARGO_PKG_VERSION")).to_owned(),
+        build: build.map(|program| HashAlg::Sha256.hash(&[&program])),
+        policy: HashAlg::Sha256.hash(&[policy.as_bytes()]),
+    };
     record::Settings {
         directory: config.record.directory.clone(),
-        node: config.node.id.clone(),
+        spill: config.record.spill.clone(),
+        signing: Arc::new(signing),
         warn: config.record.warn_free_percent.clone(),
         refuse: config.record.refuse_free_percent,
     }
 }
 
-fn trunk_settings(config: &Config) -> trunk::Settings {
+fn trunk_settings(config: &Config, clock: NodeClock) -> trunk::Settings {
     let peer = |trunk: &hearing_config::Trunk| trunk::PeerSettings {
         identity: Identity { zone: trunk.zone.clone(), node: trunk.peer.clone() },
         dial: trunk.dial,
@@ -199,8 +218,10 @@ fn trunk_settings(config: &Config) -> trunk::Settings {
     };
     trunk::Settings {
         own: Identity { zone: config.node.zone.clone(), node: config.node.id.clone() },
+        clock,
         listen: config.trunks.listen,
         revoked: config.pki.revoked.clone(),
+        witness: config.node.data.join("witness"),
         policy: config.crossings.clone(),
         peers: config.trunks.peers.iter().map(peer).collect(),
     }

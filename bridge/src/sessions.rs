@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-use hearing_config::{HearingId, SeatId, Timestamp, TrackId, Zone};
+use hearing_config::{HearingId, SeatId, TrackId, Zone};
 use hearing_signaling::access::{Grant, SessionId};
 use hearing_signaling::http::{MediaRefusal, MediaRequest, Offer};
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use crate::endpoint::webrtc::{Certificate, Session, Settings};
+use crate::net::clock::NodeClock;
 use crate::router::{Attach, Command, LegId, Place, WorkerHandle};
 use crate::sitting::Sittings;
 
@@ -19,15 +20,23 @@ pub(crate) struct Sessions {
     certificate: Certificate,
     advertise: Vec<IpAddr>,
     zone: Zone,
+    clock: NodeClock,
     sittings: Sittings,
-    legs: HashMap<SessionId, (HearingId, LegId)>,
+    /// The last session of each seat of the hearings that sit here.
+    legs: HashMap<(HearingId, SeatId), (SessionId, LegId)>,
 }
 
 impl Sessions {
     /// None yet; browsers are told the addresses in `advertise` (never empty) and know the node by `certificate`.
     #[must_use]
-    pub(crate) fn new(certificate: Certificate, advertise: Vec<IpAddr>, zone: Zone, sittings: Sittings) -> Self {
-        Self { certificate, advertise, zone, sittings, legs: HashMap::new() }
+    pub(crate) fn new(
+        certificate: Certificate,
+        advertise: Vec<IpAddr>,
+        zone: Zone,
+        clock: NodeClock,
+        sittings: Sittings,
+    ) -> Self {
+        Self { certificate, advertise, zone, clock, sittings, legs: HashMap::new() }
     }
 
     /// Serves requests until the last sender is gone.
@@ -54,12 +63,12 @@ impl Sessions {
             return Err(MediaRefusal::NotAdmitted);
         }
         let (session, answer) = self.answer(&seated.worker, offer, grant.seat())?;
-        self.end(grant.session());
         let id = LegId::fresh();
         let place = Place::Seat(grant.seat());
         let attach = Attach { hearing, id, place, ufrag: Some(answer.ufrag), leg: Box::new(session) };
         seated.worker.send(Command::Attach(attach)).map_err(|_| MediaRefusal::Full)?;
-        self.legs.insert(grant.session(), (hearing, id));
+        self.legs.retain(|(of, _), _| self.sittings.find(*of).is_some());
+        self.legs.insert((hearing, grant.seat()), (grant.session(), id));
         info!(hearing = %hearing, seat = %grant.seat(), "media session answered");
         Ok(answer.sdp)
     }
@@ -73,13 +82,16 @@ impl Sessions {
         let port = worker.local_addr().port();
         let addresses = self.advertise.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
         let settings = Settings { addresses, certificate: self.certificate.clone() };
-        let wall = Timestamp::now();
-        Session::answer(&settings, offer, seat, self.zone.clone(), Instant::now(), wall)
+        let now = Instant::now();
+        Session::answer(&settings, offer, seat, self.zone.clone(), now, self.clock.at(now))
     }
 
+    /// A session that is not the last of its seat has been replaced on the router already.
     fn end(&mut self, session: SessionId) {
-        if let Some((hearing, leg)) = self.legs.remove(&session) {
-            self.tell(hearing, Command::Detach { hearing, leg });
+        let found = self.legs.iter().find(|(_, (of, _))| *of == session).map(|(place, (_, leg))| (*place, *leg));
+        if let Some((place, leg)) = found {
+            self.legs.remove(&place);
+            self.tell(place.0, Command::Detach { hearing: place.0, leg });
         }
     }
 

@@ -3,15 +3,17 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hearing_config::{HearingId, NodeId, Timestamp, Zone};
+use hearing_config::{HearingId, NodeId, Zone};
 use hearing_signaling::hearing::{MediaPlan, MediaReport, Phase, RecordOrder};
 use hearing_signaling::registry::{HearingHandle, Refusal};
 use metrics::counter;
 use tokio::sync::{mpsc, watch};
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
-use crate::record::{HearingRecord, Meta, RecordEvent, Recorder};
-use crate::router::{Attach, Command, Event, LegId, Place, WorkerHandle};
+use crate::net::clock::NodeClock;
+use crate::record::Recorder;
+use crate::recording::{self, Recording};
+use crate::router::{Command, Event, LegId, WorkerHandle};
 use crate::trunk::Trunks;
 use crate::workers::Workers;
 
@@ -32,6 +34,8 @@ pub(crate) struct Parts {
     pub(crate) trunks: Trunks,
     /// Its recorder.
     pub(crate) recorder: Recorder,
+    /// Its clock for media.
+    pub(crate) clock: NodeClock,
 }
 
 /// A hearing that sits here, as others need to know it.
@@ -72,8 +76,14 @@ impl Sittings {
         tell(&worker, Command::Open { hearing, zone: self.parts.zone.clone(), events });
         let seated = Seated { worker: worker.clone(), plans: plans.clone() };
         self.seated.lock().unwrap_or_else(PoisonError::into_inner).insert(hearing, seated);
-        let record = if home.is_none() { self.record(hearing, &handle, &worker).await? } else { None };
-        self.parts.trunks.carry(hearing, handle.clone(), home, worker.clone()).await?;
+        let record = match self.equip(hearing, &handle, home, &worker).await {
+            Ok(record) => record,
+            Err(refusal) => {
+                self.end(hearing).await;
+                return Err(refusal);
+            }
+        };
+        let over = record.is_some() && handle.show().await.is_ok_and(|board| board.view.phase.is_over());
         let sitting = Sitting {
             hearing,
             handle,
@@ -82,7 +92,8 @@ impl Sittings {
             reports,
             record,
             trunks: self.parts.trunks.clone(),
-            began: false,
+            // A record that was closed before this node started is sealed now.
+            began: over,
         };
         let all = self.clone();
         tokio::spawn(async move {
@@ -90,6 +101,28 @@ impl Sittings {
             all.end(hearing).await;
         });
         Ok(())
+    }
+
+    /// Its record, when it is at home here, and its place on the trunks.
+    async fn equip(
+        &self,
+        hearing: HearingId,
+        handle: &HearingHandle,
+        home: Option<NodeId>,
+        worker: &WorkerHandle,
+    ) -> Result<Option<Recording>, Refusal> {
+        let parts = recording::Parts {
+            hearing,
+            handle: handle.clone(),
+            worker: worker.clone(),
+            recorder: self.parts.recorder.clone(),
+            trunks: self.parts.trunks.clone(),
+            clock: self.parts.clock,
+        };
+        // The record hears of every verdict, so it is there before the trunks are.
+        let record = if home.is_none() { Recording::open(parts).await? } else { None };
+        self.parts.trunks.carry(hearing, handle.clone(), home, worker.clone()).await?;
+        Ok(record)
     }
 
     async fn end(&self, hearing: HearingId) {
@@ -100,35 +133,6 @@ impl Sittings {
         self.parts.workers.release(hearing);
         info!(hearing = %hearing, "hearing left this node");
     }
-
-    /// Hangs the recorder on the router of a hearing that is at home here. Without one, the hearing can't be opened.
-    async fn record(
-        &self,
-        hearing: HearingId,
-        handle: &HearingHandle,
-        worker: &WorkerHandle,
-    ) -> Result<Option<Record>, Refusal> {
-        let view = handle.show().await?.view;
-        let (events, reports) = mpsc::channel(EVENTS);
-        match self.parts.recorder.open(hearing, Meta::from(&view), events) {
-            Ok((leg, record)) => {
-                let id = LegId::fresh();
-                tell(worker, Command::Attach(Attach { hearing, id, place: Place::Record, ufrag: None, leg }));
-                Ok(Some(Record { record: Some(record), reports }))
-            }
-            Err(fault) => {
-                error!(hearing = %hearing, %fault, "no record");
-                handle.report(MediaReport::RecordFailed { reason: fault.to_string() }).await?;
-                Ok(None)
-            }
-        }
-    }
-}
-
-/// The recorder's end of a hearing that is at home here.
-struct Record {
-    record: Option<HearingRecord>,
-    reports: mpsc::Receiver<RecordEvent>,
 }
 
 /// One hearing's task.
@@ -138,7 +142,7 @@ struct Sitting {
     worker: WorkerHandle,
     plans: watch::Receiver<Arc<MediaPlan>>,
     reports: mpsc::Receiver<Event>,
-    record: Option<Record>,
+    record: Option<Recording>,
     trunks: Trunks,
     /// True once the record was ordered to run: the next order to stop may be the end of the hearing.
     began: bool,
@@ -154,24 +158,20 @@ impl Sitting {
                     Err(_) => break,
                 },
                 Some(event) = self.reports.recv() => self.report(event).await,
-                Some(event) = next(&mut self.record) => self.media(from_record(event)).await,
+                report = next(&mut self.record) => self.media(report).await,
             }
         }
-        self.close_record().await;
     }
 
     async fn apply_plan(&mut self) {
         let plan = Arc::clone(&self.plans.borrow_and_update());
         let order = plan.record;
         tell(&self.worker, Command::Plan { hearing: self.hearing, plan });
-        let Some(Record { record: Some(record), .. }) = &self.record else { return };
-        if let Err(fault) = record.order(order, Timestamp::now()) {
-            error!(hearing = %self.hearing, %fault, "the recorder takes no orders");
-        }
+        let Some(record) = &mut self.record else { return };
+        record.order(order);
         self.began |= order == RecordOrder::Run;
         if self.began && order == RecordOrder::Off && self.is_over().await {
-            self.close_record().await;
-            self.media(MediaReport::Recording { tracks: Vec::new() }).await;
+            self.record.iter_mut().for_each(Recording::close);
         }
     }
 
@@ -187,10 +187,7 @@ impl Sitting {
                 info!(hearing = %self.hearing, seat = %seat, reason, "seat disconnected");
                 MediaReport::Disconnected { seat }
             }
-            Event::LegClosed(leg, reason) => {
-                warn!(hearing = %self.hearing, ?leg, reason, "leg closed");
-                return;
-            }
+            Event::LegClosed(leg, reason) => return self.leg_closed(leg, &reason).await,
             Event::TrackUp(info) => {
                 let track = info.id;
                 self.trunks.track_up(self.hearing, info).await;
@@ -206,17 +203,18 @@ impl Sitting {
         self.media(report).await;
     }
 
-    async fn media(&self, report: MediaReport) {
-        if self.handle.report(report).await.is_err() {
-            counter!("hearing_media_reports_lost_total").increment(1);
+    /// A leg that ended by itself is hung on anew: nobody else would.
+    async fn leg_closed(&mut self, leg: LegId, reason: &str) {
+        warn!(hearing = %self.hearing, ?leg, reason, "leg closed");
+        match &mut self.record {
+            Some(record) if record.is_leg(leg) => record.hang_anew(),
+            _ => self.trunks.leg_closed(self.hearing, leg).await,
         }
     }
 
-    async fn close_record(&mut self) {
-        if let Some(record) = self.record.as_mut().and_then(|record| record.record.take())
-            && let Err(fault) = record.close().await
-        {
-            error!(hearing = %self.hearing, %fault, "the record did not close");
+    async fn media(&self, report: MediaReport) {
+        if self.handle.report(report).await.is_err() {
+            counter!("hearing_media_reports_lost_total").increment(1);
         }
     }
 }
@@ -228,17 +226,10 @@ fn tell(worker: &WorkerHandle, command: Command) {
     }
 }
 
-async fn next(record: &mut Option<Record>) -> Option<RecordEvent> {
+async fn next(record: &mut Option<Recording>) -> MediaReport {
     match record {
-        Some(record) => record.reports.recv().await,
+        Some(record) => record.next().await,
         None => std::future::pending().await,
-    }
-}
-
-fn from_record(event: RecordEvent) -> MediaReport {
-    match event {
-        RecordEvent::Recording(tracks) => MediaReport::Recording { tracks },
-        RecordEvent::Failed(reason) => MediaReport::RecordFailed { reason },
     }
 }
 

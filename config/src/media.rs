@@ -56,6 +56,8 @@ pub enum Codec {
     Opus,
     /// G.711 A-law; RTP clock 8 kHz.
     Pcma,
+    /// G.711 mu-law; RTP clock 8 kHz.
+    Pcmu,
     /// VP8, RFC 6386; RTP clock 90 kHz (RFC 7741).
     Vp8,
     /// H.264; RTP clock 90 kHz (RFC 6184).
@@ -70,7 +72,7 @@ impl Codec {
     pub const fn clock_rate(self) -> u32 {
         match self {
             Self::Opus => 48_000,
-            Self::Pcma => 8_000,
+            Self::Pcma | Self::Pcmu => 8_000,
             Self::Vp8 | Self::H264 | Self::H265 => 90_000,
         }
     }

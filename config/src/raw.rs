@@ -106,6 +106,7 @@ pub(crate) struct Crossing {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Record {
     pub(crate) directory: Option<String>,
+    pub(crate) spill: Option<String>,
     pub(crate) warn_free_percent: Option<Vec<i64>>,
     pub(crate) refuse_free_percent: Option<i64>,
     pub(crate) emblem: Option<String>,

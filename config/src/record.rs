@@ -12,6 +12,8 @@ use crate::read::{Base, number};
 pub struct Record {
     /// Where records are written.
     pub directory: PathBuf,
+    /// Where a running record goes on when the disk of `directory` is full; another disk.
+    pub spill: Option<PathBuf>,
     /// Free space, in percent of the file system, below which the operator is warned; highest first.
     pub warn_free_percent: Vec<u8>,
     /// Free space, in percent, below which no new hearing begins. A running one goes on.
@@ -26,6 +28,7 @@ impl Record {
             Some(directory) => base.path(Some(directory), "record.directory")?,
             None => node.data.join("record"),
         };
+        let spill = raw.spill.map(|spill| base.path(Some(spill), "record.spill")).transpose()?;
         let warn = raw.warn_free_percent.unwrap_or_else(|| vec![20, 10, 5]);
         let mut warn_free_percent = warn
             .into_iter()
@@ -35,7 +38,7 @@ impl Record {
         warn_free_percent.sort_unstable_by(|a, b| b.cmp(a));
         let refuse_free_percent = percent(raw.refuse_free_percent.unwrap_or(10), "record.refuse_free_percent")?;
         let emblem = raw.emblem.map(|emblem| base.path(Some(emblem), "record.emblem")).transpose()?;
-        Ok(Self { directory, warn_free_percent, refuse_free_percent, emblem })
+        Ok(Self { directory, spill, warn_free_percent, refuse_free_percent, emblem })
     }
 }
 

@@ -45,6 +45,13 @@ pub enum Request {
     Show(oneshot::Sender<Board>),
     /// The media plan now and whenever it changes; for routers and trunks.
     Plans(oneshot::Sender<tokio::sync::watch::Receiver<std::sync::Arc<MediaPlan>>>),
+    /// Every journal entry after `after` and those that follow, unfiltered; for the record. Only at home.
+    Journal {
+        /// The last entry that the reader has.
+        after: u64,
+        /// The answer; ends when the reader lags by more than its bound. Ask again then.
+        reply: oneshot::Sender<mpsc::Receiver<Journaled>>,
+    },
     /// What media reports.
     Media(MediaReport),
 }
@@ -73,6 +80,15 @@ pub struct Joined {
     pub case: String,
     /// The template that the hearing was made from.
     pub template: String,
+}
+
+/// One entry with what led to it, as the journal keeps both.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Journaled {
+    /// `operator`, `seat/<name>`, `join`, `media`, `restart`, `time` or `start`.
+    pub cause: String,
+    /// What changed.
+    pub entry: Entry,
 }
 
 /// A hearing as one seat follows it.
@@ -168,6 +184,9 @@ pub enum Refusal {
     /// Too much at once.
     #[error("the hearing is busy; try again")]
     Busy,
+    /// A mark is too long, or a note is empty or too long.
+    #[error("a note has 1 to 200 characters, a mark at most 200")]
+    BadText,
     /// The journal can't be written.
     #[error("the journal cannot be written: {0}")]
     Journal(String),

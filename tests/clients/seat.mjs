@@ -38,6 +38,15 @@ const commands = {
     await browser.page.click(selector);
     return {};
   },
+  // Shows the card of a seat in a tab of its own and shares that tab, by the page's own button.
+  async share({ seat }) {
+    const card = await browser.page.context().newPage();
+    await card.goto(`${new URL('card.html', import.meta.url)}?seat=${seat}`);
+    await browser.page.bringToFront();
+    await browser.page.click('[data-test=share]');
+    await browser.page.waitForSelector('[data-test=unshare]');
+    return {};
+  },
   async screenshot({ path: file }) {
     await browser.page.screenshot({ path: file });
     return {};
@@ -70,7 +79,7 @@ async function chromium() {
     '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
     '--disable-component-update', '--disable-sync', '--autoplay-policy=no-user-gesture-required',
     '--disable-background-timer-throttling', '--disable-backgrounding-occluded-windows', '--disable-renderer-backgrounding',
-    '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream', '--ignore-certificate-errors',
+    '--use-fake-device-for-media-stream', '--ignore-certificate-errors', '--auto-select-tab-capture-source-by-title=card',
   ];
   if (video !== '-') args.push(`--use-file-for-fake-video-capture=${video}`);
   if (audio !== '-') args.push(`--use-file-for-fake-audio-capture=${audio}`);

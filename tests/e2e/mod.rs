@@ -4,6 +4,7 @@
 mod demo;
 mod links;
 mod operator;
+mod page;
 mod playback;
 mod record;
 mod restart;

@@ -80,6 +80,16 @@ impl Browser {
         self.tell(&json!({ "command": "evaluate", "expression": expression }))["value"].clone()
     }
 
+    /// Clicks what a selector finds.
+    pub(crate) fn click(&mut self, selector: &str) {
+        self.tell(&json!({ "command": "click", "selector": selector }));
+    }
+
+    /// Shares a tab that shows the test card of `seat`, by the page's button and the browser's own picker.
+    pub(crate) fn share(&mut self, seat: u8) {
+        self.tell(&json!({ "command": "share", "seat": seat }));
+    }
+
     fn start(kind: &str, namespace: &str, card: Option<&Card>) -> Self {
         let file = |path: Option<&PathBuf>| path.map_or_else(|| PathBuf::from("-"), Clone::clone);
         let mut child = Command::new("node")

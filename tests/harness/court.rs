@@ -20,25 +20,24 @@ pub(crate) struct Court {
 }
 
 impl Court {
-    /// Starts all three nodes with the demo's crossings and templates.
-    pub(crate) fn open() -> Self {
-        Self::with_crossings(CROSSINGS)
+    /// Starts all three nodes with other templates at home.
+    pub(crate) fn with_templates(templates: &str) -> Self {
+        Self::with(|_| CROSSINGS.to_owned(), templates)
     }
 
-    /// Starts all three nodes with other crossings.
-    pub(crate) fn with_crossings(crossings: &str) -> Self {
+    /// Starts all three nodes, each with the crossings that are given for its zone.
+    pub(crate) fn with_crossings(crossings: impl Fn(Zone) -> String) -> Self {
         Self::with(crossings, TEMPLATES)
     }
 
-    /// Starts all three nodes with other crossings, and other templates at home.
-    pub(crate) fn with(crossings: &str, templates: &str) -> Self {
+    fn with(crossings: impl Fn(Zone) -> String, templates: &str) -> Self {
         let directory = tempfile::Builder::new().prefix("hearing-e2e-").tempdir().expect("a temporary directory");
         let mut court = Self { zones: Zones::up(), directory, nodes: Vec::new() };
         let pki = Pki::init(&court.path("pki"), "test").expect("development certificates");
         for zone in ALL {
             let (name, node) = (zone.name.parse().expect("a zone"), zone.node.parse().expect("a node id"));
             pki.issue(&name, &node, &[zone.address.parse().expect("an address")], &[]).expect("a certificate");
-            fs::write(court.config(zone), court.configuration(zone, crossings, templates))
+            fs::write(court.config(zone), court.configuration(zone, &crossings(zone), templates))
                 .expect("the configuration is written");
             court.start(zone);
         }

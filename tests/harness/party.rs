@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::court::HEARING;
 use super::node::until;
+use super::zones::Zones;
 
 /// `hearing participant` on some seats; killed when dropped.
 pub(crate) struct Party(Child);
@@ -15,6 +16,11 @@ impl Party {
     /// Takes seats, each by its id and link, from this machine.
     pub(crate) fn take(seats: &[(u8, String)]) -> Self {
         Self::begin(Command::new(HEARING), seats)
+    }
+
+    /// Takes them from a network of its own.
+    pub(crate) fn take_in(namespace: &str, seats: &[(u8, String)]) -> Self {
+        Self::begin(Zones::command(namespace, HEARING), seats)
     }
 
     /// Waits until they have left because the hearing is over; what they saw and heard, as `hearing participant` prints it.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::browser::{Browser, Seen};
-use super::court::{CROSSINGS, Court};
+use super::court::Court;
 use super::media::{Card, is_tone_of};
 use super::zones::{INTERNET, TRIPARTITE, Zone};
 
@@ -20,7 +20,7 @@ pub(crate) struct Sitting {
 impl Sitting {
     /// Everybody named in `seats` has come, was let in and is connected; the hearing is not open yet.
     pub(crate) fn of(seats: &[&'static str]) -> Self {
-        let court = Court::with(CROSSINGS, SMALL);
+        let court = Court::with_templates(SMALL);
         let (hearing, link) = court.convene("small");
         let mut sitting = Self { browsers: HashMap::new(), court, hearing };
         for seat in seats {

@@ -10,12 +10,13 @@ mod plan;
 mod rehearse;
 mod track;
 mod value;
+mod witness;
 
 pub use codec::{Decoder, Error, HEADER_LEN, encode};
 pub use hearing::{
-    Action, Answer, Ask, Board, Change, Entry, Grant, HearingView, Identity, Join, Joined, LiveSeat, Phase, Presence,
-    RecordState, RecordView, Refusal, Reply, Report, Request, SeatQuality, SeatReport, SeatView, Unfollow, Update,
-    UpdateKind,
+    Action, Answer, Ask, Board, Change, Entry, Grant, HearingView, Identity, Join, Joined, LiveSeat, Mark, Phase,
+    Presence, Proof, RecordState, RecordView, Refusal, Reply, Report, Request, SeatQuality, SeatReport, SeatView,
+    Unfollow, Update, UpdateKind,
 };
 pub use link::{Hello, Ping, Pong, Welcome};
 pub use media::{FrameHead, MAX_FRAME, MAX_PACKETS, MAX_PAYLOAD, decode_frame, encode_frame};
@@ -26,6 +27,7 @@ pub use rehearse::{
 };
 pub use track::{KeyFrame, Refused, RefusedBy, Subscribe, TrackDown, TrackUp};
 pub use value::{Codec, DenyReason, HearingId, Kind, PauseReason, Role, SessionId, TrackId};
+pub use witness::{WitnessAnswer, WitnessAsk, WitnessWord};
 
 /// The version of everything in this module. A node refuses every other.
 pub const VERSION: u8 = 1;

@@ -50,6 +50,9 @@ pub(super) enum Verb {
     /// 继续开庭 Goes on after a recess
     #[command(after_help = concat!("例 Example: hearing resume ID\n", codes!()))]
     Resume(OnHearing),
+    /// 打点或备注 Marks the present moment of the record, so that it is found again, or puts a remark into it
+    #[command(after_help = concat!("例 Examples:\n  hearing mark ID --text \"质证开始\"\n  hearing mark ID --text \"被告人要求休息\" --note\n", codes!()))]
+    Mark(Mark),
     /// 签字 From session to signing; still recorded
     #[command(after_help = concat!("例 Example: hearing sign ID\n", codes!()))]
     Sign(OnHearing),
@@ -94,6 +97,18 @@ pub(super) struct Recess {
     reason: PauseReason,
 }
 
+#[derive(Debug, clap::Args)]
+pub(super) struct Mark {
+    #[command(flatten)]
+    on: OnHearing,
+    /// 内容 What for, at most 200 characters
+    #[arg(long, default_value = "")]
+    text: String,
+    /// 作为备注写入 A remark to the record instead of a mark
+    #[arg(long, requires = "text")]
+    note: bool,
+}
+
 impl Verb {
     pub(super) const fn json(&self) -> bool {
         self.hearing().reach.json
@@ -109,6 +124,7 @@ impl Verb {
             | Self::Call(on)
             | Self::Dismiss(on) => &on.hearing,
             Self::Recess(recess) => &recess.on,
+            Self::Mark(mark) => &mark.on,
             Self::Open(on) | Self::Resume(on) | Self::Sign(on) | Self::Close(on) => on,
         }
     }
@@ -126,6 +142,8 @@ impl Verb {
             Self::Open(_) => Action::Open,
             Self::Recess(recess) => Action::Recess { reason: recess.reason },
             Self::Resume(_) => Action::Resume,
+            Self::Mark(mark) if mark.note => Action::Note { text: mark.text.clone() },
+            Self::Mark(mark) => Action::Mark { text: mark.text.clone() },
             Self::Sign(_) => Action::Sign,
             Self::Close(_) => Action::Close,
         }
@@ -181,6 +199,14 @@ mod tests {
             let expected = Action::Admit { seat: "counsel".into(), identity };
             assert_eq!(action(&["admit", "counsel", "--identity", word]).unwrap(), expected);
         }
+    }
+
+    #[test]
+    fn a_mark_needs_no_text_and_a_note_does() {
+        assert_eq!(action(&["mark"]).unwrap(), Action::Mark { text: String::new() });
+        assert_eq!(action(&["mark", "--text", "x"]).unwrap(), Action::Mark { text: "x".into() });
+        assert_eq!(action(&["mark", "--text", "x", "--note"]).unwrap(), Action::Note { text: "x".into() });
+        assert!(action(&["mark", "--note"]).is_err());
     }
 
     #[test]

@@ -35,7 +35,9 @@ pub(super) struct Args {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// 建立机构 Makes root.pem, root.key and an empty revoked.crl; never overwrites
-    #[command(after_help = "例 Example: hearing pki init --dir /media/usb/pki --name \"某某法院 hearing\"")]
+    #[command(
+        after_help = "例 Example: hearing pki init --dir /media/usb/pki --name \"某某法院 hearing\"\n退出码 Exit codes: 0 正常 ok; 1 未能完成 it can't be done, and why; 2 用法错误 usage"
+    )]
     Init {
         /// 机构名称 The authority's name
         #[arg(long, value_name = "NAME", default_value = "hearing")]
@@ -43,7 +45,7 @@ enum Verb {
     },
     /// 签发证书 Issues a certificate: NODE.pem and NODE.key
     #[command(
-        after_help = "例 Example: hearing pki issue --zone gov --node gov-edge --host hearing.gov.example --out ./gov-edge"
+        after_help = "例 Example: hearing pki issue --zone gov --node gov-edge --host hearing.gov.example --out ./gov-edge\n退出码 Exit codes: 0 正常 ok; 1 未能完成 it can't be done, and why; 2 用法错误 usage"
     )]
     Issue {
         /// 网络 The node's zone, its node.zone
@@ -63,14 +65,18 @@ enum Verb {
         out: Option<PathBuf>,
     },
     /// 吊销证书 Revokes certificates and signs a new revoked.crl; copy that to every node
-    #[command(after_help = "例 Example: hearing pki revoke gov/gov-edge")]
+    #[command(
+        after_help = "例 Example: hearing pki revoke gov/gov-edge\n退出码 Exit codes: 0 正常 ok; 1 未能完成 it can't be done, and why; 2 用法错误 usage"
+    )]
     Revoke {
         /// 证书 A serial number, or ZONE/NODE for every certificate of a node
         #[arg(value_name = "WHICH")]
         which: String,
     },
     /// 列出证书 Lists every certificate that was issued
-    #[command(after_help = "例 Example: hearing pki list --json | jq '.[] | select(.state == \"valid\")'")]
+    #[command(
+        after_help = "例 Example: hearing pki list --json | jq '.[] | select(.state == \"valid\")'\n退出码 Exit codes: 0 正常 ok; 1 未能完成 it can't be done, and why; 2 用法错误 usage"
+    )]
     List,
 }
 

@@ -1,9 +1,11 @@
 //! `hearing record`: the records that a node keeps.
 
+use std::fs::File;
 use std::io::{self, IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::Subcommand;
 use hearing_config::HearingId;
 use serde::Deserialize;
@@ -12,7 +14,7 @@ use serde_json::{Value, json};
 use super::print;
 use super::reach::Reach;
 
-/// 录音录像：列出、导出、授权回放 Lists and exports records, and says who may play them back
+/// 录音录像：列出、导出、见证、授权回放 Lists and exports records, what was witnessed, and who may play them back
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 例 Examples:
@@ -95,6 +97,18 @@ enum Verb {
         #[command(flatten)]
         reach: Reach,
     },
+    /// 导出见证 Writes what this node has cosigned of the record of a hearing in another zone into a file
+    #[command(after_help = "例 Example: hearing record witness ID --to /media/usb/123-witness.jsonl")]
+    Witness {
+        /// 庭审编号 The hearing
+        #[arg(value_name = "ID")]
+        id: HearingId,
+        /// 目标文件 The file; it must not exist
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+        #[command(flatten)]
+        reach: Reach,
+    },
 }
 
 #[derive(Debug, Deserialize)]
@@ -104,6 +118,7 @@ struct Listed {
     folder: String,
     bytes: u64,
     tracks: Vec<Track>,
+    integrity: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -116,6 +131,7 @@ impl Args {
         match &self.verb {
             Verb::List { reach }
             | Verb::Export { reach, .. }
+            | Verb::Witness { reach, .. }
             | Verb::Share { reach, .. }
             | Verb::Unshare { reach, .. }
             | Verb::Audit { reach, .. } => reach.json,
@@ -130,6 +146,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
             let wish = json!({ "to": std::path::absolute(to)?, "public": public, "no_compose": no_compose });
             export(id, &wish, &reach).await?;
         }
+        Verb::Witness { id, to, reach } => witness(id, &to, &reach).await?,
         Verb::Share { id, name, valid, public, reach } => {
             let wish = json!({ "name": name, "hours": valid, "public": public });
             share(id, &wish, &reach).await?;
@@ -149,11 +166,32 @@ async fn list(reach: &Reach) -> anyhow::Result<()> {
     let row = |record: Listed| {
         let gaps: usize = record.tracks.iter().map(|track| track.gaps).sum();
         let size = format!("{:.1} MB", record.bytes as f64 / 1e6);
-        vec![record.hearing, record.case, record.tracks.len().to_string(), gaps.to_string(), size, record.folder]
+        let integrity = record.integrity.unwrap_or_else(|| "-".to_owned());
+        let tracks = record.tracks.len().to_string();
+        vec![record.hearing, record.case, tracks, gaps.to_string(), size, record.folder, integrity]
     };
     let rows: Vec<_> = records.into_iter().map(row).collect();
-    let header = ["庭审 hearing", "案号 case", "路数 tracks", "缺口 gaps", "大小 size", "位置 folder"];
+    let header = [
+        "庭审 hearing",
+        "案号 case",
+        "路数 tracks",
+        "缺口 gaps",
+        "大小 size",
+        "位置 folder",
+        "完整性校验值 integrity value",
+    ];
     Ok(print::lines(&print::table(&header, &rows))?)
+}
+
+async fn witness(id: HearingId, to: &Path, reach: &Reach) -> anyhow::Result<()> {
+    let answer: Value = reach.client()?.get(&format!("/admin/witness/{id}")).await?;
+    let mut file = File::create_new(to).with_context(|| format!("{}: cannot be made", to.display()))?;
+    file.write_all(answer["text"].as_str().unwrap_or_default().as_bytes())?;
+    file.sync_all()?;
+    if reach.json {
+        return Ok(print::json(&json!({ "hearing": id, "file": to, "lines": answer["lines"] }))?);
+    }
+    Ok(print::lines(&[format!("已导出见证 exported: {} ({} 条 cosignatures)", to.display(), answer["lines"])])?)
 }
 
 async fn export(id: HearingId, wish: &Value, reach: &Reach) -> anyhow::Result<()> {

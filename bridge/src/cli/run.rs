@@ -47,7 +47,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Logs from `info` on, or as `HEARING_LOG` says.
+/// Logs from `info` on, or as `HEARING_LOG` says; panics as well, in the same form.
 fn listen_to_ourselves(log: Log) {
     let filter = EnvFilter::try_from_env("HEARING_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
@@ -55,4 +55,5 @@ fn listen_to_ourselves(log: Log) {
         Log::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
         Log::Json => builder.json().init(),
     }
+    std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "panic; please report this")));
 }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use hearing_config::HearingId;
-use hearing_signaling::hearing::{HearingView, LiveSeat};
+use hearing_signaling::hearing::{HearingView, LiveSeat, RecordState, RecordView, SeatView};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -59,6 +59,7 @@ impl Board {
             format!("{}  {}  ({})", view.case, view.template, view.id),
             format!("状态 state: {}{opened}", words::phase(view.phase)),
             format!("录音录像 record: {}, {} 路 tracks{fault}", words::record(record.state), record.tracks.len()),
+            proof(record),
         ]
     }
 
@@ -75,17 +76,12 @@ impl Board {
         lines
     }
 
-    fn row(&self, seat: &hearing_signaling::hearing::SeatView) -> Vec<String> {
+    fn row(&self, seat: &SeatView) -> Vec<String> {
         let live = self.live.iter().find(|live| live.seat == seat.id);
         let mut presence = words::presence(seat.presence).to_owned();
         if seat.apart {
             presence.push_str(" (候传 apart)");
         }
-        let speaking = match live {
-            _ if seat.muted => "已静音 muted",
-            Some(live) if live.speaking => "发言 speaking",
-            _ => "",
-        };
         let kinds = |list: &[hearing_config::Kind]| list.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join("+");
         let quality = |show: &dyn Fn(&hearing_signaling::hearing::SeatQuality) -> String| {
             live.map_or(String::new(), |live| show(&live.quality))
@@ -95,7 +91,8 @@ impl Board {
             seat.title.clone(),
             seat.zone.to_string(),
             presence,
-            speaking.to_owned(),
+            voice(seat, live).to_owned(),
+            if seat.camera_off { "关 off" } else { "" }.to_owned(),
             quality(&|q| format!("{}/{}", q.up_kbps, q.down_kbps)),
             quality(&|q| format!("{:.1}/{:.1}", q.loss_up * 100.0, q.loss_down * 100.0)),
             quality(&|q| if q.rtt_ms == 0 { String::new() } else { q.rtt_ms.to_string() }),
@@ -104,13 +101,38 @@ impl Board {
     }
 }
 
+/// What the others hear of a seat, or why nothing: the court's mute comes before the person's own.
+fn voice(seat: &SeatView, live: Option<&LiveSeat>) -> &'static str {
+    match live {
+        _ if seat.muted => "法庭静音 muted",
+        _ if seat.microphone_off => "自行静音 mic off",
+        Some(live) if live.speaking => "发言 speaking",
+        Some(_) | None => "",
+    }
+}
+
+/// What proves the record: its integrity value once it is sealed, before that who has cosigned it.
+fn proof(record: &RecordView) -> String {
+    let warning = record.warning.as_ref().map_or(String::new(), |warning| format!("  {warning}"));
+    let witness = match (&record.proof.witness, record.state) {
+        (_, RecordState::Off) => String::new(),
+        (Some(zone), _) => format!("见证 cosigned by {zone}"),
+        (None, _) => "未见证 uncosigned".to_owned(),
+    };
+    match &record.proof.integrity {
+        Some(value) => format!("完整性校验值 integrity value: {value}  {witness}"),
+        None => format!("{witness}{warning}"),
+    }
+}
+
 /// The columns of a board; two figures are from the seat and to it.
-pub(super) const COLUMNS: [&str; 9] = [
+pub(super) const COLUMNS: [&str; 10] = [
     "席位 seat",
     "名称 title",
     "网络 zone",
     "在席 presence",
     "发言 voice",
+    "摄像头 camera",
     "码率 kbit/s",
     "丢包 loss %",
     "往返 ms",

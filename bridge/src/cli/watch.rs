@@ -99,7 +99,7 @@ fn asked_to_leave() -> std::io::Result<bool> {
 
 fn draw(frame: &mut Frame<'_>, board: &Board, fault: Option<&str>) {
     let [top, middle, bottom] =
-        Layout::vertical([Constraint::Length(5), Constraint::Min(3), Constraint::Length(1)]).areas(frame.area());
+        Layout::vertical([Constraint::Length(6), Constraint::Min(3), Constraint::Length(1)]).areas(frame.area());
     let heading: Vec<Line<'_>> = board.heading().into_iter().map(Line::from).collect();
     let block = Block::bordered().border_style(record_style(board.view.record.state));
     frame.render_widget(Paragraph::new(heading).block(block), top);
@@ -173,6 +173,8 @@ mod tests {
             "1.5/0.0",
             "43",
             "audio+video",
+            "自行静音 mic off",
+            "关 off",
         ] {
             assert!(text.contains(piece), "{piece} is not in:\n{text}");
         }
@@ -186,7 +188,7 @@ mod tests {
 
     #[test]
     fn a_node_that_sends_what_the_admin_api_promises_is_understood() {
-        assert_eq!(board().lines().len(), 3 + 1 + 1 + 2);
+        assert_eq!(board().lines().len(), 4 + 1 + 1 + 2);
     }
 
     fn drawn(board: &Board, fault: Option<&str>) -> String {
@@ -213,7 +215,8 @@ mod tests {
     fn board() -> Board {
         let seat = |id: u8, name: &str, title: &str, role: &str, presence: &str| {
             json!({"id": id, "name": name, "title": title, "title_en": name, "role": role, "zone": "internet", "presence": presence,
-                   "identity": null, "muted": false, "apart": false, "hand": false, "required": ["audio"]})
+                   "identity": null, "muted": false, "apart": false, "hand": false, "microphone_off": presence == "absent",
+                   "camera_off": presence == "absent", "required": ["audio"]})
         };
         let quality = json!({"up_kbps": 900, "down_kbps": 2400, "loss_up": 0.015, "loss_down": 0.0, "rtt_ms": 43});
         serde_json::from_value(json!({

@@ -1,5 +1,6 @@
 //! Sockets and certificates.
 
+pub mod clock;
 pub mod http;
 mod identity;
 mod pem;

@@ -6,10 +6,11 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use hearing_config::Pki as Files;
+use hearing_proto::manifest::{Der, NodeKey};
 use rustls::client::ResolvesClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
@@ -99,6 +100,15 @@ impl TrunkTls {
         self.current.get().revoked.contains(canonical(serial))
     }
 
+    /// The node's certificate chain and its key as they are in their files now, for what the node signs besides TLS: the
+    /// beginning of records, and those of others that it witnesses.
+    ///
+    /// # Errors
+    /// When a file is unusable, or the key is not ECDSA on P-256 in PKCS#8 as `hearing pki issue` makes it.
+    pub fn signing(&self) -> Result<(Vec<Der>, NodeKey), Error> {
+        signing(&self.files.certificate, &self.files.key)
+    }
+
     /// Who the owner of a certificate chain is; the chain must have been verified by the handshake.
     ///
     /// # Errors
@@ -116,6 +126,21 @@ impl TrunkTls {
         let first = chain.first().ok_or_else(|| Error::NoIdentity("there is no certificate".to_owned()))?;
         Ok(canonical(parse(first)?.raw_serial()).to_vec())
     }
+}
+
+/// As [`TrunkTls::signing`], from these two files.
+///
+/// # Errors
+/// As there.
+pub fn signing(certificate: &Path, key: &Path) -> Result<(Vec<Der>, NodeKey), Error> {
+    let chain = read_chain(certificate, "certificate")?;
+    let secret = read_key(key)?;
+    let PrivateKeyDer::Pkcs8(secret) = &secret else {
+        return Err(unusable(key, "key to sign records with", &"it is not PKCS#8; issue one with `hearing pki issue`"));
+    };
+    let signer = NodeKey::from_pkcs8(secret.secret_pkcs8_der());
+    let signer = signer.map_err(|error| unusable(key, "key to sign records with", &error))?;
+    Ok((chain.iter().map(|der| Der(der.to_vec())).collect(), signer))
 }
 
 /// Settings for the page and its API: TLS 1.2 and 1.3, HTTP/1.1 (WebSockets), no client certificates.

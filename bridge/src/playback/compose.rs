@@ -99,8 +99,10 @@ const fn codec(coding: &Coding) -> Codec {
     match coding {
         Coding::Opus => Codec::Opus,
         Coding::Pcma => Codec::Pcma,
+        Coding::Pcmu => Codec::Pcmu,
         Coding::Vp8 { .. } => Codec::Vp8,
         Coding::H264 { .. } => Codec::H264,
+        Coding::H265 { .. } => Codec::H265,
     }
 }
 
@@ -130,7 +132,7 @@ fn give(feed: &Feed, reels: &mut [Reel], script: &Script, keep: &Keep) -> Result
         }
         draw(feed, &mut drawn, pts - STEP)?;
         let bytes = match reel.replay.sources()[frame.source].coding {
-            Some(Coding::H264 { .. }) => framing::annex_b(&frame.block.data),
+            Some(Coding::H264 { .. } | Coding::H265 { .. }) => framing::annex_b(&frame.block.data),
             _ => frame.block.data,
         };
         let coded = Coded { stream, pts, key: frame.block.key, bytes: bytes.into() };

@@ -1,7 +1,7 @@
 //! The records that a node keeps.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, Seek, SeekFrom};
+use std::io::{self, BufReader, Read as _, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use hearing_config::{HearingId, Timestamp};
@@ -9,7 +9,7 @@ use hearing_proto::matroska::{Item, Reader};
 use serde::Serialize;
 
 use super::index::{self, Line};
-use super::{Error, Sheet};
+use super::{Error, Sheet, ledger, recover};
 
 /// A record at a glance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -23,6 +23,8 @@ pub struct Record {
     pub bytes: u64,
     /// Its tracks, by name.
     pub tracks: Vec<Track>,
+    /// The integrity value (完整性校验值), once it is sealed.
+    pub integrity: Option<String>,
 }
 
 /// A recorded track at a glance.
@@ -84,8 +86,22 @@ fn record(sheet: Sheet, folder: PathBuf) -> Result<Record, Error> {
         let bytes = segments.iter().map(|segment| segment.bytes).sum();
         tracks.push(Track { name, segments: segments.len(), bytes, gaps });
     }
-    Ok(Record { sheet, folder, bytes: tracks.iter().map(|track| track.bytes).sum(), tracks })
+    let integrity = integrity(&folder);
+    Ok(Record { sheet, folder, bytes: tracks.iter().map(|track| track.bytes).sum(), tracks, integrity })
 }
+
+/// The integrity value that the end of the manifest tells; addenda that follow it are short.
+fn integrity(folder: &Path) -> Option<String> {
+    let mut file = File::open(folder.join(ledger::FILE)).ok()?;
+    let end = file.metadata().ok()?.len();
+    file.seek(SeekFrom::Start(end.saturating_sub(MANIFEST_END))).ok()?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).ok()?;
+    recover::seal(&bytes)
+}
+
+/// Where the seal is looked for, in bytes from the end of the manifest.
+const MANIFEST_END: u64 = 256 << 10;
 
 /// The folders in `folder`, by name.
 fn folders(folder: &Path) -> Result<Vec<(String, PathBuf)>, Error> {
@@ -104,7 +120,7 @@ pub(super) fn segments(folder: &Path) -> io::Result<Vec<SegmentFile>> {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
         if let Some(number) = name.strip_suffix(".mkv").and_then(|number| number.parse().ok()) {
-            segments.push(SegmentFile { number, path: entry.path(), bytes: entry.metadata()?.len() });
+            segments.push(SegmentFile { number, path: entry.path(), bytes: fs::metadata(entry.path())?.len() });
         }
     }
     segments.sort_by_key(|segment| segment.number);

@@ -1,26 +1,37 @@
 //! One hearing in the writer: its orders, its clock corrections, its tracks, and what it tells of them.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::collections::btree_map;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use hearing_config::{SeatId, Timestamp, TrackId};
+use hearing_proto::manifest::Entry;
 use hearing_signaling::hearing::RecordOrder;
 use tokio::sync::{mpsc, oneshot};
 
+use super::books::Books;
 use super::index::StartReason;
 use super::leg::Arrived;
+use super::place::Place;
 use super::preroll::Preroll;
+use super::seal::Seal;
 use super::sheet::{Sheet, What};
 use super::sink::Sink;
 use super::track::Track;
 use super::writer::Opening;
-use super::{Error, PREROLL, RecordEvent};
+use super::{Error, Judged, PREROLL, RecordEvent, Space};
+use crate::router::DRAIN;
 
 /// A hearing that is being recorded.
 pub(super) struct Hearing {
     folder: PathBuf,
+    /// The record's folder on the spill disk, if there is one.
+    spill: Option<PathBuf>,
+    /// The disk is full and new files go to the spill disk.
+    spilling: bool,
+    pub(super) books: Books,
     sheet: Sheet,
     /// The sheet on the disk is older.
     sheet_changed: bool,
@@ -37,21 +48,31 @@ pub(super) struct Hearing {
     told_fault: Option<String>,
     /// The tracks that were told last.
     told: Option<Vec<TrackId>>,
+    /// The limit of free space that was told last.
+    told_warning: Option<u8>,
+    /// Tracks of which something came that was captured after the last order to end: nothing older can follow.
+    past: BTreeSet<TrackId>,
     ending: Option<Ending>,
 }
 
 struct Ending {
-    reply: oneshot::Sender<Result<(), Error>>,
+    reply: oneshot::Sender<Result<Option<Seal>, Error>>,
     /// The hearing is closed, not only this process.
     close: bool,
+    /// Until then what was captured before the order to end is still taken; `None` when nothing is any more.
+    drain: Option<Instant>,
     until: Instant,
 }
 
 impl Hearing {
     pub(super) fn new(opening: Opening) -> Self {
-        let Opening { hearing: _, folder, sheet, events } = opening;
+        let Opening { hearing: _, folder, spill, signing, clocks, sheet, events } = opening;
+        let books = Books::new(folder.clone(), spill.clone(), signing, clocks);
         Self {
             folder,
+            spill,
+            spilling: false,
+            books,
             sheet,
             sheet_changed: false,
             tracks: BTreeMap::new(),
@@ -62,6 +83,8 @@ impl Hearing {
             fault: None,
             told_fault: None,
             told: None,
+            told_warning: None,
+            past: BTreeSet::new(),
             ending: None,
         }
     }
@@ -71,7 +94,9 @@ impl Hearing {
             return;
         }
         self.sheet_changed = true;
+        self.past.clear();
         if order == RecordOrder::Run {
+            self.open_books(now);
             for (_, mut preroll) in std::mem::take(&mut self.prerolls) {
                 preroll.drain(at.plus(-PREROLL)).for_each(|(captured, frame)| self.write(now, captured, &frame));
             }
@@ -80,7 +105,7 @@ impl Hearing {
 
     /// A frame, as the order in force when it was captured wants it.
     pub(super) fn frame(&mut self, now: Instant, frame: Box<Arrived>) {
-        if self.ending.is_some() {
+        if self.ending.as_ref().is_some_and(|ending| ending.drain.is_none()) {
             return;
         }
         let captured = self.correct(&frame);
@@ -92,7 +117,10 @@ impl Hearing {
             Some(order) => match order.what {
                 What::Run => self.write(now, captured, &frame),
                 What::Pause => self.each(frame.track, |track| track.pause(order.reason)),
-                What::Off => self.each(frame.track, |track| track.end(StartReason::Resume)),
+                What::Off => {
+                    self.past.insert(frame.track);
+                    self.each(frame.track, |track| track.end(StartReason::Resume));
+                }
             },
             None if captured >= epoch => self.write(now, captured, &frame),
             None => {}
@@ -102,62 +130,184 @@ impl Hearing {
     /// Writes what waits, and tells what changed. True when the hearing has ended.
     pub(super) fn commit(&mut self, now: Instant, wall: Timestamp) -> bool {
         self.end_paused(wall);
-        let mut failed: Vec<String> =
-            self.tracks.values_mut().filter_map(|t| t.commit().err()).map(|e| e.to_string()).collect();
-        if self.sheet_changed {
-            match self.sheet.write(&self.folder) {
-                Ok(()) => self.sheet_changed = false,
-                Err(error) => failed.push(error.to_string()),
-            }
+        self.end_drained(now);
+        if self.sheet.is_open() {
+            self.open_books(now);
         }
-        if let Some(reason) = failed.pop() {
-            self.trouble = Some((reason, now));
+        let failed: Vec<io::Error> = self.tracks.values_mut().filter_map(|track| track.commit().err()).collect();
+        let is_full = failed.iter().any(|error| error.kind() != io::ErrorKind::Other);
+        if let Some(error) = failed.into_iter().next_back() {
+            self.trouble = Some((error.to_string(), now));
         }
+        if is_full {
+            self.spill();
+        }
+        self.keep_books(now);
         self.trouble.take_if(|(_, at)| now.saturating_duration_since(*at) > CALM);
         self.fault = self.trouble.as_ref().map(|(reason, _)| reason.clone());
         self.report(now);
         self.finish(now, wall)
     }
 
-    /// Every file that may have to be made durable.
-    pub(super) fn sinks(&mut self) -> impl Iterator<Item = &mut Sink> {
-        self.tracks.values_mut().flat_map(Track::sinks)
+    /// What has become durable goes into the manifest, and the manifest to the disk.
+    pub(super) fn keep_books(&mut self, now: Instant) {
+        for track in self.tracks.values_mut() {
+            track.take_entries().into_iter().for_each(|entry| self.books.append(entry));
+        }
+        let spans =
+            self.tracks.values_mut().flat_map(Track::sinks).flat_map(|sink| sink.take_pieces().collect::<Vec<_>>());
+        self.books.cover(spans.collect());
+        if self.sheet_changed && self.ending.as_ref().is_none_or(|ending| !ending.close) {
+            self.sheet_changed = !self.books.write_sheet(&self.sheet);
+        }
+        self.books.commit(now, &self.events);
+        if let Some(trouble) = self.books.take_trouble() {
+            self.trouble = Some((trouble, now));
+        }
     }
 
-    /// Ends the record in this process; `reply` hears when everything is durable. `close` ends it for good.
-    pub(super) fn end(&mut self, now: Instant, close: bool, reply: oneshot::Sender<Result<(), Error>>) {
-        self.tracks.values_mut().for_each(|track| track.end(StartReason::Restart));
-        self.ending = Some(Ending { reply, close, until: now + PATIENCE });
+    /// What a gate says.
+    pub(super) fn crossing(&mut self, judged: &Judged) {
+        self.books.crossing(&self.sheet, judged);
+    }
+
+    /// How much room is left, and the limit below which that is.
+    pub(super) fn space(&mut self, room: Space, limit: Option<u8>) {
+        if room.bytes < SPILL_BELOW && self.sheet.is_open() {
+            self.spill();
+        }
+        let warning = limit.map(|limit| {
+            format!("录像磁盘剩余不足 {limit} % ({} %) the record's disk has less than {limit} % left", room.percent)
+        });
+        if self.told_warning == limit || self.events.try_send(RecordEvent::Warning(warning.clone())).is_err() {
+            return;
+        }
+        self.told_warning = limit;
+        if let Some(text) = warning {
+            self.books.append(Entry::Note { text, by: None });
+        }
+    }
+
+    /// The writer could do nothing for this long: the disk stood still.
+    pub(super) fn stood_still(&mut self, span: Duration) {
+        let reason = format!("the disk took nothing for {:.1} s", span.as_secs_f64());
+        self.books.fault("disk", &reason, false);
+        self.books.fault("disk", &reason, true);
+        // What was told of the hearing meanwhile is told again.
+        self.told = None;
+    }
+
+    /// What was written has not become durable for too long.
+    pub(super) fn not_durable(&mut self, now: Instant) {
+        self.trouble = Some(("磁盘无响应 the disk makes nothing durable".to_owned(), now));
+    }
+
+    /// New files go to the spill disk, if there is one.
+    pub(super) fn spill(&mut self) {
+        if self.spill.is_none() || self.spilling {
+            return;
+        }
+        tracing::error!(hearing = %self.sheet.hearing, "the disk of the record is full: it goes on on the spill disk");
+        self.spilling = true;
+        self.books.use_reserve();
+        self.books.fault("disk", "full: new files go to the spill disk", false);
+        self.tracks.values_mut().for_each(Track::spill);
+    }
+
+    /// Every file that may have to be made durable.
+    pub(super) fn sinks(&mut self) -> impl Iterator<Item = &mut Sink> {
+        self.tracks.values_mut().flat_map(Track::sinks).chain(self.books.sink())
+    }
+
+    /// Ends the record in this process; `reply` hears when everything is durable. `close` ends it for good, once what was
+    /// captured before the order to end has come, at most [`DRAIN`] later; then it is sealed as well.
+    pub(super) fn end(&mut self, now: Instant, close: bool, reply: oneshot::Sender<Result<Option<Seal>, Error>>) {
+        if close && self.sheet.epoch.is_some() {
+            self.open_books(now);
+        }
+        let drain = self.ordered_off().filter(|_| close).map(|_| now + DRAIN);
+        self.ending = Some(Ending { reply, close, drain, until: now + DRAIN + PATIENCE });
+        if drain.is_none() {
+            self.tracks.values_mut().for_each(|track| track.end(StartReason::Restart));
+        }
+    }
+
+    /// Stops waiting for what was captured before the order to end.
+    fn end_drained(&mut self, now: Instant) {
+        let waits = self.ordered_off().is_some_and(|off| {
+            let mut live = self.tracks.iter().filter(|(_, track)| track.was_fed_at(off.plus(-LATEST)));
+            live.any(|(id, _)| !self.past.contains(id))
+        });
+        let Some(ending) = &mut self.ending else { return };
+        if ending.drain.take_if(|until| !waits || *until <= now).is_some() {
+            self.tracks.values_mut().for_each(|track| track.end(StartReason::Restart));
+        }
+    }
+
+    fn ordered_off(&self) -> Option<Timestamp> {
+        self.sheet.orders.last().filter(|order| order.what == What::Off).map(|order| order.at)
     }
 
     fn finish(&mut self, now: Instant, wall: Timestamp) -> bool {
-        let settled = !self.sheet_changed && self.tracks.values().all(Track::is_settled);
-        let Some(ending) = self.ending.take_if(|ending| settled || now >= ending.until) else { return false };
-        let mut result = match &self.fault {
-            _ if settled => Ok(()),
-            Some(fault) => Err(Error::Unwritten(fault.clone())),
-            None => Err(Error::Unwritten("the disk is too slow".to_owned())),
+        let Some(ending) = &self.ending else { return false };
+        let seals = ending.close && self.sheet.epoch.is_some();
+        let late = now >= ending.until;
+        let is_kept = ending.drain.is_none() && self.tracks.values().all(Track::is_settled);
+        let done = match (is_kept, seals) {
+            (false, _) => None,
+            (true, false) => (!self.sheet_changed).then_some(Ok(None)),
+            (true, true) => self.seal(now, wall),
         };
-        if ending.close && self.sheet.epoch.is_some() {
-            let last = self.sheet.orders.last().filter(|order| order.what == What::Off);
-            self.sheet.closed = Some(last.map_or(wall, |order| order.at));
-            result = result.and(self.sheet.write(&self.folder));
+        if done.is_none() && !late {
+            return false;
         }
+        let why = || self.fault.clone().unwrap_or_else(|| "the disk is too slow".to_owned());
+        let result = done.unwrap_or_else(|| Err(Error::Unwritten(why())));
         if let Err(error) = &result {
             tracing::error!(hearing = %self.sheet.hearing, %error, "record not complete");
         }
-        // Nobody may be waiting for the answer any more.
-        drop(ending.reply.send(result));
+        if let Some(ending) = self.ending.take() {
+            // Nobody may be waiting for the answer any more.
+            drop(ending.reply.send(result));
+        }
         true
+    }
+
+    /// One step of the end; `Some` when it is over.
+    fn seal(&mut self, now: Instant, wall: Timestamp) -> Option<Result<Option<Seal>, Error>> {
+        let closed = self.ordered_off().unwrap_or(wall);
+        self.sheet.closed.get_or_insert(closed);
+        match self.books.seal(now, &self.sheet) {
+            Ok(None) => None,
+            Ok(Some(seal)) => Some(Ok(Some(seal))),
+            Err(error) => {
+                self.trouble = Some((error.to_string(), now));
+                self.fault = Some(error.to_string());
+                None
+            }
+        }
+    }
+
+    /// Begins the manifest, or goes on with it. Without it nothing is recorded.
+    fn open_books(&mut self, now: Instant) {
+        if let Err(error) = self.books.open(&self.sheet, now) {
+            self.trouble = Some((error.to_string(), now));
+        }
     }
 
     fn write(&mut self, now: Instant, captured: Timestamp, frame: &Arrived) {
         let Some(epoch) = self.sheet.epoch else { return };
+        self.open_books(now);
+        if !self.books.are_open() {
+            metrics::counter!("hearing_record_frames_lost_total", "reason" => "disk").increment(1);
+            return;
+        }
         let track = match self.tracks.entry(frame.track) {
-            Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => {
-                let folder = self.folder.join(self.sheet.meta.folder(frame.track));
-                match Track::open(folder, epoch, now) {
+            btree_map::Entry::Occupied(entry) => entry.into_mut(),
+            btree_map::Entry::Vacant(entry) => {
+                let name = self.sheet.meta.folder(frame.track);
+                let place = Place::new(self.folder.clone(), self.spill.clone(), name, self.spilling);
+                match Track::open(place, epoch, now) {
                     Ok(track) => entry.insert(track),
                     Err(error) => {
                         self.trouble = Some((error.to_string(), now));
@@ -174,7 +324,7 @@ impl Hearing {
 
     /// Ends the segments of tracks from which nothing has come since the order to pause.
     fn end_paused(&mut self, wall: Timestamp) {
-        let last = self.sheet.orders.last().filter(|order| order.at <= wall.plus(-CLOCK_LIMIT));
+        let last = self.sheet.orders.last().filter(|order| order.at <= wall.plus(-LATEST));
         let Some(&order) = last else { return };
         for track in self.tracks.values_mut() {
             match order.what {
@@ -212,6 +362,8 @@ impl Hearing {
 
     fn report(&mut self, now: Instant) {
         if self.fault != self.told_fault {
+            let (reason, over) = (self.fault.as_ref().or(self.told_fault.as_ref()), self.fault.is_none());
+            self.books.fault("disk", reason.map_or("", |reason| reason), over);
             match &self.fault {
                 Some(reason) => {
                     tracing::error!(hearing = %self.sheet.hearing, reason, "record can't be written");
@@ -234,9 +386,13 @@ impl Hearing {
     }
 }
 
+/// What comes later than this after its capture, in microseconds, is not waited for when the record stops.
+const LATEST: i64 = DRAIN.as_micros() as i64;
 /// Captured times may differ from arrivals by this many microseconds before the sender's clock is taken to be wrong.
-const CLOCK_LIMIT: i64 = 1_000_000;
+const CLOCK_LIMIT: i64 = LATEST;
+/// A disk with less room than this counts as full when there is another one to go on with.
+const SPILL_BELOW: u64 = 32 << 20;
 /// A fault is over when nothing has gone wrong for this long.
 const CALM: Duration = Duration::from_secs(1);
 /// How long the end of a record waits for the disk.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(20);

@@ -99,6 +99,8 @@ pub enum StartReason {
     Length,
     /// The disk takes data again.
     Recovered,
+    /// The disk is full: it is on the spill disk.
+    Spill,
 }
 
 /// Why something is missing.

@@ -71,9 +71,10 @@ struct Track {
 }
 
 impl RecordLeg {
-    pub(super) fn new(hearing: HearingId, clock: WallClock, queue: SyncSender<Box<Arrived>>) -> Self {
+    /// The stays of its tracks are numbered from `stays` on.
+    pub(super) fn new(hearing: HearingId, clock: WallClock, queue: SyncSender<Box<Arrived>>, stays: u32) -> Self {
         let (tracks, outputs) = (BTreeMap::new(), VecDeque::new());
-        Self { hearing, clock, queue, tracks, stays: 0, outputs, look: Instant::now() + LOOK }
+        Self { hearing, clock, queue, tracks, stays, outputs, look: Instant::now() + LOOK }
     }
 
     fn send(&mut self, now: Instant, id: TrackId, frame: &Frame) {

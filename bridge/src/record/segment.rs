@@ -26,11 +26,17 @@ pub(super) struct Segment {
 }
 
 impl Segment {
-    /// Begins file `number` in `folder`; an existing file is never touched.
-    pub(super) fn begin(folder: &Path, number: u32, coding: Coding, started: Timestamp) -> io::Result<Self> {
+    /// Begins file `number` of `track` in `folder`; an existing file is never touched.
+    pub(super) fn begin(
+        folder: &Path,
+        track: &str,
+        number: u32,
+        coding: Coding,
+        started: Timestamp,
+    ) -> io::Result<Self> {
         let file = format!("{number:04}.mkv");
         let mut mux = Writer::new(&coding).map_err(io::Error::other)?;
-        let mut sink = Sink::create(folder, &file)?;
+        let mut sink = Sink::create(folder, &file, format!("{track}/{file}"))?;
         sink.push(&mux.take());
         let last = started;
         Ok(Self { file, coding, sink, started, mux, frames: 0, uncommitted: 0, first_end: u64::MAX, last })
@@ -40,6 +46,7 @@ impl Segment {
     pub(super) fn frame(&mut self, ms: u64, captured: Timestamp, key: bool, data: &[u8]) -> io::Result<Placed> {
         let placed = self.mux.frame(ms, key, data).map_err(io::Error::other)?;
         self.sink.push(&self.mux.take());
+        self.sink.note_frame(captured);
         if self.frames == 0 {
             self.first_end = self.sink.end();
         }

@@ -1,14 +1,13 @@
 //! `hearing.json`: what a record is of, its clock and its orders.
 
 use std::fs::{self, File};
-use std::io::Write;
 use std::path::Path;
 
 use hearing_config::{HearingId, NodeId, Role, SeatId, Timestamp, TrackId, Zone};
 use hearing_signaling::hearing::{HearingView, PauseReason, RecordOrder};
 use serde::{Deserialize, Serialize};
 
-use super::{Error, PREROLL};
+use super::{Error, PREROLL, seal};
 
 /// What the recorder has to know of a hearing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -162,16 +161,12 @@ impl Sheet {
 
     /// Replaces the sheet in `folder`, at once or not at all.
     pub(super) fn write(&self, folder: &Path) -> Result<(), Error> {
-        let (path, next) = (folder.join(FILE), folder.join(".hearing.json.next"));
-        let text = serde_json::to_vec_pretty(self).expect("a sheet is text, numbers and lists");
-        let write = || -> std::io::Result<()> {
-            let mut file = File::create(&next)?;
-            file.write_all(&text)?;
-            file.sync_all()?;
-            fs::rename(&next, &path)
-        };
-        write().map_err(Error::disk(&path, "write"))?;
-        sync_folder(folder)
+        seal::replace(folder, FILE, self.text().as_bytes())
+    }
+
+    /// The sheet as it stands in its file.
+    pub(super) fn text(&self) -> String {
+        serde_json::to_string_pretty(self).expect("a sheet is text, numbers and lists")
     }
 
     /// The file time of a moment, in milliseconds; `None` before the opening.
@@ -235,5 +230,5 @@ fn sync_folder(folder: &Path) -> Result<(), Error> {
     File::open(folder).and_then(|file| file.sync_all()).map_err(Error::disk(folder, "make durable"))
 }
 
-const FILE: &str = "hearing.json";
+pub(super) const FILE: &str = "hearing.json";
 const FORMAT: &str = "hearing-record/1";

@@ -1,23 +1,38 @@
-//! The one place where the bytes of a record pass on their way to the disk. Whatever wants to see them in order (an
-//! evidential manifest) hangs on [`Sink::commit`].
+//! The one place where the bytes of a record pass on their way to the disk, in order: they are written, made durable, and
+//! only then offered to the manifest as pieces with their hash.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::thread;
 
-/// An append-only file: bytes wait here, are written together, and are made durable by the thread behind [`Syncer`].
+use hearing_config::Timestamp;
+use hearing_proto::manifest::{Hash, HashAlg, Hasher, Span};
+
+/// An append-only file: bytes wait here, are written together, and are made durable by [`Syncer`](super::sync::Syncer).
 pub(super) struct Sink {
     shared: Arc<Shared>,
+    /// Relative to the record's folder; `None` for the manifest, which covers itself.
+    name: Option<String>,
     waiting: Vec<u8>,
     written: u64,
     submitted: u64,
+    open: Piece,
+    /// Pieces that the manifest does not name yet.
+    pieces: Vec<Span>,
 }
 
-struct Shared {
+/// Bytes since the last piece.
+struct Piece {
+    from: u64,
+    hasher: Hasher,
+    /// When the first and the last frame in them were captured.
+    captured: Option<(Timestamp, Timestamp)>,
+}
+
+/// What the syncing threads need of a file.
+pub(super) struct Shared {
     file: File,
     /// The folder, until the file's name in it is durable.
     folder: File,
@@ -27,20 +42,20 @@ struct Shared {
 }
 
 impl Sink {
-    /// A new file; an existing one is never touched.
-    pub(super) fn create(folder: &Path, name: &str) -> io::Result<Self> {
-        let file = OpenOptions::new().write(true).create_new(true).open(folder.join(name))?;
-        Self::with(file, folder, 0)
+    /// A new file; an existing one is never touched. The manifest will know it as `name`.
+    pub(super) fn create(folder: &Path, file: &str, name: String) -> io::Result<Self> {
+        let opened = OpenOptions::new().write(true).create_new(true).open(folder.join(file))?;
+        Self::with(opened, folder, 0, Some(name))
     }
 
-    /// Goes on at the end of a file, or makes it.
-    pub(super) fn append(folder: &Path, name: &str) -> io::Result<Self> {
-        let file = OpenOptions::new().append(true).create(true).open(folder.join(name))?;
-        let length = file.metadata()?.len();
-        Self::with(file, folder, length)
+    /// Goes on at the end of a file, or makes it. What is in it already is not this sink's to cover.
+    pub(super) fn append(folder: &Path, file: &str, name: Option<String>) -> io::Result<Self> {
+        let opened = OpenOptions::new().append(true).create(true).open(folder.join(file))?;
+        let length = opened.metadata()?.len();
+        Self::with(opened, folder, length, name)
     }
 
-    fn with(file: File, folder: &Path, written: u64) -> io::Result<Self> {
+    fn with(file: File, folder: &Path, written: u64, name: Option<String>) -> io::Result<Self> {
         let shared = Shared {
             file,
             folder: File::open(folder)?,
@@ -48,7 +63,8 @@ impl Sink {
             durable: AtomicU64::new(written),
             failed: AtomicBool::new(false),
         };
-        Ok(Self { shared: Arc::new(shared), waiting: Vec::new(), written, submitted: written })
+        let (open, pieces) = (Piece::at(written), Vec::new());
+        Ok(Self { shared: Arc::new(shared), name, waiting: Vec::new(), written, submitted: written, open, pieces })
     }
 
     /// Bytes to append at the next commit.
@@ -56,9 +72,20 @@ impl Sink {
         self.waiting.extend_from_slice(bytes);
     }
 
+    /// The bytes that wait hold a frame that was captured at this time.
+    pub(super) fn note_frame(&mut self, captured: Timestamp) {
+        let first = self.open.captured.map_or(captured, |(first, _)| first);
+        self.open.captured = Some((first, captured));
+    }
+
     /// Bytes that wait for a commit.
     pub(super) const fn waiting(&self) -> usize {
         self.waiting.len()
+    }
+
+    /// Lets go of what waits: the disk does not take it.
+    pub(super) fn give_up(&mut self) {
+        self.waiting.clear();
     }
 
     /// The length of the file when all that waits is written.
@@ -71,9 +98,9 @@ impl Sink {
         self.shared.durable.load(Ordering::Acquire)
     }
 
-    /// True when everything survives a loss of power.
+    /// True when everything survives a loss of power and the manifest names it.
     pub(super) fn is_settled(&self) -> bool {
-        self.durable() >= self.end()
+        self.durable() >= self.end() && self.pieces.is_empty()
     }
 
     /// Writes what waits. After an error the rest still waits, and the next commit goes on where this one stopped.
@@ -95,58 +122,59 @@ impl Sink {
                 break;
             }
         }
+        if self.name.is_some() {
+            self.open.hasher.update(&self.waiting[..done]);
+        }
         self.waiting.drain(..done);
         self.written += done as u64;
         result
     }
 
-    /// True when something is written that nobody has been asked to make durable.
-    const fn is_dirty(&self) -> bool {
-        self.written > self.submitted
-    }
-}
-
-/// Makes files durable on its own thread, so that a slow disk never keeps the writer from writing.
-pub(super) struct Syncer {
-    batches: SyncSender<Vec<(Arc<Shared>, u64)>>,
-}
-
-impl Syncer {
-    /// Starts the thread; it ends with the syncer.
-    pub(super) fn spawn() -> io::Result<Self> {
-        let (batches, queue) = sync_channel(1);
-        thread::Builder::new().name("record-sync".to_owned()).spawn(move || run(&queue))?;
-        Ok(Self { batches })
-    }
-
-    /// Asks for the durability of all of `sinks` that need it; does nothing while the thread is busy with two batches.
-    pub(super) fn submit(&self, sinks: Vec<&mut Sink>) {
-        let mut dirty: Vec<&mut Sink> = sinks.into_iter().filter(|sink| sink.is_dirty()).collect();
-        if dirty.is_empty() {
-            return;
+    /// What has to be made durable, and up to where; `None` when nothing has. A piece ends here.
+    pub(super) fn submit(&mut self) -> Option<(Arc<Shared>, u64)> {
+        if self.written <= self.submitted {
+            return None;
         }
-        let batch = dirty.iter().map(|sink| (Arc::clone(&sink.shared), sink.written)).collect();
-        match self.batches.try_send(batch) {
-            Ok(()) => dirty.iter_mut().for_each(|sink| sink.submitted = sink.written),
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
+        self.submitted = self.written;
+        if let Some(name) = &self.name
+            && self.written > self.open.from
+        {
+            let piece = std::mem::replace(&mut self.open, Piece::at(self.written));
+            self.pieces.push(piece.close(name, self.written));
+        }
+        Some((Arc::clone(&self.shared), self.written))
+    }
+
+    /// Pieces that are durable and that the manifest is to name now.
+    pub(super) fn take_pieces(&mut self) -> impl Iterator<Item = Span> {
+        let durable = self.durable();
+        let ready = self.pieces.iter().take_while(|piece| piece.to <= durable).count();
+        self.pieces.drain(..ready)
+    }
+}
+
+impl Piece {
+    fn at(from: u64) -> Self {
+        Self { from, hasher: HashAlg::Sha256.hasher(), captured: None }
+    }
+
+    fn close(self, name: &str, to: u64) -> Span {
+        let hash: Hash = self.hasher.finish();
+        let (first, last) = self.captured.unzip();
+        Span {
+            file: name.to_owned(),
+            from: self.from,
+            to,
+            hash,
+            first: first.map(|at| at.0),
+            last: last.map(|at| at.0),
         }
     }
-}
-
-fn run(queue: &Receiver<Vec<(Arc<Shared>, u64)>>) {
-    for batch in queue {
-        batch.into_iter().for_each(|(shared, length)| shared.make_durable(length));
-    }
-}
-
-/// Makes all of `sinks` durable on the caller's thread.
-#[cfg(test)]
-pub(super) fn sync_now<'a>(sinks: impl Iterator<Item = &'a mut Sink>) {
-    sinks.for_each(|sink| sink.shared.make_durable(sink.written));
 }
 
 impl Shared {
-    fn make_durable(&self, length: u64) {
+    /// Makes the first `length` bytes survive a loss of power.
+    pub(super) fn make_durable(&self, length: u64) {
         match self.sync() {
             Ok(()) => self.durable.store(length, Ordering::Release),
             Err(error) => {

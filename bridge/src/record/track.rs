@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use hearing_config::{Codec, Timestamp};
 use hearing_proto::depacketize::{self, Framing};
+use hearing_proto::manifest::Entry;
 use hearing_proto::matroska::Coding;
 use hearing_signaling::hearing::PauseReason;
 
@@ -14,14 +14,17 @@ use super::catalog;
 use super::coding::{describe, format};
 use super::index::{self, GapReason, Line, StartReason};
 use super::leg::{Arrived, Missing};
+use super::place::Place;
 use super::segment::Segment;
 use super::sink::Sink;
 use super::voice::Voice;
 
 /// A track in the writer.
 pub(super) struct Track {
-    folder: PathBuf,
+    place: Place,
     index: Sink,
+    /// What the manifest is to be told.
+    entries: Vec<Entry>,
     segment: Option<Segment>,
     /// Segments that ended and are not durable yet.
     ended: Vec<Sink>,
@@ -47,19 +50,21 @@ pub(super) struct Track {
 
 impl Track {
     /// Opens the track's folder; what is in it stays as it is. `epoch` is file time 0.
-    pub(super) fn open(folder: PathBuf, epoch: Timestamp, now: Instant) -> io::Result<Self> {
+    pub(super) fn open(place: Place, epoch: Timestamp, now: Instant) -> io::Result<Self> {
+        let folder = place.folder();
         fs::create_dir_all(&folder)?;
         let next = catalog::segments(&folder)?.last().map_or(1, |last| last.number + 1);
         let last = if next == 1 { None } else { catalog::last_frame(&folder, epoch) };
-        let mut index = Sink::append(&folder, index::FILE)?;
+        let mut index = Sink::append(&folder, index::FILE, Some(format!("{}/{}", place.track, index::FILE)))?;
         if index.end() > 0 {
             // The line that a crash cut off is ended, so that the next one can be read.
             index.push(b"\n");
         }
         let restart = Missing { reason: GapReason::Restart, packets: 0, frames: 0 };
         Ok(Self {
-            folder,
+            place,
             index,
+            entries: Vec::new(),
             segment: None,
             ended: Vec::new(),
             next,
@@ -92,7 +97,6 @@ impl Track {
         let payloads = frame.frame.packets.iter().map(|packet| &packet.payload[..]);
         let data = match depacketize::frame(format(frame.codec), Framing::LengthPrefixed, payloads) {
             Ok(data) => data,
-            Err(error @ depacketize::Error::Unsupported(_)) => return Err(io::Error::other(error)),
             Err(_) => {
                 self.miss_frame(GapReason::Malformed);
                 return Ok(());
@@ -151,9 +155,20 @@ impl Track {
         self.index.push(&Line::Clock { at, correction }.to_bytes());
     }
 
+    /// What the manifest is to be told, in order.
+    pub(super) fn take_entries(&mut self) -> Vec<Entry> {
+        std::mem::take(&mut self.entries)
+    }
+
+    /// From the next key frame on, on the spill disk.
+    pub(super) const fn spill(&mut self) {
+        self.place.spilling = true;
+    }
+
     /// Writes what waits. When the disk has refused too much for too long, the segment is given up and the gap named.
     pub(super) fn commit(&mut self) -> io::Result<()> {
         self.ended.retain(|sink| !sink.is_settled());
+        self.place.link();
         let mut result = self.index.commit();
         for sink in &mut self.ended {
             result = result.and(sink.commit());
@@ -174,6 +189,11 @@ impl Track {
     /// True while a frame of it is durable and the last one is not older than 2 s.
     pub(super) fn is_recording(&self, now: Instant) -> bool {
         self.durable && self.segment.is_some() && now.saturating_duration_since(self.fed) < STALE
+    }
+
+    /// True when a frame of it that was captured at `since` or later has been written.
+    pub(super) fn was_fed_at(&self, since: Timestamp) -> bool {
+        self.last.is_some_and(|last| last >= since)
     }
 
     /// True when everything survives a loss of power.
@@ -218,11 +238,14 @@ impl Track {
             .map(|segment| (segment.coding != *coding.as_ref().unwrap_or(&segment.coding), segment.started));
         let reason = match open {
             Some((true, _)) => StartReason::Parameters,
-            Some((false, started)) if captured.since(started) < LONGEST => return Ok(true),
+            Some((false, started)) if captured.since(started) < LONGEST && !self.place.has_to_move() => {
+                return Ok(true);
+            }
             Some((false, _)) if !key => {
                 frame.backlog.want_key();
                 return Ok(true);
             }
+            Some((false, _)) if self.place.has_to_move() => StartReason::Spill,
             Some((false, _)) => StartReason::Length,
             None => self.start,
         };
@@ -250,10 +273,19 @@ impl Track {
         let durable = self.durable;
         self.end(reason);
         (self.retry, self.start) = (now + RETRY, StartReason::Recovered);
-        let segment = Segment::begin(&self.folder, self.next, coding.clone(), captured)?;
+        let folder = self.place.begin(self.next)?;
+        let segment = Segment::begin(&folder, &self.place.track, self.next, coding.clone(), captured)?;
         self.retry = now;
         self.next += 1;
         let (file, size) = (segment.file.clone(), coding.size());
+        self.entries.push(Entry::Segment {
+            track: self.place.track.clone(),
+            file: format!("{}/{file}", self.place.track),
+            codec: word(&codec),
+            size: size.map(|(width, height)| [width, height]),
+            reason: word(&reason),
+            captured: captured.0,
+        });
         self.index.push(&Line::Segment { file, reason, codec, size, captured }.to_bytes());
         self.coding = Some(coding);
         self.segment = Some(segment);
@@ -263,9 +295,13 @@ impl Track {
 
     /// Lets go of what the disk doesn't take, when it is more than [`WAITING_LIMIT`].
     fn give_up(&mut self) {
-        self.ended.retain(|sink| sink.waiting() <= WAITING_LIMIT);
-        if let Some(segment) = self.segment.take_if(|segment| segment.sink.waiting() > WAITING_LIMIT) {
+        for sink in self.ended.iter_mut().filter(|sink| sink.waiting() > WAITING_LIMIT) {
+            sink.give_up();
+        }
+        if let Some(mut segment) = self.segment.take_if(|segment| segment.sink.waiting() > WAITING_LIMIT) {
             self.miss(Missing { reason: GapReason::Disk, packets: 0, frames: segment.uncommitted });
+            segment.sink.give_up();
+            self.ended.push(segment.sink);
             self.start = StartReason::Recovered;
             self.durable = false;
         }
@@ -278,6 +314,14 @@ impl Track {
         let Missing { reason, packets, frames } = missing;
         let line = Line::Gap { reason, pause: self.pause.take(), from: self.last, to: captured, packets, frames };
         metrics::counter!("hearing_record_gaps_total", "reason" => reason.as_str()).increment(1);
+        self.entries.push(Entry::Gap {
+            track: Some(self.place.track.clone()),
+            reason: reason.as_str().to_owned(),
+            from: self.last.map(|last| last.0),
+            to: Some(captured.0),
+            packets,
+            frames,
+        });
         self.index.push(&line.to_bytes());
     }
 
@@ -289,6 +333,11 @@ impl Track {
     fn miss(&mut self, missing: Missing) {
         self.missing = Some(Missing::and(self.missing, missing));
     }
+}
+
+/// A word as serde writes it.
+fn word(value: &impl serde::Serialize) -> String {
+    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 /// A segment becomes no longer than this, in microseconds, if a key frame comes.

@@ -3,26 +3,34 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use hearing_config::{HearingId, Timestamp};
+use hearing_proto::manifest::Cosignature;
 use hearing_signaling::hearing::RecordOrder;
+use hearing_signaling::registry::Journaled;
 use tokio::sync::{mpsc, oneshot};
 
 use super::backlog::WallClock;
 use super::hearing::Hearing;
 use super::leg::Arrived;
+use super::seal::Seal;
 use super::sheet::Sheet;
-use super::sink::Syncer;
-use super::{Error, RecordEvent, Settings, space};
+use super::sync::Syncer;
+use super::watch::Watch;
+use super::{Clocks, Error, Judged, RecordEvent, Settings, Signing, space};
 
 /// What the writer is told besides frames.
 pub(super) enum Control {
     Open(Box<Opening>),
     Order(HearingId, RecordOrder, Timestamp),
-    Close(HearingId, oneshot::Sender<Result<(), Error>>),
+    Journaled(HearingId, Box<Journaled>),
+    Crossing(HearingId, Box<Judged>),
+    Witnessed(HearingId, Box<Result<Cosignature, u64>>),
+    Close(HearingId, oneshot::Sender<Result<Option<Seal>, Error>>),
     Stop(oneshot::Sender<Result<(), Error>>),
 }
 
@@ -30,6 +38,10 @@ pub(super) enum Control {
 pub(super) struct Opening {
     pub(super) hearing: HearingId,
     pub(super) folder: PathBuf,
+    /// Its folder on the spill disk, if there is one.
+    pub(super) spill: Option<PathBuf>,
+    pub(super) signing: Arc<Signing>,
+    pub(super) clocks: Clocks,
     pub(super) sheet: Sheet,
     pub(super) events: mpsc::Sender<RecordEvent>,
 }
@@ -44,12 +56,15 @@ pub(super) fn spawn(settings: &Settings) -> io::Result<(SyncSender<Control>, Syn
         frames,
         hearings: HashMap::new(),
         syncer: Syncer::spawn()?,
+        watch: Watch::spawn()?,
         clock: WallClock::now(),
         settings: settings.clone(),
         warned: None,
         commit_at: now,
         sync_at: now,
         space_at: now,
+        syncing: false,
+        submitted: now,
     };
     thread::Builder::new().name("record".to_owned()).spawn(move || writer.run())?;
     Ok((control, media))
@@ -60,6 +75,7 @@ struct Writer {
     frames: Receiver<Box<Arrived>>,
     hearings: HashMap<HearingId, Hearing>,
     syncer: Syncer,
+    watch: Watch,
     clock: WallClock,
     settings: Settings,
     /// The lowest limit of free space that was warned of.
@@ -67,15 +83,19 @@ struct Writer {
     commit_at: Instant,
     sync_at: Instant,
     space_at: Instant,
+    /// A batch is on its way to the disk.
+    syncing: bool,
+    /// Since when.
+    submitted: Instant,
 }
 
 impl Writer {
     fn run(mut self) {
         loop {
-            let patience = self.commit_at.saturating_duration_since(Instant::now());
-            match self.controls.recv_timeout(patience) {
+            match self.controls.recv_timeout(self.patience()) {
                 Ok(Control::Stop(reply)) => return self.stop(reply),
                 Ok(control) => self.control(Instant::now(), control),
+                Err(RecvTimeoutError::Timeout) if Instant::now() < self.commit_at => self.look_at_syncer(),
                 Err(RecvTimeoutError::Timeout) => {
                     let now = Instant::now();
                     self.take_frames(now);
@@ -91,11 +111,27 @@ impl Writer {
     fn control(&mut self, now: Instant, control: Control) {
         match control {
             Control::Open(opening) => {
+                self.watch.add(opening.hearing, opening.events.clone());
                 self.hearings.insert(opening.hearing, Hearing::new(*opening));
             }
             Control::Order(id, order, at) => {
                 if let Some(hearing) = self.hearings.get_mut(&id) {
                     hearing.order(now, order, at);
+                }
+            }
+            Control::Journaled(id, journaled) => {
+                if let Some(hearing) = self.hearings.get_mut(&id) {
+                    hearing.books.journaled(now, &journaled);
+                }
+            }
+            Control::Crossing(id, judged) => {
+                if let Some(hearing) = self.hearings.get_mut(&id) {
+                    hearing.crossing(&judged);
+                }
+            }
+            Control::Witnessed(id, answer) => {
+                if let Some(hearing) = self.hearings.get_mut(&id) {
+                    hearing.books.witnessed(now, *answer);
                 }
             }
             Control::Close(id, reply) => {
@@ -121,13 +157,50 @@ impl Writer {
 
     /// Writes all tracks, then has them made durable, at most every [`SYNC`].
     fn commit(&mut self, now: Instant) {
-        let wall = self.clock.at(now);
-        self.hearings.retain(|_, hearing| !hearing.commit(now, wall));
-        if now >= self.sync_at {
-            self.sync_at = now + SYNC;
-            self.syncer.submit(self.hearings.values_mut().flat_map(Hearing::sinks).collect());
+        if self.syncing && now.saturating_duration_since(self.submitted) > STOOD {
+            self.hearings.values_mut().for_each(|hearing| hearing.not_durable(now));
         }
+        let wall = self.clock.at(now);
+        let watch = &self.watch;
+        self.hearings.retain(|id, hearing| {
+            let over = hearing.commit(now, wall);
+            if over {
+                watch.remove(*id);
+            }
+            !over
+        });
+        self.sync(now);
+        let stood = now.elapsed();
+        if stood > STOOD {
+            self.hearings.values_mut().for_each(|hearing| hearing.stood_still(stood));
+        }
+        self.watch.beat();
         metrics::histogram!("hearing_record_commit_seconds").record(now.elapsed().as_secs_f64());
+    }
+
+    /// Until the next turn, or for a moment while a batch is on its way to the disk.
+    fn patience(&self) -> Duration {
+        let turn = self.commit_at.saturating_duration_since(Instant::now());
+        if self.syncing { turn.min(GLANCE) } else { turn }
+    }
+
+    /// What has become durable goes into the manifests at once; a batch that had to wait goes now.
+    fn look_at_syncer(&mut self) {
+        if self.syncing && !self.syncer.is_busy() {
+            self.syncing = false;
+            let now = Instant::now();
+            self.hearings.values_mut().for_each(|hearing| hearing.keep_books(now));
+            self.sync(now);
+        }
+    }
+
+    fn sync(&mut self, now: Instant) {
+        if now >= self.sync_at && !self.syncer.is_busy() {
+            self.sync_at = now + SYNC;
+            self.syncer.submit(self.hearings.values_mut().flat_map(Hearing::sinks));
+            self.syncing = self.syncer.is_busy();
+            self.submitted = now;
+        }
     }
 
     fn look_at_space(&mut self, now: Instant) {
@@ -140,6 +213,9 @@ impl Writer {
         let limit = self.settings.warn.iter().copied().filter(|limit| room.percent < *limit).min();
         if limit.is_some_and(|limit| self.warned.is_none_or(|warned| limit < warned)) {
             tracing::warn!(free_percent = room.percent, free_bytes = room.bytes, "the disk of the record fills up");
+        }
+        for hearing in self.hearings.values_mut() {
+            hearing.space(room, limit);
         }
         self.warned = limit;
     }
@@ -158,16 +234,20 @@ impl Writer {
             self.commit(Instant::now());
             thread::sleep(COMMIT / 5);
         }
-        let results = ends.into_iter().map(|mut end| end.try_recv().unwrap_or(Err(Error::Stopped)));
+        let results = ends.into_iter().map(|mut end| end.try_recv().unwrap_or(Err(Error::Stopped)).map(drop));
         // Nobody may be waiting for the answer any more.
         drop(reply.send(results.collect()));
     }
 }
 
 /// How often everything that arrived is written: what a crash of the process costs.
-const COMMIT: Duration = Duration::from_millis(50);
+const COMMIT: Duration = Duration::from_millis(80);
 /// How often it is made durable: what a loss of power costs, besides the disk's own time.
-const SYNC: Duration = Duration::from_millis(100);
+const SYNC: Duration = Duration::from_millis(80);
+/// How often the writer looks whether a batch is durable.
+const GLANCE: Duration = Duration::from_millis(5);
+/// A turn that took longer is a fault of the disk.
+const STOOD: Duration = Duration::from_secs(2);
 const SPACE: Duration = Duration::from_secs(5);
 const CONTROLS: usize = 1_024;
 /// 10 s of 80 tracks at 80 frames a second; each track's share is bounded by its backlog.

@@ -1,12 +1,12 @@
 //! One headless participant: joins by its link, waits to be let in, sends a test card and its tone, and reads everybody
 //! else's from decoded pixels and decoded sound until the hearing is over.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use hearing_config::{Kind, SeatId, Timestamp};
-use hearing_proto::child::{self, Codec, FromChild, Generate, Job, PICTURE, PictureShape, Stream};
+use hearing_proto::child::{self, Codec, FromChild, Generate, Job, PICTURE, PictureShape, SOUND, Stream};
 use hearing_proto::testcard::Mark;
 use hearing_proto::wire::{RehearsePair, RehearsedSeat};
 use hearing_signaling::hearing::{Change, HearingView};
@@ -76,6 +76,8 @@ struct Media {
 /// Why media no longer flows as it did.
 enum Next {
     Over,
+    /// The hearing was closed, at this time of its home.
+    Closed(Timestamp),
     Others(Vec<SeatId>),
 }
 
@@ -106,9 +108,12 @@ impl Attendance {
         loop {
             let mut media = self.connect(&client, &joined, &others, address, program).await?;
             let next = self.exchange(&mut media, (&feed, &mut made), &mut follower, &others, until).await;
+            if let Ok(Next::Closed(at)) = next {
+                self.send_rest(&mut media, &mut made, at).await?;
+            }
             self.finish(media).await;
             match next? {
-                Next::Over => return Ok(()),
+                Next::Over | Next::Closed(_) => return Ok(()),
                 Next::Others(seen) => others = seen,
             }
         }
@@ -150,7 +155,7 @@ impl Attendance {
             tokio::select! {
                 said = follower.next() => match said? {
                     Some(Said::Ended { .. }) | None => return Ok(Next::Over),
-                    Some(Said::Entry { entry }) if over(&entry.change) => return Ok(Next::Over),
+                    Some(Said::Entry { entry }) if over(&entry.change) => return Ok(Next::Closed(entry.at)),
                     Some(Said::View { you, view }) => {
                         let seen = besides(you, &view);
                         if seen != others {
@@ -165,6 +170,30 @@ impl Attendance {
                 () = sleep_until(until) => return Ok(Next::Over),
             }
         }
+    }
+
+    /// Sends what was drawn and played before the close, which the record has to hold, at most for [`DRAIN`].
+    async fn send_rest(&mut self, media: &mut Media, made: &mut Events, closed: Timestamp) -> Result<(), Error> {
+        let patience = tokio::time::sleep(DRAIN);
+        tokio::pin!(patience);
+        let mut rest = BTreeSet::from([PICTURE, SOUND]);
+        while !rest.is_empty() {
+            tokio::select! {
+                Some(event) = made.next() => {
+                    if let pipeline::Event::Said(FromChild::Frame(frame)) = &event
+                        && self.drawing.plus(frame.pts) > closed
+                    {
+                        rest.remove(&frame.stream);
+                    }
+                    self.made(event, media).await?;
+                }
+                Some(event) = media.observer.1.next() => self.observed(event)?,
+                () = &mut patience => rest.clear(),
+            }
+        }
+        // Packets that the node misses are asked for and sent again.
+        tokio::time::sleep(REPAIR).await;
+        Ok(())
     }
 
     /// Lets the observer decode what it has.
@@ -257,7 +286,7 @@ async fn admitted(follower: &mut Follower, joined: &Joined) -> Result<Vec<SeatId
                     return Ok(Vec::new());
                 }
                 change if over(&change) => return Err(Error::NotAdmitted("it was closed".to_owned())),
-                Change::Seat(_) | Change::Phase(_) | Change::Record(_) | Change::Floor(_) => {}
+                Change::Seat(_) | Change::Phase(_) | Change::Record(_) | Change::Floor(_) | Change::Mark(_) => {}
             },
             Some(Said::Ended { code, message }) => return Err(Error::NotAdmitted(format!("{message} ({code})"))),
             Some(Said::Other) => {}
@@ -308,5 +337,7 @@ pub(super) const FPS: u8 = 15;
 const KBPS: u32 = 300;
 /// RTP packets that may wait: about a second of eight seats.
 const PACKETS: usize = 1024;
-/// How long an observer may take to decode what it has at the end.
+/// How long the node may ask again for what it misses of the last frames.
+const REPAIR: Duration = Duration::from_millis(200);
+/// How long what was drawn before the close may take to be sent, and an observer to decode what it has at the end.
 const DRAIN: Duration = Duration::from_secs(3);

@@ -11,7 +11,9 @@ use bytes::Bytes;
 use hearing_config::{Kind, SeatId, Timestamp};
 use hearing_proto::child::{Coded, PICTURE};
 use hearing_signaling::http::{Offer, Send, Slot};
+use rtc::ice::mdns::MulticastDnsMode;
 use rtc::interceptor::{Attribute, Interceptor, Packet as Passing, Slot as Place, StreamInfo, TaggedPacket};
+use rtc::peer_connection::configuration::setting_engine::SettingEngineBuilder;
 use rtc::rtp_transceiver::rtp_sender::{
     RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters, RtpCodecKind,
 };
@@ -234,9 +236,12 @@ async fn connect(
         engine.register_codec(codec(kind), kind)?;
     }
     let registry = configure_nack(Registry::new(), &mut engine);
+    // Nobody here is known by a name of multicast DNS, and a network without a way out lets no socket listen for such names.
+    let settings = SettingEngineBuilder::new().with_multicast_dns_mode(MulticastDnsMode::Disabled).build();
     let registry = registry.with(Place::from(BEFORE_THE_LAST), KeyFrameRequests::default());
     let connection = PeerConnectionBuilder::new()
         .with_media_engine(engine)
+        .with_setting_engine(settings)
         .with_interceptor_registry(registry)
         .with_handler(Arc::new(Handler { events, gathered }))
         .with_udp_addrs(vec![std::net::SocketAddr::new(address, 0).to_string()])

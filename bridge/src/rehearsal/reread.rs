@@ -31,9 +31,6 @@ pub(super) struct Track<'a> {
     pub(super) kind: Kind,
     /// Not before the opening.
     pub(super) from: Timestamp,
-    /// From drawing to having been read by others, microseconds: what was drawn later than this before the close may not
-    /// have left its sender when the record ended.
-    pub(super) lag: i64,
 }
 
 /// Reads the record when it is closed.
@@ -136,8 +133,7 @@ impl Reading {
         for track in &expected.tracks {
             let stream = track.stream().id;
             if track.kind.is_picture() {
-                let to = end(sheet).plus(-track.lag.clamp(MARGIN_US, LONGEST_LAG_US));
-                let missing = self.missing(stream, track.from.plus(MARGIN_US), to);
+                let missing = self.missing(stream, track.from.plus(MARGIN_US), end(sheet).plus(-MARGIN_US));
                 frames_missing += missing.len();
                 if let Some(first) = missing.first() {
                     let after = (testcard::time_of(*first, FPS) - track.from.0) / 1_000;
@@ -258,9 +254,7 @@ fn same(coding: &Coding, codec: Codec) -> bool {
 const LOOK: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Frames this near to an order may fall on either side of it: capture times come from the sender's reports.
-const MARGIN_US: i64 = 200_000;
-/// Whoever is further behind than this is missed in the record.
-const LONGEST_LAG_US: i64 = 3_000_000;
+const MARGIN_US: i64 = 100_000;
 /// More than this between sound and picture is seen (ITU-R BT.1359).
 const LIPS_MS: f64 = 45.0;
 /// One damaged window is no voice.

@@ -70,7 +70,7 @@ impl Rehearsals {
         faults.append(&mut course.faults);
         let mut record = None;
         if let Some(opened) = course.opened {
-            let tracks = recorded(&course, &started.seats, opened, &found);
+            let tracks = recorded(&course, &started.seats, opened);
             let expected = Expected { directory: self.records.clone(), hearing: started.id, tracks };
             let (check, wrong) = reread::read(&program, &expected).await;
             record = check;
@@ -248,16 +248,12 @@ async fn gather(mut parties: JoinSet<(Zone, Result<RehearseReport, String>)>) ->
 }
 
 /// The tracks that the record has to hold, and from when on.
-fn recorded<'a>(course: &Led, seats: &'a [SeatLink], opened: Timestamp, found: &RehearseReport) -> Vec<Track<'a>> {
+fn recorded<'a>(course: &Led, seats: &'a [SeatLink], opened: Timestamp) -> Vec<Track<'a>> {
     let both = seats.iter().flat_map(|seat| [(seat, Kind::Audio), (seat, Kind::Video)]);
     let needed = both.filter(|(seat, kind)| course.plan.recorded(TrackId { seat: seat.id, kind: *kind }));
     let settled = i64::try_from(RELINKED.as_micros()).unwrap_or(i64::MAX);
     let from = |seat: &SeatLink| course.called.get(&seat.id.0).map_or(opened, |called| called.plus(settled));
-    let lag = |seat: &SeatLink| {
-        let sent = found.pairs.iter().filter(|pair| pair.from == seat.id.0);
-        sent.filter_map(|pair| pair.latency_p99_us).max().map_or(0, i64::from)
-    };
-    needed.map(|(seat, kind)| Track { seat, kind, from: from(seat), lag: lag(seat) }).collect()
+    needed.map(|(seat, kind)| Track { seat, kind, from: from(seat) }).collect()
 }
 
 /// The secret of a seat's link.

@@ -29,6 +29,11 @@ impl Audience {
         Self { seats, recorded: plan.recorded(track) }
     }
 
+    /// The same for the record alone: what was captured before the record stopped is still on its way.
+    pub(super) const fn draining(self) -> Self {
+        Self { seats: self.seats, recorded: true }
+    }
+
     /// True when any seat may hear or see it.
     pub(super) const fn is_heard(self) -> bool {
         !self.seats.is_empty()

@@ -15,7 +15,7 @@ use super::leg::{Control, Delivery, Leg, LegId, Output, Path, Place, Transport};
 use super::packet::{Frame, Layer, LayerSet, Packet};
 use super::switchboard::Switchboard;
 use super::track::TrackInfo;
-use super::worker::{Attach, Command, Event, TrackReport};
+use super::worker::{Attach, Command, Event, Report};
 
 /// What a fake leg was handed, and what it is going to say.
 #[derive(Debug, Default)]
@@ -136,7 +136,10 @@ impl Court {
         };
         let notes = Arc::new(Mutex::new(Notes::default()));
         self.legs.insert(LegId(id), notes.clone());
-        let leg = Box::new(FakeLeg { delivery, notes });
+        self.attach_leg(id, place, Box::new(FakeLeg { delivery, notes }))
+    }
+
+    pub(super) fn attach_leg(&mut self, id: u64, place: Place, leg: Box<dyn Leg>) -> LegId {
         let ufrag = Some(format!("u{id}"));
         self.tell(Command::Attach(Attach { hearing: self.hearing, id: LegId(id), place, ufrag, leg }));
         LegId(id)
@@ -189,7 +192,7 @@ impl Court {
         self.board.tally()
     }
 
-    pub(super) fn reports(&mut self) -> Vec<TrackReport> {
+    pub(super) fn report(&mut self) -> Report {
         let (reply, mut answer) = tokio::sync::oneshot::channel();
         self.tell(Command::Report { reply });
         answer.try_recv().unwrap()

@@ -11,6 +11,7 @@ use hearing_signaling::hearing::MediaPlan;
 use hearing_signaling::http::Size;
 use tracing::{debug, info};
 
+use super::drain::Drain;
 use super::leg::{Control, LegId, Output, Path, Place};
 use super::packet::{Layer, Packet};
 use super::slot::Slot;
@@ -24,6 +25,8 @@ pub(super) struct Hearing {
     pub(super) id: HearingId,
     pub(super) zone: Zone,
     pub(super) plan: Option<Arc<MediaPlan>>,
+    /// What is still on its way to a record that was ordered to stop.
+    pub(super) drain: Drain,
     /// By id.
     pub(super) legs: Vec<Slot>,
     pub(super) streams: BTreeMap<TrackId, Stream>,
@@ -57,6 +60,7 @@ impl Hearing {
             id,
             zone,
             plan: None,
+            drain: Drain::default(),
             legs: Vec::new(),
             streams: BTreeMap::new(),
             speakers: Speakers::default(),
@@ -75,6 +79,7 @@ impl Hearing {
             self.tally.stale_plans += 1;
             return;
         }
+        self.drain.handle_plan(now, self.plan.as_deref(), &plan);
         self.plan = Some(plan);
         self.refresh_all(now);
     }
@@ -128,12 +133,15 @@ impl Hearing {
         }
         self.speakers.handle_timeout(now);
         self.handle_stream_timeouts(now);
+        if self.drain.handle_timeout(now) {
+            self.refresh_all(now);
+        }
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         let legs = self.legs.iter().filter_map(|slot| slot.deadline);
         let streams = self.streams.values().filter_map(Stream::poll_timeout);
-        legs.chain(streams).chain(self.speakers.poll_timeout()).min()
+        legs.chain(streams).chain(self.speakers.poll_timeout()).chain(self.drain.poll_timeout()).min()
     }
 
     /// Ends a batch: forwards what came in and drains every leg that was handed something.
@@ -209,6 +217,10 @@ impl Hearing {
             self.handle_output(now, at, output);
         }
         self.legs[at].deadline = self.legs[at].leg.poll_timeout();
+        self.tally.leg_panics += u64::from(self.legs[at].leg.take_fallen());
+        if self.legs[at].leg.has_news() {
+            self.mark(self.legs[at].id);
+        }
     }
 
     /// Never moves or removes a leg: positions hold while legs are drained.

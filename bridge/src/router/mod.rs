@@ -7,7 +7,9 @@ pub mod worker;
 
 mod assembler;
 mod audibility;
+mod contained;
 mod demux;
+mod drain;
 #[cfg(test)]
 mod fake;
 mod forward;
@@ -22,7 +24,8 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
+pub use drain::DRAIN;
 pub use leg::{Control, Delivery, Leg, LegId, Output, Path, Place, Transport};
 pub use packet::{Frame, Layer, LayerSet, Packet};
 pub use track::TrackInfo;
-pub use worker::{Attach, Command, Event, Full, TrackReport, Worker, WorkerHandle};
+pub use worker::{Attach, Command, Event, Full, Report, TrackReport, Worker, WorkerHandle};

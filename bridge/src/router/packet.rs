@@ -12,7 +12,7 @@ pub struct Packet {
     pub layer: Layer,
     /// Media time in ticks of the codec's clock, unwrapped, on one time line for all layers of the track.
     pub media_time: i64,
-    /// When it was captured, by the clock of the node where it entered; sound and picture of a seat share the time line.
+    /// When it was captured, by this node's clock (trunks put it there); sound and picture of a seat share the time line.
     pub captured: Timestamp,
     /// True for the first packet of a frame.
     pub frame_start: bool,

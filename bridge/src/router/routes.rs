@@ -101,6 +101,9 @@ impl Hearing {
         let Some(stream) = self.streams.get_mut(&track) else { return };
         let plan = self.plan.as_deref();
         stream.audience = Audience::of(plan, track);
+        if self.drain.contains(track) {
+            stream.audience = stream.audience.draining();
+        }
         let (mut subscribers, mut told) = (Vec::new(), Vec::new());
         for (at, slot) in self.legs.iter_mut().enumerate() {
             let hears = || stream.audience.contains(plan, &self.zone, &slot.place);
@@ -111,6 +114,9 @@ impl Hearing {
             let layers = if may { slot.wanted(track) } else { LayerSet::EMPTY };
             if !layers.is_empty() {
                 subscribers.push(Subscriber { id: slot.id, at, layers, delivery: slot.leg.delivery() });
+            }
+            if slot.leg.has_news() {
+                told.push(slot.id);
             }
         }
         if track.kind == Kind::Audio && !stream.audience.is_heard() {

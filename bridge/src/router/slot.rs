@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use hearing_config::TrackId;
 
+use super::contained::Contained;
 use super::leg::{Leg, LegId, Place};
 use super::packet::LayerSet;
 use super::track::TrackInfo;
@@ -12,7 +13,7 @@ use super::track::TrackInfo;
 pub(super) struct Slot {
     pub(super) id: LegId,
     pub(super) place: Place,
-    pub(super) leg: Box<dyn Leg>,
+    pub(super) leg: Contained,
     /// The tracks that it was told it may send.
     pub(super) granted: BTreeSet<TrackId>,
     /// What a trunk's peer takes.
@@ -27,7 +28,7 @@ pub(super) struct Slot {
 impl Slot {
     pub(super) fn new(id: LegId, place: Place, leg: Box<dyn Leg>) -> Self {
         let (granted, demands) = (BTreeSet::new(), BTreeMap::new());
-        Self { id, place, leg, granted, demands, deadline: None, dirty: false, connected: false }
+        Self { id, place, leg: Contained::new(leg), granted, demands, deadline: None, dirty: false, connected: false }
     }
 
     /// True when a track is to be told and sent to this leg if the plan allows it. A trunk gets only what its peer demands.
@@ -39,7 +40,7 @@ impl Slot {
     }
 
     /// The layers it takes of a track that it may have.
-    pub(super) fn wanted(&self, track: TrackId) -> LayerSet {
+    pub(super) fn wanted(&mut self, track: TrackId) -> LayerSet {
         match self.place {
             Place::Seat(_) | Place::Record => self.leg.wanted(track),
             Place::Home | Place::Edge(_) => self.demands.get(&track).copied().unwrap_or_default(),

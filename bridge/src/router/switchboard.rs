@@ -12,7 +12,7 @@ use super::demux::{Demux, Route};
 use super::hearing::{Effect, Hearing};
 use super::leg::Path;
 use super::tally::Tally;
-use super::worker::{Attach, Command, Event, TrackReport};
+use super::worker::{Attach, Command, Event, Report};
 
 #[derive(Default)]
 pub(super) struct Switchboard {
@@ -35,7 +35,7 @@ impl Switchboard {
             Command::Open { hearing, zone, events } => self.open(hearing, zone, events),
             Command::Close { hearing } => self.close(hearing),
             Command::Attach(attach) => self.attach(now, attach),
-            Command::Report { reply } => drop(reply.send(self.reports())),
+            Command::Report { reply } => drop(reply.send(self.report())),
             Command::Plan { hearing, plan } => self.with(hearing, |room| room.set_plan(now, plan)),
             Command::Detach { hearing, leg } => self.with(hearing, |room| room.detach(now, leg)),
             Command::Announce { hearing, leg, info } => self.with(hearing, |room| room.announce(now, leg, info)),
@@ -146,8 +146,9 @@ impl Switchboard {
         }
     }
 
-    fn reports(&self) -> Vec<TrackReport> {
-        self.rooms.values().flat_map(|room| room.hearing.reports()).collect()
+    fn report(&self) -> Report {
+        let tracks = self.rooms.values().flat_map(|room| room.hearing.reports()).collect();
+        Report { tracks, leg_panics: self.tally().leg_panics }
     }
 }
 

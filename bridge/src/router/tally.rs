@@ -27,11 +27,13 @@ pub(super) struct Tally {
     pub(super) events_lost: u64,
     /// Commands for hearings or legs that are not here.
     pub(super) stray_commands: u64,
+    /// Legs that panicked.
+    pub(super) leg_panics: u64,
 }
 
 impl Tally {
     /// Each counter's metric, and its value.
-    pub(super) const fn metrics(&self) -> [(&'static str, u64); 11] {
+    pub(super) const fn metrics(&self) -> [(&'static str, u64); 12] {
         [
             ("hearing_router_strangers_total", self.strangers),
             ("hearing_router_shunned_total", self.shunned),
@@ -44,6 +46,7 @@ impl Tally {
             ("hearing_router_tracks_refused_total", self.tracks_refused),
             ("hearing_router_events_lost_total", self.events_lost),
             ("hearing_router_stray_commands_total", self.stray_commands),
+            ("hearing_router_leg_panics_total", self.leg_panics),
         ]
     }
 }
@@ -61,5 +64,6 @@ impl AddAssign for Tally {
         self.tracks_refused += other.tracks_refused;
         self.events_lost += other.events_lost;
         self.stray_commands += other.stray_commands;
+        self.leg_panics += other.leg_panics;
     }
 }

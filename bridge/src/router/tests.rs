@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use hearing_config::{Kind, SeatId, TrackId};
-use hearing_signaling::hearing::SeatQuality;
+use hearing_signaling::hearing::{MediaPlan, RecordOrder, SeatQuality};
 use hearing_signaling::http::Size;
 
 use super::fake::{Court, info, packet, path, plan, stun, track, zone};
@@ -44,6 +44,51 @@ fn witness_who_is_not_called_receives_not_one_packet() {
     assert_eq!(court.packets(clerk), 100);
     assert_eq!(court.packets(witness), 0);
     assert!(court.notes(witness, |notes| notes.tracks.is_empty()));
+}
+
+/// The plan of a hearing that is over: nobody is connected, nothing is recorded.
+fn over(revision: u64) -> MediaPlan {
+    let mut plan = MediaPlan { record: RecordOrder::Off, ..plan(revision, &[]) };
+    plan.seats.iter_mut().for_each(|seat| seat.admitted = false);
+    plan
+}
+
+#[test]
+fn what_was_on_its_way_when_the_record_stopped_still_reaches_it_and_nobody_else() {
+    let (mut court, judge) = court_with_judge();
+    let (clerk, record) = (court.attach(2, seat(CLERK)), court.attach(9, Place::Record));
+    let voice = track(JUDGE, Kind::Audio);
+    court.plan(plan(1, &[(voice, &[CLERK], true)]));
+    speak(&mut court, judge, voice, 0..10);
+    court.plan(over(2));
+    court.advance(1_900);
+    speak(&mut court, judge, voice, 10..15);
+    assert_eq!((court.packets(clerk), court.frames(record)), (10, 15));
+    court.advance(200);
+    speak(&mut court, judge, voice, 15..20);
+    assert_eq!(court.frames(record), 15, "two seconds later nothing is waited for");
+}
+
+#[test]
+fn what_is_on_its_way_to_the_record_at_home_still_goes_there_when_it_stops() {
+    let (mut court, judge) = court_with_judge();
+    let (home, voice) = (court.attach(8, Place::Home), track(JUDGE, Kind::Audio));
+    let (hearing, layers) = (court.hearing, LayerSet::ALL);
+    court.plan(plan(1, &[(voice, &[], true)]));
+    court.tell(Command::Demand { hearing, leg: home, track: voice, layers });
+    court.plan(over(2));
+    speak(&mut court, judge, voice, 0..5);
+    assert_eq!(court.frames(home), 5);
+}
+
+#[test]
+fn a_track_that_leaves_a_record_that_goes_on_leaves_it_at_once() {
+    let (mut court, judge) = court_with_judge();
+    let (record, voice) = (court.attach(9, Place::Record), track(JUDGE, Kind::Audio));
+    court.plan(plan(1, &[(voice, &[CLERK], true)]));
+    court.plan(plan(2, &[(voice, &[CLERK], false)]));
+    speak(&mut court, judge, voice, 0..5);
+    assert_eq!(court.frames(record), 0, "what a muted person says is not recorded");
 }
 
 #[test]
@@ -249,7 +294,7 @@ fn a_leg_may_not_publish_for_another_seat_or_with_another_origin() {
     court.say(record, [Output::Track(info(JUDGE, Kind::Audio, "gov"))]);
     court.say(trunk, [Output::Track(info(3, Kind::Audio, "internet"))]);
     assert_eq!(court.tally().tracks_refused, 4);
-    assert!(court.reports().is_empty());
+    assert!(court.report().tracks.is_empty());
     assert_eq!(court.events(), []);
 }
 
@@ -389,7 +434,7 @@ fn counters_tell_what_came_what_was_lost_and_who_takes_it() {
     speak(&mut court, judge, voice, 100..110);
     speak(&mut court, judge, voice, 113..115);
     speak(&mut court, judge, voice, 111..112);
-    let report = court.reports().into_iter().find(|report| report.info.id == voice).unwrap();
+    let report = court.report().tracks.into_iter().find(|report| report.info.id == voice).unwrap();
     assert_eq!((report.packets, report.bytes, report.lost, report.subscribers), (13, 13 * 8, 2, 1));
 }
 
@@ -437,7 +482,7 @@ fn a_leg_that_closes_itself_is_reported_and_its_tracks_end() {
             Event::LegClosed(trunk, "line down".to_owned()),
         ]
     );
-    assert!(court.reports().is_empty());
+    assert!(court.report().tracks.is_empty());
 }
 
 #[test]
@@ -467,5 +512,5 @@ fn a_closed_hearing_leaves_nothing_behind() {
     court.datagram(path(1), b"\x80rtp");
     court.datagram(path(1), &stun("u1:peer"));
     assert_eq!(court.tally().strangers, 2);
-    assert!(court.reports().is_empty());
+    assert!(court.report().tracks.is_empty());
 }

@@ -112,7 +112,7 @@ pub enum Command {
     /// Counters, for metrics and the board.
     Report {
         /// Where the counters go.
-        reply: oneshot::Sender<Vec<TrackReport>>,
+        reply: oneshot::Sender<Report>,
     },
 }
 
@@ -147,6 +147,15 @@ pub enum Event {
     Speaking(Vec<SeatId>),
     /// A seat's figures.
     Quality(SeatId, SeatQuality),
+}
+
+/// How a worker is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Report {
+    /// Its tracks.
+    pub tracks: Vec<TrackReport>,
+    /// Legs that panicked and were taken off since it began: any is a fault of this program.
+    pub leg_panics: u64,
 }
 
 /// The counters of one track at one node.

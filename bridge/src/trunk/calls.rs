@@ -1,15 +1,16 @@
 //! What this node asked the peer and waits for, and who follows a hearing that is at home there.
 
 use hearing_config::{HearingId, Zone};
+use hearing_proto::manifest;
 use hearing_proto::wire::{self, Answer, Ask, UpdateKind};
 use hearing_signaling::access::{Grant, SessionId};
 use hearing_signaling::registry::{Board, Following, Joined, Refusal, Update};
 use tokio::sync::{mpsc, oneshot};
 
-use super::RehearseError;
 use super::cause::Cause;
 use super::convert;
 use super::peer::Peer;
+use super::{RehearseError, Unwitnessed};
 
 /// One open request.
 pub(super) enum Call {
@@ -21,6 +22,7 @@ pub(super) enum Call {
     Resume(Follower),
     Show(HearingId, oneshot::Sender<Board>),
     Rehearse(oneshot::Sender<Result<wire::RehearseReport, RehearseError>>),
+    Witness(Box<manifest::Request>, oneshot::Sender<Result<manifest::Cosignature, Unwitnessed>>),
 }
 
 /// Somebody here who follows a hearing at the peer.
@@ -178,6 +180,7 @@ impl Call {
             Self::Act(reply) => drop(reply.send(Err(refusal))),
             Self::Follow(_, _, _, reply) => drop(reply.send(Err(refusal))),
             Self::Rehearse(reply) => drop(reply.send(Err(RehearseError::LineDown))),
+            Self::Witness(_, reply) => drop(reply.send(Err(Unwitnessed::Unanswered))),
             // Dropped, they tell it by themselves.
             Self::Resume(_) | Self::Show(..) => {}
         }
@@ -207,6 +210,7 @@ impl Call {
             Self::Resume(follower) => follower.updates.is_closed(),
             Self::Show(_, reply) => reply.is_closed(),
             Self::Rehearse(reply) => reply.is_closed(),
+            Self::Witness(_, reply) => reply.is_closed(),
         }
     }
 }

@@ -63,6 +63,9 @@ pub enum Cause {
     /// The peer does not read, or this node can't keep up.
     #[error("a control queue is full")]
     Overload,
+    /// A hearing's place on the link was lost by a fault of this program.
+    #[error("a hearing fell off the link by a fault of this program")]
+    LegLost,
     /// Nothing was heard for a second.
     #[error("silence")]
     Silence,
@@ -156,6 +159,7 @@ impl Cause {
             Self::Silence => (12, "silence"),
             Self::Superseded => (13, "superseded"),
             Self::Revoked => (14, "revoked"),
+            Self::LegLost => (15, "leg_lost"),
             Self::NoAnswer(_) => (20, "no_answer"),
             Self::Undiallable(_) => (21, "undiallable"),
             Self::RefusedPeer(_) => (22, "certificate_refused"),

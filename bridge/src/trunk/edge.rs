@@ -95,6 +95,8 @@ impl Peer {
                     drop(reply.send(remote.plans.subscribe()));
                 }
             }
+            // The record is at home, and so is who reads the journal for it.
+            Request::Journal { reply, .. } => drop(reply),
             Request::Media(report) => self.relay_report(hearing, &report),
         }
     }

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use hearing_config::{Crossing, DenyReason, HearingId, Role, Timestamp, TrackId, Verdict, Zone};
 use hearing_signaling::access::crossing::decide;
 use hearing_signaling::hearing::MediaPlan;
+use tokio::sync::broadcast;
 use tracing::{info, warn};
 
 use crate::router::TrackInfo;
@@ -50,11 +51,18 @@ pub(super) struct Gate {
     own: Zone,
     policy: Vec<Crossing>,
     kept: Mutex<VecDeque<CrossingVerdict>>,
+    /// Who wants to hear of each; nobody may.
+    told: broadcast::Sender<CrossingVerdict>,
 }
 
 impl Gate {
-    pub(super) const fn new(own: Zone, policy: Vec<Crossing>) -> Self {
-        Self { own, policy, kept: Mutex::new(VecDeque::new()) }
+    pub(super) fn new(own: Zone, policy: Vec<Crossing>) -> Self {
+        Self { own, policy, kept: Mutex::new(VecDeque::new()), told: broadcast::Sender::new(KEPT_LIMIT) }
+    }
+
+    /// Every verdict from now on.
+    pub(super) fn subscribe(&self) -> broadcast::Receiver<CrossingVerdict> {
+        self.told.subscribe()
     }
 
     /// Whether a track may leave for `to`.
@@ -77,6 +85,8 @@ impl Gate {
     /// Logs, counts and keeps a verdict; one that is kept already is replaced.
     pub(super) fn note(&self, verdict: CrossingVerdict) {
         log(&verdict);
+        // Nobody may be listening.
+        _ = self.told.send(verdict.clone());
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let same = |old: &CrossingVerdict| {
             (old.hearing, old.track, &old.from, &old.to, old.gate)

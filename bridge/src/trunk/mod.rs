@@ -3,6 +3,7 @@
 
 mod calls;
 mod cause;
+mod clock;
 mod control;
 mod convert;
 mod dial;
@@ -25,6 +26,7 @@ mod start;
 mod status;
 mod tracks;
 mod transport;
+mod witness;
 
 #[cfg(test)]
 mod tests;
@@ -33,14 +35,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hearing_config::{HearingId, NodeId, Role, SeatId, TrackId, Zone};
+use hearing_proto::manifest::{Cosignature, Request};
 use hearing_proto::wire;
 use hearing_signaling::registry::{HearingHandle, Refusal};
 use quinn::Endpoint;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use crate::net::tls::Identity;
-use crate::router::{TrackInfo, WorkerHandle};
+use crate::router::{LegId, TrackInfo, WorkerHandle};
 use peer::{Carry, Event, Shared};
 use status::Gauges;
 
@@ -49,6 +52,7 @@ pub use gate::{CrossingVerdict, GateSide};
 pub use settings::{PeerSettings, Settings};
 pub use start::Error;
 pub use status::TrunkStatus;
+pub use witness::{Unwitnessed, Witnesses};
 
 /// All trunks of a node. Cheap to clone; the links end when the last one is dropped.
 #[derive(Clone)]
@@ -144,6 +148,11 @@ impl Trunks {
         self.tell_all(|| Event::TrackDown(hearing, track)).await;
     }
 
+    /// A leg of the hearing's router has ended by itself; if it was a trunk's, that link is made anew.
+    pub async fn leg_closed(&self, hearing: HearingId, leg: LegId) {
+        self.tell_all(|| Event::LegClosed(hearing, leg)).await;
+    }
+
     /// Every trunk as it is now, in the order of the configuration.
     #[must_use]
     pub fn status(&self) -> Vec<TrunkStatus> {
@@ -154,6 +163,35 @@ impl Trunks {
     #[must_use]
     pub fn verdicts(&self) -> Vec<CrossingVerdict> {
         self.shared.gate.verdicts()
+    }
+
+    /// The file of what this node has witnessed of a hearing's record.
+    #[must_use]
+    pub fn witnessed(&self, hearing: HearingId) -> std::path::PathBuf {
+        self.shared.witnesses.file(hearing)
+    }
+
+    /// Every verdict of the gates from now on; a receiver that lags is told how many it missed.
+    #[must_use]
+    pub fn crossings(&self) -> broadcast::Receiver<CrossingVerdict> {
+        self.shared.gate.subscribe()
+    }
+
+    /// Has a node of another zone cosign a checkpoint: the first in the order of the configuration whose line is up.
+    ///
+    /// # Errors
+    /// Every [`Unwitnessed`].
+    pub async fn witness(&self, hearing: HearingId, request: Request) -> Result<Cosignature, Unwitnessed> {
+        let own = &self.shared.own.zone;
+        let up = self.peers.iter().find(|trunk| trunk.peer.zone != *own && trunk.gauges.status().up);
+        let trunk = up.ok_or(Unwitnessed::Nobody)?;
+        let (reply, answer) = oneshot::channel();
+        let sent = trunk.events.send(Event::Witness(hearing, Box::new(request), reply)).await;
+        sent.map_err(|_| Unwitnessed::Nobody)?;
+        match tokio::time::timeout(WITNESS_LIMIT, answer).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) | Err(_) => Err(Unwitnessed::Unanswered),
+        }
     }
 
     /// Has the node of another zone rehearse a hearing that is at home here.
@@ -192,4 +230,6 @@ impl Trunks {
     }
 }
 
+/// How long a witness may take.
+const WITNESS_LIMIT: Duration = Duration::from_secs(3);
 const REHEARSE_SLACK: Duration = Duration::from_secs(60);

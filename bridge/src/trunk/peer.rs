@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hearing_config::{HearingId, NodeId, Timestamp, TrackId, Verdict, Zone};
+use hearing_proto::manifest;
 use hearing_proto::wire::{self, Message};
 use hearing_signaling::hearing::MediaPlan;
 use hearing_signaling::registry::{HearingHandle, Registry, Request};
@@ -16,6 +17,7 @@ use tracing::{info, warn};
 
 use super::calls::{Call, Follower};
 use super::cause::Cause;
+use super::clock::PeerClock;
 use super::control::{self, Greeted};
 use super::convert;
 use super::edge::Remote;
@@ -24,7 +26,8 @@ use super::leg::{Needs, TrunkLeg};
 use super::link::Link;
 use super::outbox::Name;
 use super::status::{Count, Gauges};
-use super::{PeerSettings, Rehearsal, RehearseError};
+use super::{PeerSettings, Rehearsal, RehearseError, Unwitnessed, Witnesses};
+use crate::net::clock::NodeClock;
 use crate::net::tls::{Identity, TrunkTls};
 use crate::router::{Attach, Command, LegId, Place, TrackInfo, WorkerHandle};
 
@@ -48,8 +51,12 @@ pub(super) enum Event {
     TrackUp(HearingId, TrackInfo),
     /// It no longer has.
     TrackDown(HearingId, TrackId),
+    /// A leg of a carried hearing has ended by itself.
+    LegClosed(HearingId, LegId),
     /// Rehearse at the peer.
     Rehearse(wire::Rehearse, oneshot::Sender<Result<wire::RehearseReport, RehearseError>>),
+    /// Have the peer cosign a checkpoint.
+    Witness(HearingId, Box<manifest::Request>, oneshot::Sender<Result<manifest::Cosignature, Unwitnessed>>),
     /// The revocation list was read again.
     Revocations,
     /// The node ends.
@@ -70,10 +77,12 @@ pub(super) struct Carry {
 /// What all peers' tasks share.
 pub(super) struct Shared {
     pub(super) own: Identity,
+    pub(super) clock: NodeClock,
     pub(super) gate: Gate,
     pub(super) registry: Registry,
     pub(super) tls: TrunkTls,
     pub(super) rehearsals: mpsc::Sender<Rehearsal>,
+    pub(super) witnesses: Witnesses,
 }
 
 /// See above.
@@ -85,6 +94,7 @@ pub(super) struct Peer {
     pub(super) link: Option<Link>,
     pub(super) links: u64,
     pub(super) up_since: Instant,
+    clock: PeerClock,
     pub(super) carried: BTreeMap<HearingId, Carried>,
     /// Hearings at home at the peer.
     pub(super) remotes: BTreeMap<HearingId, Remote>,
@@ -131,6 +141,7 @@ impl Peer {
             link: None,
             links: 0,
             up_since: Instant::now(),
+            clock: PeerClock::default(),
             carried: BTreeMap::new(),
             remotes: BTreeMap::new(),
             offers: BTreeMap::new(),
@@ -173,7 +184,9 @@ impl Peer {
             Event::Drop(hearing) => self.drop_hearing(hearing).await,
             Event::TrackUp(hearing, info) => self.handle_track(hearing, info),
             Event::TrackDown(hearing, track) => self.handle_track_end(hearing, track),
+            Event::LegClosed(hearing, leg) => self.handle_leg_end(hearing, leg).await,
             Event::Rehearse(rehearse, reply) => self.rehearse(rehearse, reply),
+            Event::Witness(hearing, request, reply) => self.ask_witness(hearing, *request, reply),
             Event::Revocations => self.check_revocation(),
             Event::Stop => {}
         }
@@ -192,12 +205,8 @@ impl Peer {
 
     fn take(&mut self, message: Message) -> Result<(), Cause> {
         match message {
-            Message::Ping(ping) => self.say(wire::Pong { ping: ping.at, at: Timestamp::now().0 }),
-            Message::Pong(pong) => {
-                if let Some((rtt, offset)) = pong.measure(Timestamp::now().0) {
-                    self.gauges.set_rtt(rtt, offset);
-                }
-            }
+            Message::Ping(ping) => self.say(wire::Pong { ping: ping.at, at: self.shared.clock.now().0 }),
+            Message::Pong(pong) => self.handle_pong(&pong),
             Message::Announce(announce) => self.handle_announce(announce)?,
             Message::Withdraw(withdraw) => self.handle_withdraw(convert::hearing_from(withdraw.hearing)),
             Message::Plan(plan) => self.handle_plan(plan)?,
@@ -213,6 +222,8 @@ impl Peer {
             Message::Refused(refused) => self.handle_refused(&refused)?,
             Message::RehearseAsk(ask) => self.handle_rehearse(ask),
             Message::RehearseAnswer(answer) => self.handle_rehearsed(answer)?,
+            Message::WitnessAsk(ask) => self.handle_witness(ask),
+            Message::WitnessAnswer(answer) => self.handle_witnessed(answer)?,
             Message::Hello(_) | Message::Welcome(_) => return Err(Cause::Protocol("a second greeting")),
         }
         Ok(())
@@ -227,6 +238,8 @@ impl Peer {
         let remote = greeted.connection.remote_address();
         self.link = Some(Link::start(self.links, greeted, self.settings.kbps, &self.gauges, events));
         self.up_since = Instant::now();
+        self.clock = PeerClock::default();
+        self.ping();
         self.gauges.add(Count::Links, 1);
         self.gauges.set_up(true);
         info!(peer = %self.settings.identity, %remote, links = self.links, "trunk up");
@@ -252,6 +265,14 @@ impl Peer {
         }
         self.lapse();
         self.report_line(false);
+    }
+
+    /// What both ends know of the tracks went with the leg: they begin anew with a new link.
+    async fn handle_leg_end(&mut self, hearing: HearingId, leg: LegId) {
+        let joint = self.carried.get(&hearing).and_then(|carried| carried.joint.as_ref());
+        if joint.is_some_and(|joint| joint.leg == leg) {
+            self.end_link(Cause::LegLost).await;
+        }
     }
 
     async fn carry(&mut self, carry: Carry) {
@@ -335,8 +356,23 @@ impl Peer {
         }
     }
 
+    fn ping(&self) {
+        self.say(wire::Ping { at: self.shared.clock.now().0 });
+    }
+
+    /// At the beginning one ping follows the other, so that the peer's clock is known before much media has come.
+    fn handle_pong(&mut self, pong: &wire::Pong) {
+        if let Some((rtt, offset)) = pong.measure(self.shared.clock.now().0) {
+            let offset = self.clock.measure(rtt, offset);
+            self.gauges.set_rtt(rtt, offset);
+            if !self.clock.is_settled() {
+                self.ping();
+            }
+        }
+    }
+
     fn tick(&mut self) {
-        self.say(wire::Ping { at: Timestamp::now().0 });
+        self.ping();
         if let Some(link) = &mut self.link {
             while link.tasks.try_join_next().is_some() {}
             link.follows.retain(|_, task| !task.is_finished());

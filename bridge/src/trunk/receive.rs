@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 
 use super::cause::Cause;
+use super::clock::Mapping;
 use super::convert;
 use super::inbox::{Accepted, Inbox};
 use super::line::Line;
@@ -35,6 +36,7 @@ pub(super) struct Receiver {
     readers: JoinSet<Option<Result<Bytes, Malformed>>>,
     line: Line,
     gauges: Arc<Gauges>,
+    mapping: Mapping,
     malformed: (Instant, u32),
 }
 
@@ -49,7 +51,8 @@ impl Receiver {
         gauges: Arc<Gauges>,
     ) -> Self {
         let (inbox, workers, readers) = (Inbox::default(), HashMap::new(), JoinSet::new());
-        Self { connection, inbox, workers, admissions, readers, line, gauges, malformed: (Instant::now(), 0) }
+        let (mapping, malformed) = (Mapping::default(), (Instant::now(), 0));
+        Self { connection, inbox, workers, admissions, readers, line, gauges, mapping, malformed }
     }
 
     /// Receives until the link's other tasks end it, the connection does, or the peer sends too much rubbish.
@@ -128,7 +131,12 @@ impl Receiver {
         self.gauges.add(Count::Dropped, counts.dropped);
     }
 
-    fn inject(&self, accepted: Accepted, frame: Frame) {
+    /// From here on the frame's times are this node's.
+    fn inject(&mut self, accepted: Accepted, mut frame: Frame) {
+        let (now, offset) = (Instant::now(), self.gauges.offset());
+        for packet in &mut frame.packets {
+            packet.captured = self.mapping.map(now, offset, packet.captured);
+        }
         let Accepted { hearing, track, leg } = accepted;
         let sent = self.workers.get(&leg).map(|worker| worker.send(Command::Inject { hearing, leg, track, frame }));
         let count = if matches!(sent, Some(Ok(()))) { Count::Received } else { Count::Dropped };

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use hearing_config::Zone;
+use hearing_proto::manifest::Node;
 use hearing_signaling::registry::Registry;
 use quinn::{ClientConfig, Endpoint};
 use tokio::sync::mpsc;
@@ -16,8 +17,8 @@ use super::gate::Gate;
 use super::listen::{Awaited, Listener};
 use super::peer::{Peer, Shared};
 use super::status::Gauges;
-use super::{PeerSettings, Rehearsal, Settings, Trunk, Trunks, revoke, transport};
-use crate::net::tls::{Identity, TrunkTls};
+use super::{PeerSettings, Rehearsal, Settings, Trunk, Trunks, Witnesses, revoke, transport};
+use crate::net::tls::{self, Identity, TrunkTls};
 
 /// Why the trunks can't start.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +45,9 @@ pub enum Error {
     /// Nobody could ever connect.
     #[error("[[trunk]] to {0}: neither `dial` nor [trunks] `listen` is set, so the line can never come up")]
     Unreachable(Identity),
+    /// The node's key can't sign.
+    #[error(transparent)]
+    Signing(#[from] tls::Error),
     /// The TLS library has no cipher for QUIC.
     #[error("TLS has no initial cipher suite for QUIC")]
     NoCipher,
@@ -63,8 +67,11 @@ impl Trunks {
         check(&settings, &tls)?;
         let (rehearsals, rehearsed) = mpsc::channel(1);
         let gate = Gate::new(settings.own.zone.clone(), settings.policy.clone());
-        let own = settings.own.clone();
-        let shared = Shared { own, gate, registry, tls, rehearsals };
+        let (own, clock) = (settings.own.clone(), settings.clock);
+        let (chain, signer) = tls.signing()?;
+        let node = Node { node: own.node.to_string(), zone: own.zone.to_string(), chain, signer: Arc::new(signer) };
+        let witnesses = Witnesses::new(settings.witness.clone(), node);
+        let shared = Shared { own, clock, gate, registry, tls, rehearsals, witnesses };
         let mut builder = Builder::new(&settings, Arc::new(shared))?;
         for peer in &settings.peers {
             builder.add(peer)?;

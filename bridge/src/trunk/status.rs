@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use hearing_config::{NodeId, Zone};
 
+use super::clock::Offset;
 use crate::net::tls::Identity;
 
 /// One trunk, for the board and the admin API.
@@ -57,13 +58,14 @@ pub(super) struct Gauges {
     up: AtomicBool,
     rtt_us: AtomicU64,
     offset_us: AtomicI64,
+    offset_settled: AtomicBool,
     counts: [AtomicU64; 8],
 }
 
 impl Gauges {
     pub(super) fn new(peer: Identity) -> Self {
-        let (up, rtt_us, offset_us) = Default::default();
-        Self { peer, up, rtt_us, offset_us, counts: Default::default() }
+        let (up, rtt_us, offset_us, offset_settled) = Default::default();
+        Self { peer, up, rtt_us, offset_us, offset_settled, counts: Default::default() }
     }
 
     pub(super) fn add(&self, count: Count, n: u64) {
@@ -75,14 +77,23 @@ impl Gauges {
 
     pub(super) fn set_up(&self, up: bool) {
         self.up.store(up, Ordering::Relaxed);
+        self.offset_settled.store(false, Ordering::Relaxed);
         self.rtt_us.store(0, Ordering::Relaxed);
     }
 
-    pub(super) fn set_rtt(&self, rtt_us: u64, offset_us: i64) {
+    pub(super) fn set_rtt(&self, rtt_us: u64, offset: Offset) {
         self.rtt_us.store(rtt_us.max(1), Ordering::Relaxed);
-        self.offset_us.store(offset_us, Ordering::Relaxed);
+        self.offset_us.store(offset.micros, Ordering::Relaxed);
+        self.offset_settled.store(offset.settled, Ordering::Relaxed);
         let peer = self.peer.node.to_string();
-        metrics::gauge!("hearing_trunk_rtt_seconds", "peer" => peer).set(rtt_us as f64 / 1e6);
+        metrics::gauge!("hearing_trunk_rtt_seconds", "peer" => peer.clone()).set(rtt_us as f64 / 1e6);
+        metrics::gauge!("hearing_trunk_clock_offset_seconds", "peer" => peer).set(offset.micros as f64 / 1e6);
+    }
+
+    /// The peer's clock; what the link before knew of it until the first ping comes back.
+    pub(super) fn offset(&self) -> Offset {
+        let settled = self.offset_settled.load(Ordering::Relaxed);
+        Offset { micros: self.offset_us.load(Ordering::Relaxed), settled }
     }
 
     pub(super) fn status(&self) -> TrunkStatus {

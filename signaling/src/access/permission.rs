@@ -11,7 +11,7 @@ pub enum Permission {
     Subscribe,
     /// Admit, refuse, remove, call, mute, give the floor.
     ControlFloor,
-    /// Open, recess, resume, sign, close.
+    /// Open, recess, resume, mark, note, sign, close.
     ControlSession,
 }
 

@@ -4,6 +4,7 @@ use hearing_config::{SeatId, TrackId, Zone};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::Proof;
 use crate::access::Permission;
 
 /// What somebody with the permission for it asks of a hearing; the operator may ask for all of it.
@@ -65,13 +66,35 @@ pub enum Action {
     },
     /// Goes on after a recess.
     Resume,
+    /// Marks this moment of the record (打点), so that it is found again.
+    Mark {
+        /// What for, at most [`Action::TEXT_LIMIT`] characters; may be empty.
+        #[serde(default)]
+        text: String,
+    },
+    /// Puts a remark into the record.
+    Note {
+        /// 1 to [`Action::TEXT_LIMIT`] characters.
+        text: String,
+    },
     /// From session to signing; still recorded.
     Sign,
     /// 闭庭: ends the hearing and its record.
     Close,
+    /// The acting seat has switched its own microphone or camera on or off, or has none: the others shall know why they hear or
+    /// see nothing. It changes nothing about who may.
+    SetDevices {
+        /// True while its microphone is on.
+        microphone: bool,
+        /// True while its camera is on.
+        camera: bool,
+    },
 }
 
 impl Action {
+    /// The most characters of a mark or a note.
+    pub const TEXT_LIMIT: usize = 200;
+
     /// What is needed for it.
     #[must_use]
     pub const fn permission(&self) -> Permission {
@@ -84,8 +107,14 @@ impl Action {
             | Self::Call { .. }
             | Self::Dismiss { .. }
             | Self::GiveFloor { .. } => Permission::ControlFloor,
-            Self::Open | Self::Recess { .. } | Self::Resume | Self::Sign | Self::Close => Permission::ControlSession,
-            Self::RaiseHand | Self::LowerHand => Permission::Publish,
+            Self::Open
+            | Self::Recess { .. }
+            | Self::Resume
+            | Self::Mark { .. }
+            | Self::Note { .. }
+            | Self::Sign
+            | Self::Close => Permission::ControlSession,
+            Self::RaiseHand | Self::LowerHand | Self::SetDevices { .. } => Permission::Publish,
         }
     }
 
@@ -106,8 +135,11 @@ impl Action {
             Self::Open => "open",
             Self::Recess { .. } => "recess",
             Self::Resume => "resume",
+            Self::Mark { .. } => "mark",
+            Self::Note { .. } => "note",
             Self::Sign => "sign",
             Self::Close => "close",
+            Self::SetDevices { .. } => "set-devices",
         }
     }
 }
@@ -182,6 +214,21 @@ pub enum MediaReport {
     RecordFailed {
         /// What is wrong, for the operator.
         reason: String,
+    },
+    /// What proves the record so far.
+    Proof {
+        /// Replaces the last report.
+        proof: Proof,
+    },
+    /// Nothing is wrong with the record yet, but may be soon; `None` when that is over.
+    RecordWarning {
+        /// What, for the operator.
+        warning: Option<String>,
+    },
+    /// The record is closed, final, and proves itself.
+    Sealed {
+        /// What proves it; has an integrity value.
+        proof: Proof,
     },
     /// The line to a zone's node went up or down.
     Line {

@@ -8,7 +8,7 @@ use hearing_config::{SeatId, Timestamp, TrackId};
 use serde::{Deserialize, Serialize};
 
 use super::start::Link;
-use super::{Action, Change, Entry, HearingView, MediaPlan, MediaReport, Phase, SeatView, Sitting, audibility};
+use super::{Action, Change, Entry, HearingView, MediaPlan, MediaReport, Phase, Proof, SeatView, Sitting, audibility};
 use crate::access::SessionId;
 use crate::registry::{Join, Joined, Refusal};
 
@@ -22,6 +22,8 @@ pub struct Hearing {
     pub(super) recording: BTreeSet<TrackId>,
     /// What the recorder says is wrong.
     pub(super) fault: Option<String>,
+    /// What the recorder warns of.
+    pub(super) warning: Option<String>,
     /// Tracks that became required a moment ago, and until when the recorder may still be getting ready for them.
     pub(super) grace: BTreeMap<TrackId, Timestamp>,
     /// The tracks that were required when the record was last looked at.
@@ -39,6 +41,9 @@ pub struct Kept {
     pub(super) links: Vec<Link>,
     /// The revision of the last media plan.
     pub(super) revision: u64,
+    /// What proves the record.
+    #[serde(default)]
+    pub(super) proof: Proof,
 }
 
 /// What happens to a hearing.
@@ -98,6 +103,7 @@ impl Hearing {
             arriving: BTreeSet::new(),
             recording: BTreeSet::new(),
             fault: None,
+            warning: None,
             grace: BTreeMap::new(),
             owed: BTreeSet::new(),
             starting: None,

@@ -16,7 +16,7 @@ pub use machine::{Hearing, Input, Kept, Output, Reply};
 pub use plan::{MediaPlan, PlannedSeat, RecordOrder, Row, SeatSet};
 pub use sight::{Eyes, Sight};
 pub use start::{Seating, Sitting, Window};
-pub use view::{Change, Entry, HearingView, LiveSeat, Phase, Presence, RecordState, RecordView, SeatView};
+pub use view::{Change, Entry, HearingView, LiveSeat, Mark, Phase, Presence, Proof, RecordState, RecordView, SeatView};
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use hearing_config::{Kind, SeatId, Timestamp, TrackId, Zone};
 
-use super::{Change, Hearing, MediaReport, Phase, Presence, RecordState, RecordView, Reply};
+use super::{Change, Hearing, MediaReport, Phase, Presence, Proof, RecordState, RecordView, Reply};
 
 impl Hearing {
     pub(super) fn report(&mut self, report: MediaReport, now: Timestamp) -> Reply {
@@ -13,8 +13,11 @@ impl Hearing {
             MediaReport::Disconnected { seat } => self.disconnected(seat, now),
             MediaReport::TrackUp { track } => self.track_up(track, now),
             MediaReport::TrackDown { track } => _ = self.arriving.remove(&track),
-            MediaReport::Recording { tracks } => self.recorded(tracks, now),
+            MediaReport::Recording { tracks } => self.recorded(tracks),
             MediaReport::RecordFailed { reason } => self.record_failed(reason),
+            MediaReport::RecordWarning { warning } => self.warning = warning,
+            MediaReport::Proof { proof } => self.proven(proof),
+            MediaReport::Sealed { proof } => self.sealed(proof, now),
             MediaReport::Line { zone, up: false } => self.line_down(&zone, now),
             // Its node reports again who is connected there.
             MediaReport::Line { up: true, .. } => {}
@@ -80,7 +83,9 @@ impl Hearing {
         };
         let shown = self.phase().is_recorded();
         let tracks = self.recording.iter().filter(|_| shown).map(|track| self.name(*track)).collect();
-        RecordView { state, tracks, fault: self.record_fault().filter(|_| shown) }
+        let fault = if shown { self.record_fault() } else { self.fault.clone().filter(|_| self.awaits_seal()) };
+        let warning = self.warning.clone().filter(|_| !self.phase().is_over());
+        RecordView { state, tracks, fault, warning, proof: self.kept.proof.clone() }
     }
 
     fn record_fault(&self) -> Option<String> {
@@ -119,10 +124,7 @@ impl Hearing {
         }
     }
 
-    fn recorded(&mut self, tracks: Vec<TrackId>, now: Timestamp) {
-        if self.phase() == Phase::Closed && tracks.is_empty() {
-            self.seal(now);
-        }
+    fn recorded(&mut self, tracks: Vec<TrackId>) {
         if self.phase().is_recorded() || self.starting.is_some() {
             self.recording = tracks.into_iter().filter(|track| self.known_seat(track.seat).is_some()).collect();
             self.fault = None;
@@ -130,10 +132,33 @@ impl Hearing {
     }
 
     fn record_failed(&mut self, reason: String) {
-        if self.phase().is_recorded() || self.starting.is_some() {
+        if self.phase().is_recorded() || self.starting.is_some() || self.awaits_seal() {
             self.recording.clear();
             self.fault = Some(reason);
         }
+    }
+
+    /// Nothing that was final once changes any more.
+    fn proven(&mut self, proof: Proof) {
+        if self.kept.proof.integrity.is_none() {
+            let binding = self.kept.proof.binding.take().or(proof.binding);
+            self.kept.proof = Proof { binding, ..proof };
+        }
+    }
+
+    fn sealed(&mut self, proof: Proof, now: Timestamp) {
+        if self.phase() == Phase::Closed {
+            self.fault = None;
+            self.proven(proof);
+            // Whoever leaves at the seal has seen what proves the record.
+            self.settle_record(now);
+            self.seal(now);
+        }
+    }
+
+    /// True once a hearing that has a record was closed, until the record is final.
+    fn awaits_seal(&self) -> bool {
+        self.phase() == Phase::Closed && self.kept.view.opened_at.is_some()
     }
 
     fn line_down(&mut self, zone: &Zone, now: Timestamp) {

@@ -4,7 +4,7 @@ use hearing_config::{Role, SeatId, Timestamp};
 use subtle::ConstantTimeEq as _;
 
 use super::start::{Ending, Stay};
-use super::{Action, Change, Hearing, Identity, Output, Phase, Presence, Reply, SeatView};
+use super::{Action, Change, Hearing, Identity, Mark, Output, Phase, Presence, Reply, SeatView};
 use crate::access::{Grant, Permission, SessionId, TokenHash, may};
 use crate::registry::{Join, Joined, Refusal};
 
@@ -66,8 +66,11 @@ impl Hearing {
             Action::Open => return self.open(now),
             Action::Recess { reason } => self.recess(reason, now)?,
             Action::Resume => return self.resume(now),
+            Action::Mark { text } => self.mark(Mark { note: false, seat: actor, text }, now)?,
+            Action::Note { text } => self.mark(Mark { note: true, seat: actor, text }, now)?,
             Action::Sign => self.sign(now)?,
             Action::Close => self.close(now),
+            Action::SetDevices { microphone, camera } => self.set_devices(actor, microphone, camera, now)?,
         }
         Ok(Reply::Done)
     }
@@ -167,6 +170,7 @@ impl Hearing {
             seat.presence = presence;
             seat.identity = None;
             seat.hand = false;
+            (seat.microphone_off, seat.camera_off) = (false, false);
         });
         self.take_floor(id, now);
     }
@@ -201,6 +205,19 @@ impl Hearing {
             });
         }
         self.change_seat(id, now, |seat| seat.hand = up);
+        Ok(())
+    }
+
+    fn set_devices(
+        &mut self,
+        actor: Option<SeatId>,
+        microphone: bool,
+        camera: bool,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let what = Action::SetDevices { microphone, camera }.what();
+        let id = actor.ok_or(Refusal::Forbidden { role: "court operator", what })?;
+        self.change_seat(id, now, |seat| (seat.microphone_off, seat.camera_off) = (!microphone, !camera));
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use hearing_config::Timestamp;
 
-use super::{Change, Hearing, Output, PauseReason, Phase, Presence, Reply};
+use super::{Action, Change, Hearing, Mark, Output, PauseReason, Phase, Presence, Reply};
 use crate::registry::Refusal;
 
 impl Hearing {
@@ -31,14 +31,27 @@ impl Hearing {
 
     pub(super) fn close(&mut self, now: Timestamp) {
         self.abandon_start(&Refusal::WrongPhase { what: "open", phase: Phase::Closed.to_string() });
-        self.disconnect_all(now);
+        // Who leaves from here on leaves because the hearing is closed.
         self.change(Change::Phase(Phase::Closed), now);
+        self.disconnect_all(now);
         if self.kept.view.opened_at.is_none() {
             self.seal(now);
         }
     }
 
-    /// The recorder has ended every file: the record is final.
+    /// Marks the present moment of the record, or puts a remark into it.
+    pub(super) fn mark(&mut self, mark: Mark, now: Timestamp) -> Result<(), Refusal> {
+        let what = if mark.note { "note" } else { "mark" };
+        self.require_phase(what, |phase| phase.is_recorded() || matches!(phase, Phase::Recess(_)))?;
+        let length = mark.text.trim().chars().count();
+        if length > Action::TEXT_LIMIT || mark.note && length == 0 {
+            return Err(Refusal::BadText);
+        }
+        self.change(Change::Mark(Mark { text: mark.text.trim().to_owned(), ..mark }), now);
+        Ok(())
+    }
+
+    /// The record is final and proves itself, or there is none.
     pub(super) fn seal(&mut self, now: Timestamp) {
         self.recording.clear();
         self.change(Change::Phase(Phase::Sealed), now);
@@ -46,7 +59,8 @@ impl Hearing {
 
     pub(super) fn restart(&mut self, now: Timestamp) -> Reply {
         self.disconnect_all(now);
-        if self.phase() == Phase::Closed {
+        // A record that was closed and not sealed is sealed by the recorder, as soon as it is back.
+        if self.phase() == Phase::Closed && self.kept.view.opened_at.is_none() {
             self.seal(now);
         }
         Reply::Done

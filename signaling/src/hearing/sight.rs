@@ -42,7 +42,7 @@ impl Sight {
             Change::Phase(phase) => Change::Phase(*phase),
             Change::Seat(seat) if seat.id == own => Change::Seat(seat.clone()),
             Change::Record(record) => Change::Record(own_record(record, view.seats.get(usize::from(own.0)))),
-            Change::Seat(_) | Change::Floor(_) => return None,
+            Change::Seat(_) | Change::Floor(_) | Change::Mark(_) => return None,
         };
         Some(Entry { change, ..entry.clone() })
     }
@@ -95,5 +95,6 @@ impl Hearing {
 /// The record without the names of others.
 fn own_record(record: &RecordView, own: Option<&SeatView>) -> RecordView {
     let mine = |track: &&String| own.is_some_and(|seat| track.split('/').next() == Some(&seat.name));
-    RecordView { state: record.state, tracks: record.tracks.iter().filter(mine).cloned().collect(), fault: None }
+    let tracks = record.tracks.iter().filter(mine).cloned().collect();
+    RecordView { tracks, fault: None, warning: None, ..record.clone() }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use super::{HearingView, Kept, Phase, Presence, RecordState, RecordView, SeatView, Sight, sight};
+use super::{HearingView, Kept, Phase, Presence, Proof, RecordState, RecordView, SeatView, Sight, sight};
 use crate::access::{SessionId, TokenHash};
 
 /// A hearing to hold.
@@ -130,11 +130,17 @@ impl Kept {
             phase: Phase::Scheduled,
             opened_at: None,
             seats: views,
-            record: RecordView { state: RecordState::Off, tracks: Vec::new(), fault: None },
+            record: RecordView {
+                state: RecordState::Off,
+                tracks: Vec::new(),
+                fault: None,
+                warning: None,
+                proof: Proof::default(),
+            },
             floor: None,
             seq: 0,
         };
-        Self { view, links, revision: 1 }
+        Self { view, links, revision: 1, proof: Proof::default() }
     }
 
     /// The hearing's id.
@@ -169,6 +175,8 @@ fn seat((seating, id): (Seating, u8)) -> (SeatView, Link) {
         muted: false,
         apart: matches!(seating.role, Role::Witness | Role::Expert),
         hand: false,
+        microphone_off: false,
+        camera_off: false,
         required: seating.required,
     };
     let sight = sight::of(&view);

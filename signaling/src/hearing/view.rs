@@ -100,6 +100,7 @@ impl HearingView {
             }
             Change::Record(record) => self.record.clone_from(record),
             Change::Floor(floor) => self.floor = *floor,
+            Change::Mark(_) => {}
         }
     }
 }
@@ -132,6 +133,12 @@ pub struct SeatView {
     pub apart: bool,
     /// True while it asks for the floor.
     pub hand: bool,
+    /// True while it has switched its own microphone off, or has none.
+    #[serde(default)]
+    pub microphone_off: bool,
+    /// True while it has switched its own camera off, or has none.
+    #[serde(default)]
+    pub camera_off: bool,
     /// Kinds without which the hearing is not in session.
     #[schema(value_type = Vec<String>)]
     pub required: Vec<Kind>,
@@ -170,6 +177,23 @@ pub struct RecordView {
     pub tracks: Vec<String>,
     /// What is wrong with it, if anything.
     pub fault: Option<String>,
+    /// What may soon be wrong with it, such as a disk that fills up.
+    #[serde(default)]
+    pub warning: Option<String>,
+    /// What proves it.
+    #[serde(default)]
+    pub proof: Proof,
+}
+
+/// What proves a record; docs/ref/record.md.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct Proof {
+    /// What a signature of the transcript binds: the record up to the moment at which signing began (hexadecimal).
+    pub binding: Option<String>,
+    /// The integrity value (完整性校验值) of the sealed record, in groups that can be read out.
+    pub integrity: Option<String>,
+    /// The zone whose node has cosigned the record up to its last checkpoint; `None` while nobody has.
+    pub witness: Option<String>,
 }
 
 /// The state of a record.
@@ -213,6 +237,20 @@ pub enum Change {
     /// Who has the floor.
     #[schema(value_type = Option<u8>)]
     Floor(Option<SeatId>),
+    /// A mark or a note; the view does not keep it, the record does.
+    Mark(Mark),
+}
+
+/// A moment of the record that somebody marked, or a remark to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Mark {
+    /// A remark; otherwise a mark (打点).
+    pub note: bool,
+    /// Whose; `None`: the operator's.
+    #[schema(value_type = Option<u8>)]
+    pub seat: Option<SeatId>,
+    /// What for; at most 200 characters.
+    pub text: String,
 }
 
 /// What is live about a seat and not worth a journal entry.

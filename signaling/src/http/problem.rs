@@ -151,6 +151,7 @@ fn code(refusal: &Refusal) -> (StatusCode, &'static str) {
         Refusal::NotReady(_) => (StatusCode::CONFLICT, "not_ready"),
         Refusal::HomeUnreachable => (StatusCode::SERVICE_UNAVAILABLE, "home_unreachable"),
         Refusal::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+        Refusal::BadText => (StatusCode::BAD_REQUEST, "bad_text"),
         Refusal::Journal(_) => (StatusCode::SERVICE_UNAVAILABLE, "journal"),
         Refusal::UnknownHearing(_) => (StatusCode::NOT_FOUND, "unknown_hearing"),
     }
@@ -174,6 +175,7 @@ fn chinese(refusal: &Refusal) -> String {
         Refusal::NotReady(why) => format!("必需的音视频未在录制，庭审不能进行：{why}"),
         Refusal::HomeUnreachable => "与主节点的线路中断".to_owned(),
         Refusal::Busy => "系统繁忙，请重试".to_owned(),
+        Refusal::BadText => "备注应为 1 至 200 个字符，标记至多 200 个字符".to_owned(),
         Refusal::Journal(_) => "庭审日志无法写入".to_owned(),
         Refusal::UnknownHearing(_) => "本节点没有此庭审".to_owned(),
     }

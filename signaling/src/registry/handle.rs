@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Board, Following, HearingHandle, Join, Joined, Refusal, Request};
+use super::{Board, Following, HearingHandle, Join, Joined, Journaled, Refusal, Request};
 use crate::access::{Grant, SessionId};
 use crate::hearing::{Action, MediaPlan, MediaReport};
 
@@ -67,6 +67,15 @@ impl HearingHandle {
     /// [`Refusal::Busy`] and [`Refusal::HomeUnreachable`].
     pub async fn plans(&self) -> Result<watch::Receiver<Arc<MediaPlan>>, Refusal> {
         self.ask(Request::Plans).await
+    }
+
+    /// Every journal entry after `after` and those that follow, unfiltered; for the record. When the receiver ends, the reader
+    /// lagged: ask again.
+    ///
+    /// # Errors
+    /// [`Refusal::Busy`] and [`Refusal::HomeUnreachable`].
+    pub async fn journal(&self, after: u64) -> Result<mpsc::Receiver<Journaled>, Refusal> {
+        self.ask(|reply| Request::Journal { after, reply }).await
     }
 
     /// Media reports; waits for room, because a lost report would make the hearing's picture of its media wrong.

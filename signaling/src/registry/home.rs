@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::live::Live;
 use super::node::Known;
-use super::{Board, Refusal, Request};
+use super::{Board, Journaled, Refusal, Request};
 use crate::access::SessionId;
 use crate::hearing::{Entry, Hearing, Input, MediaPlan, MediaReport, Output, Phase, Reply};
 use crate::store::{Cause, Journal};
@@ -26,6 +26,8 @@ pub(super) struct Home {
     starters: Vec<oneshot::Sender<Result<u64, Refusal>>>,
     /// What could not be journaled yet and therefore is not visible.
     unsaved: Vec<(Cause, Output)>,
+    /// Who reads every entry.
+    readers: Vec<mpsc::Sender<Journaled>>,
     known: Weak<Known>,
 }
 
@@ -39,6 +41,7 @@ impl Home {
             live: Live::default(),
             starters: Vec::new(),
             unsaved: Vec::new(),
+            readers: Vec::new(),
             known,
         }
     }
@@ -91,6 +94,7 @@ impl Home {
                 _ = reply.send(Board { view: self.hearing.view().clone(), live });
             }
             Request::Plans(reply) => _ = reply.send(self.plans.subscribe()),
+            Request::Journal { after, reply } => self.read_journal(after, reply).await,
             Request::Media(report) => self.report(report).await,
         }
     }
@@ -155,16 +159,16 @@ impl Home {
 
     /// Lets everything be seen that is journaled by now.
     fn show(&mut self) {
-        let outputs: Vec<_> = self.unsaved.drain(..).map(|(_, output)| output).collect();
+        let outputs: Vec<_> = self.unsaved.drain(..).collect();
         // Whose sight has changed gets the view and must not see the entries with the old eyes before.
-        for output in &outputs {
+        for (_, output) in &outputs {
             if let Output::Refollow(seat) = output {
                 self.log.drop_followers(*seat);
             }
         }
-        for output in outputs {
+        for (cause, output) in outputs {
             match output {
-                Output::Entry(entry) => self.publish(&entry),
+                Output::Entry(entry) => self.publish(&cause, &entry),
                 Output::Plan(plan) => _ = self.plans.send_replace(plan),
                 Output::Started(result) => self.started(&result),
                 Output::Refollow(_) => {}
@@ -172,7 +176,34 @@ impl Home {
         }
     }
 
-    fn publish(&mut self, entry: &Entry) {
+    async fn read_journal(&mut self, after: u64, reply: oneshot::Sender<mpsc::Receiver<Journaled>>) {
+        let Ok(missed) = self.journal.entries_after(self.hearing.kept().id(), after, READER_BOUND as u32).await else {
+            metrics::counter!("hearing_journal_failures_total").increment(1);
+            return;
+        };
+        let (reader, entries) = mpsc::channel(READER_BOUND);
+        // What is not visible yet will be published.
+        let unseen = |seq: u64| self.unsaved.iter().any(|(_, o)| matches!(o, Output::Entry(e) if e.seq == seq));
+        let whole = missed.len() < READER_BOUND / 2;
+        for journaled in missed.into_iter().filter(|journaled| !unseen(journaled.entry.seq)) {
+            _ = reader.try_send(journaled);
+        }
+        if whole {
+            self.readers.push(reader);
+        }
+        _ = reply.send(entries);
+    }
+
+    fn publish(&mut self, cause: &Cause, entry: &Entry) {
+        let journaled = || Journaled { cause: cause.to_string(), entry: entry.clone() };
+        self.readers.retain(|reader| match reader.try_send(journaled()) {
+            Ok(()) => true,
+            Err(mpsc::error::TrySendError::Closed(_)) => false,
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                metrics::counter!("hearing_followers_lagged_total").increment(1);
+                false
+            }
+        });
         self.log.publish(entry, self.hearing.view());
         if let crate::hearing::Change::Phase(phase) = &entry.change {
             tracing::info!(hearing = %self.hearing.kept().id(), phase = %phase, "phase");
@@ -212,6 +243,9 @@ impl Home {
 fn until(deadline: Timestamp) -> Duration {
     Duration::from_micros(u64::try_from(deadline.since(Timestamp::now())).unwrap_or(0)) + Duration::from_millis(1)
 }
+
+/// The most entries that wait for a reader of the journal.
+const READER_BOUND: usize = 1_024;
 
 /// How long until what could not be journaled is tried again.
 const RETRY: Duration = Duration::from_secs(1);

@@ -35,6 +35,9 @@ impl Live {
             | MediaReport::TrackDown { .. }
             | MediaReport::Recording { .. }
             | MediaReport::RecordFailed { .. }
+            | MediaReport::RecordWarning { .. }
+            | MediaReport::Proof { .. }
+            | MediaReport::Sealed { .. }
             | MediaReport::Line { .. } => {}
         }
         self.stale = true;

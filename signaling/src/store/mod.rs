@@ -10,6 +10,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{Row as _, SqlitePool};
 
 use crate::hearing::{Entry, Kept};
+use crate::registry::Journaled;
 
 pub use playback::{Act, NewShare, View, Viewed};
 
@@ -132,6 +133,22 @@ impl Journal {
         rows.iter().map(read).collect()
     }
 
+    /// The first `limit` entries of a hearing after number `after`, in order.
+    ///
+    /// # Errors
+    /// [`Error::Sql`] and [`Error::Row`].
+    pub async fn entries_after(&self, hearing: HearingId, after: u64, limit: u32) -> Result<Vec<Journaled>, Error> {
+        let rows =
+            sqlx::query("SELECT seq, at, change, cause FROM entry WHERE hearing = ? AND seq > ? ORDER BY seq LIMIT ?")
+                .bind(hearing.to_string())
+                .bind(after.cast_signed())
+                .bind(limit)
+                .fetch_all(&self.pool)
+                .await?;
+        let journaled = |row| Ok(Journaled { cause: row_cause(row)?, entry: entry(hearing, row)? });
+        rows.iter().map(journaled).collect()
+    }
+
     /// The last `limit` entries of a hearing, in order.
     ///
     /// # Errors
@@ -142,14 +159,18 @@ impl Journal {
             .bind(limit)
             .fetch_all(&self.pool)
             .await?;
-        let read = |row: &sqlx::sqlite::SqliteRow| {
-            let (seq, at, change): (i64, i64, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-            let change =
-                serde_json::from_str(&change).map_err(|source| Error::Row { hearing: hearing.to_string(), source })?;
-            Ok(Entry { seq: seq.cast_unsigned(), at: Timestamp(at), change })
-        };
-        rows.iter().rev().map(read).collect()
+        rows.iter().rev().map(|row| entry(hearing, row)).collect()
     }
+}
+
+fn row_cause(row: &sqlx::sqlite::SqliteRow) -> Result<String, Error> {
+    Ok(row.try_get(3)?)
+}
+
+fn entry(hearing: HearingId, row: &sqlx::sqlite::SqliteRow) -> Result<Entry, Error> {
+    let (seq, at, change): (i64, i64, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+    let change = serde_json::from_str(&change).map_err(|source| Error::Row { hearing: hearing.to_string(), source })?;
+    Ok(Entry { seq: seq.cast_unsigned(), at: Timestamp(at), change })
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, timeout};
 use uuid::Uuid;
 
 use super::{ClientMessage, ServerMessage};
-use crate::access::{Grant, SessionId};
+use crate::access::{Grant, Permission, SessionId, may};
 use crate::hearing::{Action, Change, Phase};
 use crate::http::{MediaRequest, Problem, Shared};
 use crate::registry::{Following, HearingHandle, Refusal, Update};
@@ -107,7 +107,7 @@ impl Socket {
                 // An action's entries come before its answer.
                 biased;
                 update = updates.recv() => match update {
-                    Some(update) => self.update(update, after).await?,
+                    Some(update) => self.update(update, grant, after).await?,
                     None => return Ok(()),
                 },
                 Some((id, result)) = self.acts.next(), if !self.acts.is_empty() => self.answer(id, result).await?,
@@ -120,12 +120,15 @@ impl Socket {
         }
     }
 
-    async fn update(&mut self, update: Update, after: &mut Option<u64>) -> Result<(), End> {
+    /// The court stays until the record is sealed, to see what proves it.
+    async fn update(&mut self, update: Update, grant: &Grant, after: &mut Option<u64>) -> Result<(), End> {
         match update {
             Update::Live(live) => self.send(&ServerMessage::Live { live }).await,
             Update::Entry(entry) => {
                 *after = Some(entry.seq);
-                let closed = matches!(entry.change, Change::Phase(Phase::Closed | Phase::Sealed));
+                let stays = may(grant.role(), Permission::ControlSession);
+                let closed =
+                    matches!(entry.change, Change::Phase(phase) if phase == Phase::Sealed || phase.is_over() && !stays);
                 self.send(&ServerMessage::Entry { entry }).await?;
                 if closed { Err(End::Over(Problem::closed())) } else { Ok(()) }
             }

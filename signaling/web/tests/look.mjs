@@ -150,7 +150,7 @@ async function courtroom(size, viewport) {
     await page.keyboard.press('Escape')
     await rest(page)
     scene.put('prosecutor', { presence: 'admitted' })
-    scene.change({ kind: 'record', value: { state: 'faulty', tracks: [], fault: 'no space left on device' } })
+    scene.change({ kind: 'record', value: { state: 'faulty', tracks: [], fault: 'no space left on device', warning: null, proof: { binding: null, integrity: null, witness: null } } })
     await rest(page, 1500)
     if (size === 'phone') await page.locator('.el-drawer__close-btn').click()
     await rest(page)

@@ -21,7 +21,7 @@ export const token = (seat) => seat.padEnd(43, '_')
 
 const seat = (id, name, title, title_en, role, zone, more = {}) => ({
   id, name, title, title_en, role, zone,
-  presence: 'absent', identity: null, muted: false, apart: false, hand: false, required: ['audio', 'video'], ...more,
+  presence: 'absent', identity: null, muted: false, apart: false, hand: false, microphone_off: false, camera_off: false, required: ['audio', 'video'], ...more,
 })
 
 /** A hearing that tests and the look script move on by hand. */
@@ -44,7 +44,7 @@ export class Scene {
         seat(6, 'witness', '证人', 'Witness', 'witness', 'internet', { ...here, apart: true }),
         seat(7, 'interpreter', '翻译人员', 'Interpreter', 'interpreter', 'internet'),
       ],
-      record: { state: 'off', tracks: [], fault: null },
+      record: { state: 'off', tracks: [], fault: null, warning: null, proof: { binding: null, integrity: null, witness: null } },
       floor: null,
       seq: 10,
     }
@@ -104,18 +104,19 @@ export class Scene {
       case 'dismiss': return this.put(target, { apart: true })
       case 'raise-hand': return this.put(name, { hand: true })
       case 'lower-hand': return this.put(name, { hand: false })
+      case 'set-devices': return this.put(name, { microphone_off: !action.microphone, camera_off: !action.camera })
       case 'give-floor':
         this.put(target, { hand: false })
         return this.change({ kind: 'floor', value: this.seat(target).id })
       case 'open': case 'resume':
-        this.change({ kind: 'record', value: { state: 'running', tracks: [], fault: null } })
+        this.change({ kind: 'record', value: { state: 'running', tracks: [], fault: null, warning: null, proof: { binding: null, integrity: null, witness: null } } })
         return this.change({ kind: 'phase', value: 'in-session' })
       case 'recess':
-        this.change({ kind: 'record', value: { state: 'paused', tracks: [], fault: null } })
+        this.change({ kind: 'record', value: { state: 'paused', tracks: [], fault: null, warning: null, proof: { binding: null, integrity: null, witness: null } } })
         return this.change({ kind: 'phase', value: { recess: action.reason } })
       case 'sign': return this.change({ kind: 'phase', value: 'signing' })
       case 'close':
-        this.change({ kind: 'record', value: { state: 'ended', tracks: [], fault: null } })
+        this.change({ kind: 'record', value: { state: 'ended', tracks: [], fault: null, warning: null, proof: { binding: null, integrity: null, witness: null } } })
         return this.change({ kind: 'phase', value: 'closed' })
     }
   }

@@ -8,6 +8,7 @@ mod janus;
 mod load;
 mod node;
 mod process;
+mod record;
 mod start;
 mod table;
 
@@ -23,7 +24,7 @@ use crate::table::{Row, Table};
 #[derive(Debug, Parser)]
 #[command(name = "hearing-bench", after_help = "example: hearing-bench bare forward --rounds 3 --json")]
 struct Args {
-    /// The rows: forward (which measures Janus and the bare minimum as well), start, compose, bare, janus.
+    /// The rows: forward (which measures Janus and the bare minimum as well), record, kill, start, compose, bare, janus.
     rows: Vec<String>,
     /// Prints JSON instead of a table.
     #[arg(long)]
@@ -37,6 +38,9 @@ struct Args {
     /// Rounds of each; the median counts.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
+    /// How often the node is killed for the row kill.
+    #[arg(long, default_value_t = 5)]
+    kills: usize,
     /// Leaves Janus out.
     #[arg(long)]
     no_peer: bool,
@@ -50,12 +54,14 @@ fn main() -> Result<()> {
     // The client of HTTP wants one even where nothing is encrypted. It is refused only where there is one already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let mut table = Table::default();
-    let all = ["forward", "start", "compose"].map(str::to_owned);
+    let all = ["forward", "record", "kill", "start", "compose"].map(str::to_owned);
     for row in if args.rows.is_empty() { &all[..] } else { &args.rows } {
         match row.as_str() {
             "bare" => table.extend(bare_rows(&args)?),
             "janus" => table.extend(forward::measure(&plan(&args, Who { ours: false, peer: true })?)?),
             "forward" => table.extend(forward::measure(&plan(&args, Who { ours: true, peer: !args.no_peer })?)?),
+            "record" => table.extend(record::cost(&hearing(&args)?, args.seconds, args.rounds)?),
+            "kill" => table.extend(record::loss(&hearing(&args)?, args.kills)?),
             "start" => table.extend(start::measure(&hearing(&args)?, args.rounds)?),
             "compose" => {
                 let media = hearing(&args)?.with_file_name("hearing-media");
@@ -63,7 +69,7 @@ fn main() -> Result<()> {
                     table.extend(compose::measure(&media, seats, args.seconds.max(10), args.rounds)?);
                 }
             }
-            other => bail!("no row is named {other:?}; known: forward, start, compose, bare, janus"),
+            other => bail!("no row is named {other:?}; known: forward, record, kill, start, compose, bare, janus"),
         }
     }
     table.print(args.json)?;

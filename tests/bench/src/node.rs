@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::{TcpListener, UdpSocket};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
@@ -21,7 +21,7 @@ pub(crate) struct Node {
     hearing: String,
     /// Seats that are free: their slug and the secret of their link; the sender's first.
     seats: std::vec::IntoIter<(String, String)>,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl Node {
@@ -42,7 +42,23 @@ impl Node {
         let made = admin.post("/admin/hearings", None, &json!({"case": "bench", "template": "bench"}))?;
         let hearing = text(&made, "id")?;
         let seats = made["seats"].as_array().context("no seats")?.iter().map(link).collect::<Result<Vec<_>>>()?;
-        Ok(Self { server, api, admin, hearing, seats: seats.into_iter(), _directory: directory })
+        Ok(Self { server, api, admin, hearing, seats: seats.into_iter(), directory })
+    }
+
+    /// Opens the hearing: from now on everything that is sent is recorded.
+    pub(crate) fn open(&self) -> Result<()> {
+        let open = json!({"action": "open"});
+        self.admin.post(&format!("/admin/hearings/{}/act", self.hearing), None, &open).map(drop)
+    }
+
+    /// The folder of the hearing's record.
+    pub(crate) fn record(&self) -> PathBuf {
+        self.directory.path().join("records").join(&self.hearing)
+    }
+
+    /// Ends it as a power cut would, at once and without a word.
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        self.server.kill()
     }
 
     /// Joins the next free seat, has it admitted, and exchanges the descriptions.
@@ -146,7 +162,7 @@ title = "测量"
 title_en = "Measurement"
 "#
     );
-    // The hearing is never opened, so nothing is recorded; but a template must name something that would be.
+    // Most rows never open the hearing, so that nothing is recorded.
     seat(&mut text, "sender", "judge", r#"["audio", "video"]"#);
     (1..=subscribers).for_each(|number| seat(&mut text, &format!("party-{number}"), "party", "[]"));
     Ok(text)

@@ -26,6 +26,13 @@ impl Server {
         self.child.id()
     }
 
+    /// SIGKILL; it is gone when this returns.
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
     /// Tries until `ready` says yes; an error names the end of the log.
     pub(crate) fn wait_until(&mut self, what: &str, mut ready: impl FnMut() -> bool) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;

@@ -2,7 +2,8 @@
 
 mod sps;
 
-use super::{Error, FRAME_LIMIT, Framing};
+use super::unit::{AccessUnit, PREFIX, push_set, sets};
+use super::{Error, Framing};
 pub use sps::Sps;
 
 /// The access unit that `payloads` carry.
@@ -10,24 +11,11 @@ pub use sps::Sps;
 /// # Errors
 /// When a payload is cut short, of a type that mode 1 doesn't know, or a fragment is incomplete.
 pub fn access_unit<'a>(framing: Framing, payloads: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<u8>, Error> {
-    let mut unit = AccessUnit { framing, data: Vec::new(), fragment: None };
+    let mut joiner = Joiner(AccessUnit::new(framing));
     for payload in payloads {
-        unit.push(payload)?;
+        joiner.push(payload)?;
     }
-    unit.finish()
-}
-
-/// The NAL units of a length-prefixed access unit, in order; ends at the first that is cut short.
-pub fn nal_units(data: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = data;
-    std::iter::from_fn(move || {
-        let (length, tail) = rest.split_first_chunk::<PREFIX>()?;
-        let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
-        let (unit, tail) = tail.split_at_checked(length)?;
-        rest = tail;
-        Some(unit)
-    })
-    .filter(|unit| !unit.is_empty())
+    joiner.0.finish()
 }
 
 /// The parameter sets that a decoder needs before the first picture.
@@ -42,16 +30,7 @@ impl Parameters {
     /// The parameter sets in a length-prefixed access unit; `None` unless it has both kinds and the first SPS can be read.
     #[must_use]
     pub fn find(data: &[u8]) -> Option<Self> {
-        let of_type = |wanted: u8| {
-            let mut sets: Vec<Vec<u8>> = Vec::new();
-            for unit in nal_units(data).filter(|unit| nal_type(unit[0]) == wanted) {
-                // Some senders repeat a set within the access unit.
-                if !sets.iter().any(|set| set == unit) {
-                    sets.push(unit.to_vec());
-                }
-            }
-            sets
-        };
+        let of_type = |wanted: u8| sets(data, |unit| nal_type(unit[0]) == wanted);
         let (sps, pps) = (of_type(SPS), of_type(PPS));
         let first = Sps::parse(sps.first()?)?;
         let fits = sps.len() <= 31 && pps.len() <= 255 && sps.iter().chain(&pps).all(|set| set.len() <= 0xffff);
@@ -86,101 +65,34 @@ impl Parameters {
     }
 }
 
-fn push_set(out: &mut Vec<u8>, set: &[u8]) {
-    out.extend((set.len() as u16).to_be_bytes());
-    out.extend(set);
-}
-
 const fn nal_type(header: u8) -> u8 {
     header & 0x1f
 }
 
-struct AccessUnit {
-    framing: Framing,
-    data: Vec<u8>,
-    /// Where the prefix of the NAL unit stands whose fragments are being joined.
-    fragment: Option<usize>,
-}
+struct Joiner(AccessUnit);
 
-impl AccessUnit {
+impl Joiner {
     fn push(&mut self, payload: &[u8]) -> Result<(), Error> {
         let (&header, rest) = payload.split_first().ok_or(Error::CutShort)?;
         match nal_type(header) {
             FU_A => self.fragment(header, rest),
-            _ if self.fragment.is_some() => Err(Error::Fragment),
-            STAP_A => self.aggregate(rest),
-            1..=23 => self.whole(payload),
+            _ if self.0.is_in_fragment() => Err(Error::Fragment),
+            STAP_A => self.0.aggregate(rest, |unit| match unit.first().map(|header| nal_type(*header)) {
+                None => Err(Error::CutShort),
+                Some(1..=23) => Ok(()),
+                Some(other) => Err(Error::NalType(other)),
+            }),
+            1..=23 => self.0.whole(payload),
             other => Err(Error::NalType(other)),
         }
     }
 
-    fn whole(&mut self, unit: &[u8]) -> Result<(), Error> {
-        let start = self.begin();
-        self.data.extend_from_slice(unit);
-        self.end(start)
-    }
-
-    fn aggregate(&mut self, mut rest: &[u8]) -> Result<(), Error> {
-        while !rest.is_empty() {
-            let (length, tail) = rest.split_first_chunk::<2>().ok_or(Error::CutShort)?;
-            let length = usize::from(u16::from_be_bytes(*length));
-            let (unit, tail) = tail.split_at_checked(length).ok_or(Error::CutShort)?;
-            match unit.first() {
-                None => return Err(Error::CutShort),
-                Some(&header) if !matches!(nal_type(header), 1..=23) => return Err(Error::NalType(nal_type(header))),
-                Some(_) => self.whole(unit)?,
-            }
-            rest = tail;
-        }
-        Ok(())
-    }
-
     fn fragment(&mut self, indicator: u8, rest: &[u8]) -> Result<(), Error> {
         let (&header, piece) = rest.split_first().ok_or(Error::CutShort)?;
-        let (starts, ends) = (header & 0x80 != 0, header & 0x40 != 0);
-        let start = match (starts, self.fragment) {
-            (true, None) => {
-                let start = self.begin();
-                self.data.push(indicator & 0xe0 | nal_type(header));
-                start
-            }
-            (false, Some(start)) => start,
-            (true, Some(_)) | (false, None) => return Err(Error::Fragment),
-        };
-        self.data.extend_from_slice(piece);
-        self.fragment = (!ends).then_some(start);
-        if ends || self.data.len() > FRAME_LIMIT { self.end(start) } else { Ok(()) }
-    }
-
-    fn begin(&mut self) -> usize {
-        let start = self.data.len();
-        self.data.extend([0, 0, 0, 1]);
-        start
-    }
-
-    fn end(&mut self, start: usize) -> Result<(), Error> {
-        if self.data.len() > FRAME_LIMIT {
-            return Err(Error::TooLarge);
-        }
-        if self.framing == Framing::LengthPrefixed {
-            let length = (self.data.len() - start - PREFIX) as u32;
-            self.data[start..start + PREFIX].copy_from_slice(&length.to_be_bytes());
-        }
-        Ok(())
-    }
-
-    fn finish(self) -> Result<Vec<u8>, Error> {
-        if self.fragment.is_some() {
-            Err(Error::Fragment)
-        } else if self.data.is_empty() {
-            Err(Error::Empty)
-        } else {
-            Ok(self.data)
-        }
+        self.0.fragment(header, &[indicator & 0xe0 | nal_type(header)], piece)
     }
 }
 
-const PREFIX: usize = 4;
 const SPS: u8 = 7;
 const PPS: u8 = 8;
 const STAP_A: u8 = 24;
@@ -188,6 +100,7 @@ const FU_A: u8 = 28;
 
 #[cfg(test)]
 mod tests {
+    use super::super::unit::nal_units;
     use super::*;
 
     fn joined(framing: Framing, payloads: &[&[u8]]) -> Result<Vec<u8>, Error> {

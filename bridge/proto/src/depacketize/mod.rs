@@ -1,7 +1,10 @@
 //! From RTP payloads to whole frames.
 
+mod bits;
 pub mod framing;
 pub mod h264;
+pub mod h265;
+mod unit;
 pub mod vp8;
 
 /// What RTP payloads carry.
@@ -11,11 +14,13 @@ pub enum Format {
     Opus,
     /// G.711 A-law: samples (RFC 3551).
     Pcma,
+    /// G.711 mu-law: samples (RFC 3551).
+    Pcmu,
     /// VP8: pieces of a frame, payload descriptors taken off (RFC 7741).
     Vp8,
     /// H.264: NAL units, aggregations or fragments (RFC 6184, mode 1).
     H264,
-    /// H.265 (RFC 7798); not assembled yet.
+    /// H.265: NAL units, aggregations or fragments, without decoding order numbers (RFC 7798).
     H265,
 }
 
@@ -38,9 +43,9 @@ pub fn frame<'a>(
     payloads: impl IntoIterator<Item = &'a [u8]>,
 ) -> Result<Vec<u8>, Error> {
     match format {
-        Format::Opus | Format::Pcma | Format::Vp8 => concatenate(payloads),
+        Format::Opus | Format::Pcma | Format::Pcmu | Format::Vp8 => concatenate(payloads),
         Format::H264 => h264::access_unit(framing, payloads),
-        Format::H265 => Err(Error::Unsupported(format)),
+        Format::H265 => h265::access_unit(framing, payloads),
     }
 }
 
@@ -64,14 +69,11 @@ pub enum Error {
     /// More than [`FRAME_LIMIT`].
     #[error("the frame is larger than {FRAME_LIMIT} bytes")]
     TooLarge,
-    /// The format can't be assembled.
-    #[error("frames of {0:?} can't be assembled")]
-    Unsupported(Format),
     /// A payload ends before its own lengths say so.
     #[error("an RTP payload is cut short")]
     CutShort,
-    /// A NAL unit type that packetization mode 1 doesn't know.
-    #[error("NAL unit type {0} is not allowed in RTP packetization mode 1")]
+    /// A NAL unit type that the payload format doesn't know.
+    #[error("NAL unit type {0} is not allowed in this RTP payload format")]
     NalType(u8),
     /// A fragment without its beginning, or another payload before its end.
     #[error("a fragmented NAL unit lacks its beginning or its end")]
@@ -94,15 +96,11 @@ mod tests {
     }
 
     #[test]
-    fn h265_is_refused_by_name() {
-        let refused = frame(Format::H265, Framing::AnnexB, [&[1][..]]);
-        assert_eq!(refused, Err(Error::Unsupported(Format::H265)));
-    }
-
-    #[test]
     fn a_frame_without_payload_is_refused() {
         assert_eq!(frame(Format::Opus, Framing::AnnexB, [&[][..]]), Err(Error::Empty));
-        assert_eq!(frame(Format::H264, Framing::AnnexB, []), Err(Error::Empty));
+        for format in [Format::H264, Format::H265] {
+            assert_eq!(frame(format, Framing::AnnexB, []), Err(Error::Empty));
+        }
     }
 
     proptest! {

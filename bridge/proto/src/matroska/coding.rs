@@ -12,6 +12,8 @@ pub enum Coding {
     Opus,
     /// G.711 A-law, 8 kHz, one channel.
     Pcma,
+    /// G.711 mu-law, 8 kHz, one channel.
+    Pcmu,
     /// VP8.
     Vp8 {
         /// Pixels from left to right.
@@ -22,6 +24,15 @@ pub enum Coding {
     /// H.264 behind 4-byte lengths; parameter sets also stay in the stream.
     H264 {
         /// The AVC decoder configuration record.
+        configuration: Vec<u8>,
+        /// Pixels from left to right.
+        width: u16,
+        /// Pixels from top to bottom.
+        height: u16,
+    },
+    /// H.265 behind 4-byte lengths; parameter sets also stay in the stream.
+    H265 {
+        /// The HEVC decoder configuration record.
         configuration: Vec<u8>,
         /// Pixels from left to right.
         width: u16,
@@ -41,8 +52,10 @@ impl Coding {
     #[must_use]
     pub const fn size(&self) -> Option<(u16, u16)> {
         match self {
-            Self::Opus | Self::Pcma => None,
-            Self::Vp8 { width, height } | Self::H264 { width, height, .. } => Some((*width, *height)),
+            Self::Opus | Self::Pcma | Self::Pcmu => None,
+            Self::Vp8 { width, height } | Self::H264 { width, height, .. } | Self::H265 { width, height, .. } => {
+                Some((*width, *height))
+            }
         }
     }
 
@@ -50,9 +63,11 @@ impl Coding {
         let (width, height) = (u16::try_from(width).ok()?, u16::try_from(height).ok()?);
         match id {
             OPUS => Some(Self::Opus),
-            ACM if private.starts_with(&[6, 0]) => Some(Self::Pcma),
+            ACM if private.starts_with(&A_LAW) => Some(Self::Pcma),
+            ACM if private.starts_with(&MU_LAW) => Some(Self::Pcmu),
             VP8 => Some(Self::Vp8 { width, height }),
             AVC => Some(Self::H264 { configuration: private, width, height }),
+            HEVC => Some(Self::H265 { configuration: private, width, height }),
             _ => None,
         }
     }
@@ -60,18 +75,20 @@ impl Coding {
     fn id(&self) -> &'static str {
         match self {
             Self::Opus => OPUS,
-            Self::Pcma => ACM,
+            Self::Pcma | Self::Pcmu => ACM,
             Self::Vp8 { .. } => VP8,
             Self::H264 { .. } => AVC,
+            Self::H265 { .. } => HEVC,
         }
     }
 
     fn private(&self) -> Option<Vec<u8>> {
         match self {
             Self::Opus => Some(OPUS_HEAD.to_vec()),
-            Self::Pcma => Some(WAVE_FORMAT.to_vec()),
+            Self::Pcma => Some([&A_LAW[..], &WAVE_FORMAT].concat()),
+            Self::Pcmu => Some([&MU_LAW[..], &WAVE_FORMAT].concat()),
             Self::Vp8 { .. } => None,
-            Self::H264 { configuration, .. } => Some(configuration.clone()),
+            Self::H264 { configuration, .. } | Self::H265 { configuration, .. } => Some(configuration.clone()),
         }
     }
 
@@ -96,7 +113,7 @@ impl Coding {
     fn document(&self) -> &'static str {
         match self {
             Self::Opus | Self::Vp8 { .. } => "webm",
-            Self::Pcma | Self::H264 { .. } => "matroska",
+            Self::Pcma | Self::Pcmu | Self::H264 { .. } | Self::H265 { .. } => "matroska",
         }
     }
 
@@ -128,9 +145,14 @@ const OPUS: &str = "A_OPUS";
 const ACM: &str = "A_MS/ACM";
 const VP8: &str = "V_VP8";
 const AVC: &str = "V_MPEG4/ISO/AVC";
+const HEVC: &str = "V_MPEGH/ISO/HEVC";
 
 /// RFC 7845, section 5.1: version 1, 2 channels, no pre-skip, 48 kHz, no gain, mapping family 0.
 const OPUS_HEAD: [u8; 19] = *b"OpusHead\x01\x02\x00\x00\x80\xbb\x00\x00\x00\x00\x00";
 
-/// WAVEFORMATEX: A-law (6), 1 channel, 8000 samples and bytes a second, blocks of 1 byte, 8 bits, nothing behind.
-const WAVE_FORMAT: [u8; 18] = [6, 0, 1, 0, 0x40, 0x1f, 0, 0, 0x40, 0x1f, 0, 0, 1, 0, 8, 0, 0, 0];
+/// The tags of WAVEFORMATEX for the two laws of G.711.
+const A_LAW: [u8; 2] = [6, 0];
+const MU_LAW: [u8; 2] = [7, 0];
+
+/// WAVEFORMATEX behind its tag: 1 channel, 8000 samples and bytes a second, blocks of 1 byte, 8 bits, nothing behind.
+const WAVE_FORMAT: [u8; 16] = [1, 0, 0x40, 0x1f, 0, 0, 0x40, 0x1f, 0, 0, 1, 0, 8, 0, 0, 0];

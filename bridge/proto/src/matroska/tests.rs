@@ -29,12 +29,14 @@ fn block_ends(bytes: &[u8]) -> Vec<u64> {
     ends
 }
 
-fn codings() -> [Coding; 4] {
+fn codings() -> [Coding; 6] {
     [
         Coding::Opus,
         Coding::Pcma,
+        Coding::Pcmu,
         Coding::Vp8 { width: 640, height: 360 },
         Coding::H264 { configuration: vec![1, 66, 0xc0, 31, 0xff, 0xe0, 0], width: 1280, height: 720 },
+        Coding::H265 { configuration: vec![1; 23], width: 1920, height: 1080 },
     ]
 }
 
@@ -68,7 +70,7 @@ fn what_is_written_is_read_back_with_its_coding_and_times() {
 
 #[test]
 fn a_cluster_begins_where_the_writer_says() {
-    let mut writer = Writer::new(&codings()[2]).unwrap();
+    let mut writer = Writer::new(&codings()[3]).unwrap();
     let mut placed = Vec::new();
     let mut file = Vec::new();
     for (ms, key, data) in frames() {
@@ -90,7 +92,7 @@ fn times_that_do_not_grow_are_moved_behind_the_frame_before() {
 
 #[test]
 fn a_finished_file_keeps_every_frame_and_tells_its_size() {
-    let coding = &codings()[3];
+    let coding = &codings()[4];
     let mut out = Seekable::new(coding).unwrap();
     let mut file = Vec::new();
     for (ms, key, data) in frames() {
@@ -112,7 +114,7 @@ fn a_finished_file_keeps_every_frame_and_tells_its_size() {
 proptest! {
     #[test]
     fn every_whole_frame_before_a_cut_is_read(cut in 0_usize..2_000_000) {
-        let file = streamed(&codings()[2]);
+        let file = streamed(&codings()[3]);
         let cut = cut % file.len();
         let (_, got, _) = blocks(&file[..cut]);
         prop_assert_eq!(got.len(), block_ends(&file).into_iter().filter(|end| *end <= cut as u64).count());

@@ -141,6 +141,9 @@ pub enum Action {
     Resume,
     Sign,
     Close,
+    SetDevices { microphone: bool, camera: bool },
+    Mark { text: String },
+    Note { text: String },
 }
 
 /// How an identity was checked.
@@ -178,6 +181,7 @@ pub enum Refusal {
     Busy,
     Journal(String),
     UnknownHearing(HearingId),
+    BadText,
 }
 
 /// The state of a hearing.
@@ -239,6 +243,10 @@ pub struct SeatView {
     pub apart: bool,
     /// Asks for the floor.
     pub hand: bool,
+    /// Has switched its own microphone off.
+    pub microphone_off: bool,
+    /// Has switched its own camera off.
+    pub camera_off: bool,
     /// Kinds without which the hearing is not in session.
     pub required: Vec<Kind>,
 }
@@ -263,6 +271,21 @@ pub struct RecordView {
     pub tracks: Vec<String>,
     /// What is wrong with it.
     pub fault: Option<String>,
+    /// What may soon be wrong with it.
+    pub warning: Option<String>,
+    /// What proves it.
+    pub proof: Proof,
+}
+
+/// What proves a record.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Proof {
+    /// What a signature of the transcript binds.
+    pub binding: Option<String>,
+    /// The integrity value of the sealed record.
+    pub integrity: Option<String>,
+    /// The zone that has cosigned it.
+    pub witness: Option<String>,
 }
 
 /// The state of a record.
@@ -298,6 +321,19 @@ pub enum Change {
     Record(RecordView),
     /// Who has the floor.
     Floor(Option<u8>),
+    /// A mark or a note.
+    Mark(Mark),
+}
+
+/// A moment of the record that somebody marked, or a remark to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// A remark; otherwise a mark.
+    pub note: bool,
+    /// Whose seat; `None`: the operator's.
+    pub seat: Option<u8>,
+    /// What for; at most 200 characters.
+    pub text: String,
 }
 
 /// What is live about a seat.

@@ -9,6 +9,7 @@ use super::link::{Hello, Ping, Pong, Welcome};
 use super::plan::{Announce, Plan, Withdraw};
 use super::rehearse::{RehearseAnswer, RehearseAsk};
 use super::track::{KeyFrame, Refused, Subscribe, TrackDown, TrackUp};
+use super::witness::{WitnessAnswer, WitnessAsk};
 
 macro_rules! messages {
     ($($number:literal $name:ident $limit:literal),* $(,)?) => {
@@ -77,6 +78,8 @@ messages! {
     34 Refused 256,
     40 RehearseAsk 32_768,
     41 RehearseAnswer 262_144,
+    50 WitnessAsk 32_768,
+    51 WitnessAnswer 32_768,
 }
 
 fn write<T: Serialize>(kind: &'static str, body: &T) -> Result<Vec<u8>, Error> {

@@ -32,6 +32,8 @@ pub enum Codec {
     H264,
     /// H.265.
     H265,
+    /// G.711 mu-law.
+    Pcmu,
 }
 
 /// What a person or device is in a hearing.

@@ -15,7 +15,7 @@ use super::client::Client;
 use super::print;
 use nodes::Nodes;
 
-/// Starts three zone nodes on loopback and one hearing, and prints a link per seat.
+/// 本机试用：启动三个网络的节点和一次庭审，并打印各席位链接 Starts three zone nodes on loopback and one hearing, and prints a link per seat
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 例 Examples:
@@ -26,25 +26,25 @@ use nodes::Nodes;
 
 退出码 Exit codes: 0 正常 ok; 1 自检未通过 the rehearsal failed; 2 用法错误 usage; 4 未能启动 a node could not start")]
 pub(crate) struct Args {
-    /// Let headless participants take every seat, check what each of them saw and heard, and stop
+    /// 自检 Let headless participants take every seat, check what each of them saw and heard, and stop
     #[arg(long)]
     rehearse: bool,
-    /// The template of seats
+    /// 模板 The template of seats
     #[arg(long, default_value = "criminal")]
     template: String,
-    /// How long a rehearsal is in session, in seconds
+    /// 自检时长（秒） How long a rehearsal is in session, in seconds
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u32).range(2..=600))]
     seconds: u32,
-    /// Print JSON
+    /// 输出 JSON Print JSON
     #[arg(long)]
     json: bool,
-    /// Keep configuration, keys and records in DIR; what is there already is used
+    /// 保留目录 Keep configuration, keys and records in DIR; what is there already is used
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
-    /// Export the rehearsal's record to DIR
+    /// 导出目录 Export the rehearsal's record to DIR
     #[arg(long, value_name = "DIR", requires = "rehearse")]
     export: Option<PathBuf>,
-    /// Do not admit by itself those who join; admit them with `hearing admit` or as the clerk
+    /// 不自动准入 Do not admit by itself those who join; admit them with `hearing admit` or as the clerk
     #[arg(long)]
     no_admit: bool,
 }

@@ -113,8 +113,10 @@ impl Joint {
             codec: match self.coding {
                 Coding::Opus => "opus",
                 Coding::Pcma => "pcma",
+                Coding::Pcmu => "pcmu",
                 Coding::Vp8 { .. } => "vp8",
                 Coding::H264 { .. } => "h264",
+                Coding::H265 { .. } => "h265",
             },
             size: self.coding.size(),
             start_ms: self.spans.values().map(|span| span.start_ms).min().unwrap_or(0),

@@ -2,24 +2,30 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use hearing_config::{HearingId, Kind, Role, SeatId, Timestamp, TrackId};
+use hearing_proto::manifest::{self, HashAlg, Signer};
 use hearing_signaling::hearing::RecordOrder;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::source::{Clip, Packetizer};
+use crate::net::tls::{self, Pki};
 use crate::record::backlog::WallClock;
 use crate::record::hearing::Hearing;
 use crate::record::index::{self, Line};
 use crate::record::leg::{Arrived, RecordLeg};
-use crate::record::sink;
+use crate::record::sync;
 use crate::record::writer::Opening;
-use crate::record::{GapReason, Meta, RecordEvent, Seat, Sheet};
+use crate::record::{Clocks, Error, GapReason, Meta, RecordEvent, Seal, Seat, Sheet, Signing};
 use crate::router::{Frame, LayerSet, Leg, Output, TrackInfo};
 
 pub(super) const VIDEO: TrackId = TrackId { seat: SeatId(1), kind: Kind::Video };
 pub(super) const AUDIO: TrackId = TrackId { seat: SeatId(1), kind: Kind::Audio };
+
+/// Hears of the end of a record.
+pub(super) type Closed = oneshot::Receiver<Result<Option<Seal>, Error>>;
 
 pub(super) struct Bench {
     pub(super) leg: RecordLeg,
@@ -28,6 +34,7 @@ pub(super) struct Bench {
     pub(super) events: mpsc::Receiver<RecordEvent>,
     pub(super) folder: PathBuf,
     clock: WallClock,
+    pub(super) clocks: Clocks,
     start: Instant,
     _directory: Option<tempfile::TempDir>,
 }
@@ -45,6 +52,41 @@ pub(super) fn meta() -> Meta {
     Meta { case: "(2022)内0291刑初123号".to_owned(), template: "criminal".to_owned(), seats }
 }
 
+/// A node with a certificate, made once for all tests.
+pub(super) fn signing() -> Arc<Signing> {
+    let pki = pki();
+    let read = move || {
+        let (chain, signer) = tls::signing(&pki.file("home.pem"), &pki.file("home.key")).map_err(|e| e.to_string())?;
+        let signer: Box<dyn Signer> = Box::new(signer);
+        Ok((chain, signer))
+    };
+    Arc::new(Signing {
+        node: "home".parse().unwrap(),
+        zone: "court".parse().unwrap(),
+        read: Box::new(read),
+        software: "hearing test".to_owned(),
+        build: None,
+        policy: HashAlg::Sha256.hash(&[b"policy"]),
+    })
+}
+
+/// The authority of the tests, with the certificates of `court/home` and `inet/edge`.
+pub(super) fn pki() -> Pki {
+    static PKI: OnceLock<(tempfile::TempDir, Pki)> = OnceLock::new();
+    if let Some(directory) = std::env::var_os(PKI_DIRECTORY) {
+        return Pki::open(Path::new(&directory)).unwrap();
+    }
+    let (_, pki) = PKI.get_or_init(|| {
+        let directory = tempfile::tempdir().unwrap();
+        let pki = Pki::init(directory.path(), "test").unwrap();
+        for (zone, node) in [("court", "home"), ("inet", "edge")] {
+            pki.issue(&zone.parse().unwrap(), &node.parse().unwrap(), &[], &[]).unwrap();
+        }
+        (directory, pki)
+    });
+    pki.clone()
+}
+
 impl Bench {
     pub(super) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
@@ -55,19 +97,27 @@ impl Bench {
 
     /// On a record's folder, `later` seconds from now.
     pub(super) fn at(folder: &Path, later: u64) -> Self {
+        Self::with_spill(folder, None, later)
+    }
+
+    /// The same, with a folder of the record on a second disk.
+    pub(super) fn with_spill(folder: &Path, spill: Option<PathBuf>, later: u64) -> Self {
         let hearing: HearingId = folder.file_name().unwrap().to_str().unwrap().parse().unwrap();
         let sheet = Sheet::begin(folder, hearing, "home".parse().unwrap(), meta()).unwrap();
         let (events, received) = mpsc::channel(64);
         let (sender, queue) = sync_channel(100_000);
         let clock = WallClock::now();
-        let opening = Opening { hearing, folder: folder.to_owned(), sheet, events };
+        let (folder_, clocks) = (folder.to_owned(), Clocks::new());
+        let opening =
+            Opening { hearing, folder: folder_, spill, signing: signing(), clocks: clocks.clone(), sheet, events };
         Self {
-            leg: RecordLeg::new(hearing, clock, sender),
+            leg: RecordLeg::new(hearing, clock, sender, 0),
             queue,
             hearing: Hearing::new(opening),
             events: received,
             folder: folder.to_owned(),
             clock,
+            clocks,
             start: Instant::now() + Duration::from_secs(later),
             _directory: None,
         }
@@ -125,7 +175,7 @@ impl Bench {
     /// A turn, after the disk has made everything durable.
     pub(super) fn settled_turn(&mut self, micros: i64) {
         self.turn(micros);
-        sink::sync_now(self.hearing.sinks());
+        sync::sync_now(self.hearing.sinks());
         self.turn(micros);
     }
 
@@ -142,8 +192,47 @@ impl Bench {
         self.folder.join(track).join(format!("{number:04}.mkv"))
     }
 
+    /// What was told of tracks and faults.
     pub(super) fn told(&mut self) -> Vec<RecordEvent> {
+        let of_tracks = |event: &RecordEvent| matches!(event, RecordEvent::Recording(_) | RecordEvent::Failed(_));
+        self.events().into_iter().filter(of_tracks).collect()
+    }
+
+    /// Everything that was told.
+    pub(super) fn events(&mut self) -> Vec<RecordEvent> {
         std::iter::from_fn(|| self.events.try_recv().ok()).collect()
+    }
+
+    /// Ends the hearing at `micros` and takes turns until its record is sealed.
+    pub(super) fn close(&mut self, micros: i64) -> Seal {
+        self.order(RecordOrder::Off, micros);
+        let (reply, mut closed) = oneshot::channel();
+        self.hearing.end(self.instant(micros), true, reply);
+        self.until_sealed(&mut closed, micros)
+    }
+
+    /// Takes turns from `micros` on until the record is sealed.
+    pub(super) fn until_sealed(&mut self, closed: &mut Closed, micros: i64) -> Seal {
+        for turn in 0..100 {
+            self.settled_turn(micros + turn * 80_000);
+            if let Ok(result) = closed.try_recv() {
+                return result.unwrap().expect("the record had begun");
+            }
+        }
+        panic!("the record is not sealed after a hundred turns");
+    }
+
+    /// The whole lines of a manifest that a crash may have torn.
+    pub(super) fn manifest_after_torn(&self) -> Vec<manifest::Line> {
+        let text = std::fs::read(self.folder.join("manifest.jsonl")).unwrap();
+        text.split(|byte| *byte == b'\n').filter_map(|line| manifest::Line::parse(line).ok()).collect()
+    }
+
+    /// The lines of the manifest.
+    pub(super) fn manifest(&self) -> Vec<manifest::Line> {
+        let text = std::fs::read(self.folder.join("manifest.jsonl")).unwrap();
+        let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        lines.map(|line| manifest::Line::parse(line).unwrap()).collect()
     }
 
     pub(super) fn outputs(&mut self) -> Vec<Output> {
@@ -151,5 +240,7 @@ impl Bench {
     }
 }
 
+/// Where a child process finds the authority of the test that started it.
+pub(super) const PKI_DIRECTORY: &str = "HEARING_TEST_PKI_DIRECTORY";
 pub(super) const LATENCY: i64 = 40_000;
 pub(super) const SECOND: i64 = 1_000_000;

@@ -8,7 +8,7 @@ use hearing_config::{Codec, HearingId, Timestamp};
 use hearing_signaling::hearing::RecordOrder;
 use tokio::sync::mpsc;
 
-use super::bench::{AUDIO, Bench, SECOND, VIDEO, meta};
+use super::bench::{AUDIO, Bench, SECOND, VIDEO, meta, signing};
 use super::source::{self, Packetizer};
 use super::tools::{blocks, complaints, decoded};
 use crate::record::backlog::WallClock;
@@ -16,14 +16,17 @@ use crate::record::{Error, GapReason, Line, RecordEvent, Recorder, Settings, She
 use crate::router::{LayerSet, TrackInfo};
 
 fn settings(directory: &Path, refuse: u8) -> Settings {
-    Settings { directory: directory.to_owned(), node: "home".parse().unwrap(), warn: vec![20, 10, 5], refuse }
+    Settings { directory: directory.to_owned(), spill: None, signing: signing(), warn: vec![20, 10, 5], refuse }
 }
 
 /// A small disk of its own, gone with the value.
-struct SmallDisk(PathBuf, #[expect(dead_code, reason = "holds the mount point")] tempfile::TempDir);
+pub(super) struct SmallDisk(
+    pub(super) PathBuf,
+    #[expect(dead_code, reason = "holds the mount point")] tempfile::TempDir,
+);
 
 impl SmallDisk {
-    fn mount(megabytes: u32) -> Self {
+    pub(super) fn mount(megabytes: u32) -> Self {
         let point = tempfile::tempdir().unwrap();
         let options = format!("size={megabytes}m");
         let status = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(point.path()).status();

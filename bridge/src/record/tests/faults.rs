@@ -7,7 +7,7 @@ use hearing_signaling::hearing::RecordOrder;
 use super::bench::{AUDIO, Bench, LATENCY, SECOND, VIDEO};
 use super::source::{self, Packetizer};
 use super::tools::{blocks, complaints, decoded};
-use crate::record::{GapReason, Line, RecordEvent};
+use crate::record::{GapReason, Line};
 use crate::router::{Frame, Layer, Leg, Output};
 
 fn running(codec: Codec) -> Bench {
@@ -90,20 +90,6 @@ fn payloads_that_make_no_frame_are_left_out_and_named() {
 }
 
 #[test]
-fn a_codec_that_cannot_be_recorded_is_told_as_a_failure() {
-    let mut bench = running(Codec::H265);
-    let frame = {
-        let coded = source::Coded { units: vec![vec![0x40, 1, 2]], key: true };
-        let mut packetizer = Packetizer::default();
-        let time = bench.time(0);
-        packetizer.frame(Codec::H265, &coded, time)
-    };
-    bench.frame(VIDEO, &frame, 0);
-    let told = bench.told();
-    assert!(told.iter().any(|event| matches!(event, RecordEvent::Failed(why) if why.contains("H265"))), "{told:?}");
-}
-
-#[test]
 fn a_seat_whose_clock_is_wrong_is_set_by_arrival_and_the_correction_written_down() {
     let mut bench = running(Codec::Opus);
     let (clip, mut packetizer) = (source::opus(1), Packetizer::default());
@@ -147,9 +133,9 @@ fn a_file_cut_off_anywhere_gives_back_every_whole_frame() {
 #[test]
 fn random_frames_never_stop_the_recorder() {
     use proptest::prelude::*;
-    let codecs = [Codec::Opus, Codec::Pcma, Codec::Vp8, Codec::H264, Codec::H265];
+    let codecs = [Codec::Opus, Codec::Pcma, Codec::Pcmu, Codec::Vp8, Codec::H264, Codec::H265];
     let frames = prop::collection::vec((any::<bool>(), prop::collection::vec(any::<u8>(), 0..60), any::<i32>()), 1..20);
-    proptest!(ProptestConfig::with_cases(40), |(pick in 0..5_usize, frames in frames)| {
+    proptest!(ProptestConfig::with_cases(40), |(pick in 0..6_usize, frames in frames)| {
         let mut bench = running(codecs[pick]);
         bench.track(VIDEO, codecs[pick], 0);
         for (n, (key, payload, skew)) in frames.into_iter().enumerate() {

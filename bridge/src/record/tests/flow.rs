@@ -3,7 +3,7 @@
 use hearing_config::Codec;
 use hearing_signaling::hearing::{PauseReason, RecordOrder};
 
-use super::bench::{AUDIO, Bench, SECOND, VIDEO};
+use super::bench::{AUDIO, Bench, Closed, SECOND, VIDEO};
 use super::source::{self, Clip, Packetizer};
 use super::tools::{blocks, complaints, decoded, ffprobe};
 use crate::record::{GapReason, Line, RecordEvent, Sheet, StartReason};
@@ -11,6 +11,13 @@ use crate::record::{GapReason, Line, RecordEvent, Sheet, StartReason};
 fn starts(bench: &Bench, track: &str) -> Vec<StartReason> {
     let reason = |line: &Line| if let Line::Segment { reason, .. } = line { Some(*reason) } else { None };
     bench.lines(track).iter().filter_map(reason).collect()
+}
+
+fn all_codecs(seconds: u32) -> [Clip; 6] {
+    let pictures =
+        [source::vp8("320x180", seconds), source::h264("640x360", seconds), source::h265("640x360", seconds)];
+    let [vp8, h264, h265] = pictures;
+    [vp8, h264, h265, source::opus(seconds), source::pcma(seconds), source::pcmu(seconds)]
 }
 
 fn recorded(clip: &Clip) -> Bench {
@@ -24,14 +31,14 @@ fn recorded(clip: &Clip) -> Bench {
 
 #[test]
 fn every_codec_is_kept_byte_for_byte_and_decodes_without_complaint() {
-    for clip in [source::vp8("320x180", 3), source::h264("640x360", 3), source::opus(3), source::pcma(3)] {
+    for clip in all_codecs(3) {
         let bench = recorded(&clip);
         let file = bench.file("counsel-video", 1);
         let kept: Vec<_> = blocks(&file).into_iter().map(|block| block.data).collect();
         let sent: Vec<_> = clip.frames.iter().map(|coded| coded.block(clip.codec)).collect();
         assert_eq!(kept, sent, "{:?}", clip.codec);
         assert_eq!(complaints(&file), "", "{:?}", clip.codec);
-        if clip.codec != Codec::Pcma {
+        if !matches!(clip.codec, Codec::Pcma | Codec::Pcmu) {
             assert_eq!(decoded(&file), clip.frames.len(), "{:?}", clip.codec);
         }
     }
@@ -112,6 +119,7 @@ fn a_pause_leaves_nothing_of_itself_but_a_gap_with_its_reason() {
         let frame = packetizer.frame(clip.codec, coded, bench.time(at));
         bench.frame(AUDIO, &frame, at);
     }
+    bench.settled_turn(4 * SECOND);
     let (before, after) = (blocks(&bench.file("counsel-audio", 1)), blocks(&bench.file("counsel-audio", 2)));
     assert_eq!((before.len(), after.len()), (50, clip.frames.len() - 100));
     assert_eq!((before[49].ms, after[0].ms), (3_980, 5_000));
@@ -122,6 +130,48 @@ fn a_pause_leaves_nothing_of_itself_but_a_gap_with_its_reason() {
     assert!(named);
     let sheet = Sheet::read(&bench.folder).unwrap();
     assert_eq!(sheet.orders.len(), 3);
+}
+
+/// A second of sound, of which the last half arrives up to 500 ms after the order to end; gives what waits to hear of the end.
+fn closed_in_flight() -> (Bench, Closed, Vec<crate::router::Frame>) {
+    let mut bench = Bench::new();
+    let (clip, mut packetizer) = (source::opus(1), Packetizer::default());
+    bench.track(AUDIO, Codec::Opus, 0);
+    bench.order(RecordOrder::Run, 0);
+    let frames =
+        clip.frames.iter().zip(0..).map(|(coded, n)| packetizer.frame(clip.codec, coded, bench.time(n * clip.step)));
+    let frames: Vec<_> = frames.collect();
+    for (frame, n) in frames[..25].iter().zip(0..) {
+        bench.frame(AUDIO, frame, n * clip.step);
+    }
+    bench.settled_turn(SECOND / 2 + 100_000);
+    bench.order(RecordOrder::Off, SECOND * 9 / 10);
+    let (reply, ended) = tokio::sync::oneshot::channel();
+    bench.hearing.end(bench.instant(SECOND * 9 / 10), true, reply);
+    (bench, ended, frames)
+}
+
+#[test]
+fn what_was_captured_before_the_close_is_kept_though_it_comes_later_and_nothing_after() {
+    let (mut bench, mut ended, frames) = closed_in_flight();
+    bench.settled_turn(SECOND);
+    assert!(ended.try_recv().is_err(), "the record was closed before what was on its way had come");
+    for (frame, n) in frames[25..].iter().zip(25..) {
+        bench.frame(AUDIO, frame, n * 20_000 + SECOND / 2);
+    }
+    bench.settled_turn(2 * SECOND);
+    assert_eq!(blocks(&bench.file("counsel-audio", 1)).len(), 45, "0.9 s were said before the close");
+    // What came after it shows that all of it is there.
+    bench.until_sealed(&mut ended, 2 * SECOND);
+}
+
+#[test]
+fn the_close_waits_two_seconds_at_most_for_a_track_that_has_fallen_silent() {
+    let (mut bench, mut ended, _) = closed_in_flight();
+    bench.settled_turn(SECOND * 28 / 10);
+    assert!(ended.try_recv().is_err());
+    bench.until_sealed(&mut ended, SECOND * 30 / 10);
+    assert_eq!(blocks(&bench.file("counsel-audio", 1)).len(), 25);
 }
 
 #[test]

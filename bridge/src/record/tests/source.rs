@@ -69,6 +69,26 @@ pub(super) fn h264(size: &str, seconds: u32) -> Clip {
     Clip { codec: Codec::H264, frames, step: 33_333 }
 }
 
+/// The same in H.265, parameter sets before each key frame.
+pub(super) fn h265(size: &str, seconds: u32) -> Clip {
+    let stream = ffmpeg(&format!(
+        "-f lavfi -i testsrc2=size={size}:rate=30 -t {seconds} -pix_fmt yuv420p -c:v libx265 -preset ultrafast -tune zerolatency \
+         -b:v 600k -x265-params aud=1:repeat-headers=1:keyint=30:log-level=none -f hevc"
+    ));
+    let mut frames: Vec<Coded> = Vec::new();
+    for unit in annex_b(&stream) {
+        match unit[0] >> 1 & 0x3f {
+            35 => frames.push(Coded { units: Vec::new(), key: false }),
+            kind => {
+                let frame = frames.last_mut().unwrap();
+                frame.key |= (16..=21).contains(&kind);
+                frame.units.push(unit.to_vec());
+            }
+        }
+    }
+    Clip { codec: Codec::H265, frames, step: 33_333 }
+}
+
 fn annex_b(stream: &[u8]) -> Vec<&[u8]> {
     let starts: Vec<usize> = (0..stream.len() - 3).filter(|at| stream[*at..].starts_with(&[0, 0, 1])).collect();
     let ends = starts.iter().skip(1).copied().chain([stream.len()]);
@@ -96,16 +116,25 @@ pub(super) fn opus(seconds: u32) -> Clip {
 
 /// The same tone in G.711 A-law.
 pub(super) fn pcma(seconds: u32) -> Clip {
+    g711(Codec::Pcma, "alaw", seconds)
+}
+
+/// The same tone in G.711 mu-law.
+pub(super) fn pcmu(seconds: u32) -> Clip {
+    g711(Codec::Pcmu, "mulaw", seconds)
+}
+
+fn g711(codec: Codec, law: &str, seconds: u32) -> Clip {
     let samples =
-        ffmpeg(&format!("-f lavfi -i sine=frequency=440:sample_rate=8000 -t {seconds} -c:a pcm_alaw -f alaw"));
+        ffmpeg(&format!("-f lavfi -i sine=frequency=440:sample_rate=8000 -t {seconds} -c:a pcm_{law} -f {law}"));
     let frames = samples.chunks(160).map(|chunk| Coded { units: vec![chunk.to_vec()], key: true });
-    Clip { codec: Codec::Pcma, frames: frames.collect(), step: 20_000 }
+    Clip { codec, frames: frames.collect(), step: 20_000 }
 }
 
 impl Coded {
     /// The frame as a Matroska block holds it.
     pub(super) fn block(&self, codec: Codec) -> Vec<u8> {
-        if codec != Codec::H264 {
+        if !matches!(codec, Codec::H264 | Codec::H265) {
             return self.units.concat();
         }
         self.units.iter().flat_map(|unit| [&(unit.len() as u32).to_be_bytes()[..], unit].concat()).collect()
@@ -122,6 +151,7 @@ impl Packetizer {
     pub(super) fn frame(&mut self, codec: Codec, coded: &Coded, captured: Timestamp) -> Frame {
         let payloads = match codec {
             Codec::H264 => h264_payloads(&coded.units),
+            Codec::H265 => h265_payloads(&coded.units),
             _ => coded.units.concat().chunks(LIMIT).map(<[u8]>::to_vec).collect(),
         };
         let last = payloads.len() - 1;
@@ -164,6 +194,30 @@ fn h264_payloads(units: &[Vec<u8>]) -> Vec<Vec<u8>> {
             let first = if n == 0 { 0x80 } else { 0 };
             let last = if n + 1 == pieces.len() { 0x40 } else { 0 };
             payloads.push([&[unit[0] & 0xe0 | 28, first | last | unit[0] & 0x1f][..], piece].concat());
+        }
+    }
+    payloads
+}
+
+/// Parameter sets aggregated, large units in fragments, others alone (RFC 7798).
+fn h265_payloads(units: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let mut payloads = Vec::new();
+    let is_set = |unit: &&Vec<u8>| matches!(unit[0] >> 1 & 0x3f, 32..=34);
+    if units.iter().any(|unit| is_set(&unit)) {
+        let sized = units.iter().filter(is_set).flat_map(|u| [&(u.len() as u16).to_be_bytes()[..], u].concat());
+        payloads.push([48 << 1, 1].into_iter().chain(sized).collect());
+    }
+    for unit in units.iter().filter(|unit| !is_set(unit)) {
+        if unit.len() <= LIMIT {
+            payloads.push(unit.clone());
+            continue;
+        }
+        let pieces: Vec<_> = unit[2..].chunks(LIMIT - 3).collect();
+        for (n, piece) in pieces.iter().enumerate() {
+            let first = if n == 0 { 0x80 } else { 0 };
+            let last = if n + 1 == pieces.len() { 0x40 } else { 0 };
+            payloads
+                .push([&[unit[0] & 0x81 | 49 << 1, unit[1], first | last | unit[0] >> 1 & 0x3f][..], piece].concat());
         }
     }
     payloads

@@ -32,8 +32,11 @@ pub(in crate::trunk) fn action_to(action: Action) -> wire::Action {
         Action::Open => wire::Action::Open,
         Action::Recess { reason } => wire::Action::Recess { reason: pause_to(reason) },
         Action::Resume => wire::Action::Resume,
+        Action::Mark { text } => wire::Action::Mark { text },
+        Action::Note { text } => wire::Action::Note { text },
         Action::Sign => wire::Action::Sign,
         Action::Close => wire::Action::Close,
+        Action::SetDevices { microphone, camera } => wire::Action::SetDevices { microphone, camera },
     }
 }
 
@@ -52,8 +55,11 @@ pub(in crate::trunk) fn action_from(action: wire::Action) -> Action {
         wire::Action::Open => Action::Open,
         wire::Action::Recess { reason } => Action::Recess { reason: pause_from(reason) },
         wire::Action::Resume => Action::Resume,
+        wire::Action::Mark { text } => Action::Mark { text },
+        wire::Action::Note { text } => Action::Note { text },
         wire::Action::Sign => Action::Sign,
         wire::Action::Close => Action::Close,
+        wire::Action::SetDevices { microphone, camera } => Action::SetDevices { microphone, camera },
     }
 }
 
@@ -92,6 +98,9 @@ pub(in crate::trunk) fn report_to(report: &MediaReport) -> Option<(SeatId, wire:
         | MediaReport::Speaking { .. }
         | MediaReport::Recording { .. }
         | MediaReport::RecordFailed { .. }
+        | MediaReport::RecordWarning { .. }
+        | MediaReport::Proof { .. }
+        | MediaReport::Sealed { .. }
         | MediaReport::Line { .. } => None,
     }
 }

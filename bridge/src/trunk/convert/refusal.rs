@@ -27,6 +27,7 @@ pub(in crate::trunk) fn refusal_to(refusal: Refusal) -> wire::Refusal {
         Refusal::NotReady(why) => wire::Refusal::NotReady(why),
         Refusal::HomeUnreachable => wire::Refusal::HomeUnreachable,
         Refusal::Busy => wire::Refusal::Busy,
+        Refusal::BadText => wire::Refusal::BadText,
         Refusal::Journal(why) => wire::Refusal::Journal(why),
         Refusal::UnknownHearing(id) => wire::Refusal::UnknownHearing(hearing_to(id)),
     }
@@ -52,6 +53,7 @@ pub(in crate::trunk) fn refusal_from(refusal: wire::Refusal) -> Result<Refusal, 
         wire::Refusal::NotReady(why) => Refusal::NotReady(why),
         wire::Refusal::HomeUnreachable => Refusal::HomeUnreachable,
         wire::Refusal::Busy => Refusal::Busy,
+        wire::Refusal::BadText => Refusal::BadText,
         wire::Refusal::Journal(why) => Refusal::Journal(why),
         wire::Refusal::UnknownHearing(id) => Refusal::UnknownHearing(hearing_from(id)),
     })
@@ -69,7 +71,7 @@ fn role_word(text: &str) -> &'static str {
 const OPERATOR: &str = "court operator";
 
 /// The words of signaling's actions, and what it says besides.
-const WORDS: [&str; 18] = [
+const WORDS: [&str; 21] = [
     "admit",
     "refuse",
     "remove",
@@ -83,8 +85,11 @@ const WORDS: [&str; 18] = [
     "open",
     "recess",
     "resume",
+    "mark",
+    "note",
     "sign",
     "close",
+    "set-devices",
     "ask for the floor before being called",
     "have the floor now",
     "be called or dismissed",

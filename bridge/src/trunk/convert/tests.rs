@@ -2,8 +2,8 @@
 
 use hearing_config::{Kind, NodeId, Timestamp};
 use hearing_signaling::hearing::{
-    Action, Change, Entry, HearingView, Identity, LiveSeat, MediaPlan, PauseReason, Phase, PlannedSeat, Presence,
-    RecordOrder, RecordState, RecordView, Row, SeatQuality, SeatSet, SeatView,
+    Action, Change, Entry, HearingView, Identity, LiveSeat, Mark, MediaPlan, PauseReason, Phase, PlannedSeat, Presence,
+    Proof, RecordOrder, RecordState, RecordView, Row, SeatQuality, SeatSet, SeatView,
 };
 use hearing_signaling::registry::Refusal;
 
@@ -28,6 +28,8 @@ fn seat_view() -> SeatView {
         muted: true,
         apart: true,
         hand: false,
+        microphone_off: true,
+        camera_off: false,
         required: vec![Kind::Video],
     }
 }
@@ -69,7 +71,14 @@ fn a_plan_with_an_impossible_zone_seat_or_size_is_refused() {
 
 #[test]
 fn what_screens_see_crosses_unchanged() {
-    let record = RecordView { state: RecordState::Faulty, tracks: vec!["judge/audio".into()], fault: Some("x".into()) };
+    let proof = Proof { binding: Some("b".into()), integrity: Some("i".into()), witness: Some("internet".into()) };
+    let record = RecordView {
+        state: RecordState::Faulty,
+        tracks: vec!["judge/audio".into()],
+        fault: Some("x".into()),
+        warning: Some("w".into()),
+        proof,
+    };
     let view = HearingView {
         id: id(),
         case: "(2022)内0291刑初123号".into(),
@@ -87,6 +96,7 @@ fn what_screens_see_crosses_unchanged() {
         Change::Seat(seat_view()),
         Change::Record(record),
         Change::Floor(Some(SeatId(63))),
+        Change::Mark(Mark { note: true, seat: Some(SeatId(1)), text: "text".into() }),
     ] {
         let entry = Entry { seq: 3, at: Timestamp(4), change };
         assert_eq!(entry_from(entry_to(entry.clone())), Ok(entry));
@@ -113,8 +123,11 @@ fn every_action_crosses_unchanged() {
         Action::Open,
         Action::Recess { reason: PauseReason::Recess },
         Action::Resume,
+        Action::Mark { text: seat() },
+        Action::Note { text: seat() },
         Action::Sign,
         Action::Close,
+        Action::SetDevices { microphone: true, camera: false },
     ] {
         let what = action.what();
         let refusal = Refusal::WrongPhase { what, phase: "closed".into() };

@@ -3,7 +3,7 @@
 use hearing_config::{HearingId, SeatId, Timestamp};
 use hearing_proto::wire;
 use hearing_signaling::hearing::{
-    Change, Entry, HearingView, LiveSeat, Phase, Presence, RecordState, RecordView, SeatView,
+    Change, Entry, HearingView, LiveSeat, Mark, Phase, Presence, Proof, RecordState, RecordView, SeatView,
 };
 use hearing_signaling::registry::Board;
 
@@ -57,6 +57,9 @@ pub(in crate::trunk) fn entry_to(entry: Entry) -> wire::Entry {
         Change::Seat(seat) => wire::Change::Seat(seat_view_to(seat)),
         Change::Record(record) => wire::Change::Record(record_to(record)),
         Change::Floor(floor) => wire::Change::Floor(floor.map(|seat| seat.0)),
+        Change::Mark(mark) => {
+            wire::Change::Mark(wire::Mark { note: mark.note, seat: mark.seat.map(|seat| seat.0), text: mark.text })
+        }
     };
     wire::Entry { seq: entry.seq, at: entry.at.0, change }
 }
@@ -67,6 +70,9 @@ pub(in crate::trunk) fn entry_from(entry: wire::Entry) -> Result<Entry, Invalid>
         wire::Change::Seat(seat) => Change::Seat(seat_view_from(seat)?),
         wire::Change::Record(record) => Change::Record(record_from(record)),
         wire::Change::Floor(floor) => Change::Floor(floor.map(seat_from).transpose()?),
+        wire::Change::Mark(mark) => {
+            Change::Mark(Mark { note: mark.note, seat: mark.seat.map(seat_from).transpose()?, text: mark.text })
+        }
     };
     Ok(Entry { seq: entry.seq, at: Timestamp(entry.at), change })
 }
@@ -108,6 +114,8 @@ pub(super) fn seat_view_to(seat: SeatView) -> wire::SeatView {
         muted: seat.muted,
         apart: seat.apart,
         hand: seat.hand,
+        microphone_off: seat.microphone_off,
+        camera_off: seat.camera_off,
         required: seat.required.into_iter().map(kind_to).collect(),
     }
 }
@@ -125,16 +133,32 @@ pub(super) fn seat_view_from(seat: wire::SeatView) -> Result<SeatView, Invalid> 
         muted: seat.muted,
         apart: seat.apart,
         hand: seat.hand,
+        microphone_off: seat.microphone_off,
+        camera_off: seat.camera_off,
         required: seat.required.into_iter().map(kind_from).collect(),
     })
 }
 
 fn record_to(record: RecordView) -> wire::RecordView {
-    wire::RecordView { state: state_to(record.state), tracks: record.tracks, fault: record.fault }
+    let Proof { binding, integrity, witness } = record.proof;
+    wire::RecordView {
+        state: state_to(record.state),
+        tracks: record.tracks,
+        fault: record.fault,
+        warning: record.warning,
+        proof: wire::Proof { binding, integrity, witness },
+    }
 }
 
 fn record_from(record: wire::RecordView) -> RecordView {
-    RecordView { state: state_from(record.state), tracks: record.tracks, fault: record.fault }
+    let wire::Proof { binding, integrity, witness } = record.proof;
+    RecordView {
+        state: state_from(record.state),
+        tracks: record.tracks,
+        fault: record.fault,
+        warning: record.warning,
+        proof: Proof { binding, integrity, witness },
+    }
 }
 
 const fn phase_to(phase: Phase) -> wire::Phase {

@@ -23,6 +23,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::super::{PeerSettings, Rehearsal, Settings, TrunkStatus, Trunks};
+use crate::net::clock::NodeClock;
 use crate::net::tls::{Identity, TrunkTls};
 use crate::router::{
     Attach, Command, Control, Delivery, Event, Frame, Layer, LayerSet, Leg, LegId, Output, Packet, Path, Place,
@@ -142,6 +143,7 @@ pub(super) struct Node {
     pub(super) worker: WorkerHandle,
     pub(super) rehearsals: mpsc::Receiver<Rehearsal>,
     pub(super) identity: Identity,
+    clock: NodeClock,
     _data: tempfile::TempDir,
     _tasks: JoinSet<()>,
 }
@@ -151,12 +153,12 @@ impl Node {
         let data = tempfile::tempdir().unwrap();
         let registry = registry(&settings.own, data.path().to_owned()).await;
         let worker = Worker::spawn("127.0.0.1:0".parse().unwrap(), 0).unwrap();
-        let (identity, tls) = (settings.own.clone(), TrunkTls::load(pki).unwrap());
+        let (identity, clock, tls) = (settings.own.clone(), settings.clock, TrunkTls::load(pki).unwrap());
         let (trunks, rehearsals) = Trunks::start(settings, tls, registry.clone()).unwrap();
         let mut tasks = JoinSet::new();
         let changes = registry.watch();
         tasks.spawn(carry_all(changes, trunks.clone(), worker.clone(), identity.zone.clone()));
-        Self { trunks, registry, worker, rehearsals, identity, _data: data, _tasks: tasks }
+        Self { trunks, registry, worker, rehearsals, identity, clock, _data: data, _tasks: tasks }
     }
 
     pub(super) fn status(&self) -> TrunkStatus {
@@ -184,7 +186,7 @@ impl Node {
     /// An endpoint sits down and sends `kinds`.
     pub(super) fn sit(&self, hearing: HearingId, seat: u8, kinds: &[Kind]) -> Heard {
         let heard = Heard::default();
-        let leg = Endpoint::new(seat, &self.identity.zone, kinds, heard.clone());
+        let leg = Endpoint::new(seat, self, kinds, heard.clone());
         let id = LegId::fresh();
         let place = Place::Seat(SeatId(seat));
         self.worker.send(Command::Attach(Attach { hearing, id, place, ufrag: None, leg: Box::new(leg) })).unwrap();
@@ -279,6 +281,17 @@ pub(super) const EDGE_SERIAL: u64 = 0x00ff_0002;
 impl Pair {
     /// Each node with its own policy.
     pub(super) async fn start(court_policy: Vec<Crossing>, inet_policy: Vec<Crossing>) -> Self {
+        Self::with_clock(court_policy, inet_policy, NodeClock::begin()).await
+    }
+
+    /// Everything may pass, and the edge's clock is `micros` ahead of the court's.
+    pub(super) async fn ahead(micros: i64) -> Self {
+        let both = || vec![crossing("court", "inet"), crossing("inet", "court")];
+        let clock = NodeClock::new(Instant::now(), Timestamp::now().plus(micros));
+        Self::with_clock(both(), both(), clock).await
+    }
+
+    async fn with_clock(court_policy: Vec<Crossing>, inet_policy: Vec<Crossing>, inet_clock: NodeClock) -> Self {
         let authority = Authority::new();
         let (court, inet) = (identity("court", "home"), identity("inet", "edge"));
         let (home_pki, edge_pki) = (authority.issue(&court, 1), authority.issue(&inet, EDGE_SERIAL));
@@ -286,16 +299,20 @@ impl Pair {
         let line = Line::lay(address).await;
         let settings = Settings {
             own: court.clone(),
+            clock: NodeClock::begin(),
             listen: Some(address),
             revoked: home_pki.revoked.clone(),
+            witness: home_pki.revoked.with_file_name("home-witness"),
             policy: court_policy,
             peers: vec![peer(&inet, None)],
         };
         let home = Node::start(settings, &home_pki).await;
         let settings = Settings {
             own: inet,
+            clock: inet_clock,
             listen: None,
             revoked: edge_pki.revoked.clone(),
+            witness: edge_pki.revoked.with_file_name("edge-witness"),
             policy: inet_policy,
             peers: vec![peer(&court, Some(line.address))],
         };
@@ -410,20 +427,21 @@ struct Endpoint {
     index: u64,
     outputs: VecDeque<Output>,
     heard: Heard,
+    clock: NodeClock,
 }
 
 impl Endpoint {
-    fn new(seat: u8, zone: &Zone, kinds: &[Kind], heard: Heard) -> Self {
+    fn new(seat: u8, node: &Node, kinds: &[Kind], heard: Heard) -> Self {
         let info = |kind: &Kind| TrackInfo {
             id: TrackId { seat: SeatId(seat), kind: *kind },
             codec: if kind.is_picture() { Codec::Vp8 } else { Codec::Opus },
-            origin: zone.clone(),
+            origin: node.identity.zone.clone(),
             layers: LayerSet::only(Layer(0)),
         };
         let tracks: Vec<_> = kinds.iter().map(info).collect();
         let announced = tracks.iter().cloned().map(Output::Track);
         let outputs = announced.chain([Output::Connected]).collect();
-        Self { tracks, key_due: true, next: Instant::now(), index: 1, outputs, heard }
+        Self { tracks, key_due: true, next: Instant::now(), index: 1, outputs, heard, clock: node.clock }
     }
 
     fn packets(&self, info: &TrackInfo) -> Vec<Packet> {
@@ -432,7 +450,7 @@ impl Endpoint {
             index: self.index * pieces + piece,
             layer: Layer(0),
             media_time: self.index as i64 * 960,
-            captured: Timestamp::now(),
+            captured: self.clock.now(),
             frame_start: piece == 0,
             frame_end: piece + 1 == pieces,
             key: self.key_due || pieces == 1,
@@ -454,7 +472,7 @@ impl Leg for Endpoint {
     fn handle_track_end(&mut self, _: Instant, _: TrackId) {}
 
     fn handle_packet(&mut self, _: Instant, track: TrackId, packet: &Packet) {
-        let at = Timestamp::now().0;
+        let at = self.clock.now().0;
         self.heard.packets.lock().unwrap().push((track, packet.clone(), at));
     }
 

@@ -38,6 +38,9 @@ async fn a_peer_cannot_act_or_follow_for_a_session_of_another_zone() {
     let own = handle.authorize(counsel.grant.session()).await.unwrap();
     assert_eq!(own, counsel.grant);
     handle.act(own.session(), Action::RaiseHand).await.unwrap();
+    handle.act(own.session(), Action::SetDevices { microphone: false, camera: true }).await.unwrap();
+    let board = pair.court.handle(started.id).await.show().await.unwrap();
+    assert!(board.view.seats[1].microphone_off && !board.view.seats[1].camera_off, "{:?}", board.view.seats[1]);
     let forbidden = Refusal::Forbidden { role: "counsel", what: "open" };
     assert_eq!(handle.act(own.session(), Action::Open).await, Err(forbidden));
     assert!(matches!(handle.operate(Action::Open).await, Err(Refusal::Forbidden { .. })));

@@ -8,6 +8,7 @@ use quinn::{Connection, ConnectionError, Endpoint, RecvStream, SendStream};
 
 use super::super::{GateSide, Settings, convert, transport};
 use super::harness::{Authority, Heard, Node, crossing, free_address, identity, peer, until, zone};
+use crate::net::clock::NodeClock;
 use crate::net::tls::{Identity, TrunkTls};
 use hearing_config::{DenyReason, Kind, Verdict};
 
@@ -26,9 +27,11 @@ async fn scene() -> Scene {
     let (home_pki, edge_pki) = (authority.issue(&home, 1), authority.issue(&edge, 2));
     let address = free_address().await;
     let settings = Settings {
+        clock: NodeClock::begin(),
         own: home,
         listen: Some(address),
         revoked: home_pki.revoked.clone(),
+        witness: home_pki.revoked.with_file_name("witness"),
         policy: vec![crossing("court", "inet"), crossing("inet", "court"), crossing("gov", "court")],
         peers: vec![peer(&edge, None)],
     };

@@ -13,6 +13,7 @@ use super::super::listen::{Awaited, take};
 use super::super::peer::Event;
 use super::super::transport;
 use super::harness::{Authority, EDGE_SERIAL, Pair, identity, until};
+use crate::net::clock::NodeClock;
 use crate::net::tls::{Identity, TrunkTls};
 
 /// `edge` dials `home`, who waits for `awaited`; the edge expects `expected`. What each end makes of it.
@@ -179,7 +180,15 @@ async fn a_node_with_another_nodes_certificate_does_not_start() {
     let pki = ca.issue(&identity("inet", "edge"), 2);
     let own = identity("court", "home");
     let (policy, peers) = (Vec::new(), Vec::new());
-    let settings = Settings { own: own.clone(), listen: None, revoked: pki.revoked.clone(), policy, peers };
+    let settings = Settings {
+        own: own.clone(),
+        clock: NodeClock::begin(),
+        listen: None,
+        revoked: pki.revoked.clone(),
+        witness: pki.revoked.with_file_name("witness"),
+        policy,
+        peers,
+    };
     let data = tempfile::tempdir().unwrap();
     let registry = hearing_signaling::registry::Registry::open(hearing_signaling::registry::Settings {
         node: own.node,

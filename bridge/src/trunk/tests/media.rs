@@ -7,6 +7,7 @@ use hearing_config::{Crossing, DenyReason, Kind, Role, SeatId, TrackId, Verdict}
 
 use super::super::GateSide;
 use super::harness::{Pair, crossing, until, zone};
+use crate::router::LegId;
 
 const BOTH: [Kind; 2] = [Kind::Audio, Kind::Video];
 
@@ -111,6 +112,38 @@ async fn a_cut_line_comes_back_by_itself_with_nothing_stale_and_begins_with_a_ke
     println!("media back {back:?} after the repair, oldest frame {oldest} us");
     assert!(back.as_secs() < 5, "media came back after {back:?}");
     assert!(pair.court.status().links >= 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_edge_captured_whose_clock_is_off_is_dated_by_the_clock_of_the_node_it_comes_to() {
+    let pair = Pair::ahead(700_000).await;
+    let (started, ..) = pair.sitting().await;
+    let judge = pair.court.sit(started.id, 0, &BOTH);
+    let counsel = pair.inet.sit(started.id, 1, &BOTH);
+    until("both see each other", || judge.count(1, Kind::Video) > 150 && counsel.count(0, Kind::Video) > 150).await;
+    for (seen, by) in [(judge.take(1, Kind::Video), "the court"), (counsel.take(0, Kind::Video), "the edge")] {
+        // Nothing can be older than the test, or come before it was captured but for half a round trip.
+        let (oldest, newest) = seen.iter().fold((i64::MIN, i64::MAX), |(o, n), (_, _, age)| (o.max(*age), n.min(*age)));
+        assert!(newest > -50_000 && oldest < 500_000, "{by} dates frames {newest} to {oldest} us old");
+    }
+    assert!((pair.court.status().clock_offset_us - 700_000).abs() < 50_000, "{:?}", pair.court.status());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leg_that_was_lost_by_a_fault_costs_a_new_link_and_media_goes_on() {
+    let pair = Pair::open().await;
+    let (started, ..) = pair.sitting().await;
+    pair.court.sit(started.id, 0, &BOTH);
+    let counsel = pair.inet.sit(started.id, 1, &BOTH);
+    until("the picture flows", || counsel.count(0, Kind::Video) > 90).await;
+    let last = LegId::fresh().0;
+    for leg in 0..last {
+        pair.court.trunks.leg_closed(started.id, LegId(leg)).await;
+    }
+    until("a new link is up", || pair.court.status().links >= 2 && pair.court.is_up()).await;
+    counsel.take(0, Kind::Video);
+    until("the picture is back", || counsel.count(0, Kind::Video) > 90).await;
+    assert_eq!(pair.court.status().links, 2, "legs that are nobody's here cost nothing");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -31,6 +31,7 @@ fn action() -> impl Strategy<Value = Action> {
         3 => Just(Action::Dismiss { seat: "witness".into() }),
         1 => Just(Action::RaiseHand),
         1 => Just(Action::LowerHand),
+        1 => Just(Action::SetDevices { microphone: false, camera: false }),
         1 => seat().prop_map(|seat| Action::GiveFloor { seat }),
         6 => Just(Action::Open),
         3 => reason.prop_map(|reason| Action::Recess { reason }),

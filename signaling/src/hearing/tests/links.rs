@@ -109,6 +109,21 @@ fn seat_that_does_not_exist_or_is_empty_is_named() {
 }
 
 #[test]
+fn everybody_sees_who_has_switched_a_microphone_or_camera_off_and_only_the_seat_itself_says_so() {
+    let mut court = Court::opened();
+    court.act("counsel", Action::SetDevices { microphone: false, camera: true }).unwrap();
+    let seat = court.seat("counsel");
+    assert_eq!((seat.microphone_off, seat.camera_off, seat.muted), (true, false, false));
+    let before = court.view().seq;
+    court.act("counsel", Action::SetDevices { microphone: false, camera: true }).unwrap();
+    assert_eq!(court.view().seq, before, "saying it again is no news");
+    let refused = court.operate(Action::SetDevices { microphone: true, camera: true });
+    assert!(matches!(refused, Err(Refusal::Forbidden { what: "set-devices", .. })), "{refused:?}");
+    court.operate(Action::Remove { seat: "counsel".into() }).unwrap();
+    assert!(!court.seat("counsel").microphone_off, "whoever comes next begins anew");
+}
+
+#[test]
 fn floor_goes_to_one_seat_and_back_with_it() {
     let mut court = Court::opened();
     court.act("counsel", Action::RaiseHand).unwrap();

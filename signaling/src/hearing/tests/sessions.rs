@@ -119,8 +119,53 @@ fn signing_is_recorded_and_the_closed_hearing_is_sealed_by_its_recorder() {
     court.operate(Action::Close).unwrap();
     assert_eq!((court.view().phase, record(&court).0), (Phase::Closed, RecordState::Ended));
     court.media(MediaReport::Recording { tracks: Vec::new() });
-    assert_eq!(court.view().phase, Phase::Sealed);
+    assert_eq!(court.view().phase, Phase::Closed, "every file has ended, and nothing proves them yet");
+    court.media(MediaReport::RecordFailed { reason: "no space left".into() });
+    assert_eq!((court.view().phase, record(&court).1), (Phase::Closed, Some("no space left")));
+    let proof = Proof { integrity: Some("7f3a 0c91".into()), ..Proof::default() };
+    court.media(MediaReport::Sealed { proof: proof.clone() });
+    assert_eq!((court.view().phase, record(&court)), (Phase::Sealed, (RecordState::Ended, None)));
+    assert_eq!(court.view().record.proof, proof);
+    court.media(MediaReport::Proof { proof: Proof::default() });
+    assert_eq!(court.view().record.proof, proof, "what is sealed does not change");
     assert!(matches!(court.operate(Action::Open), Err(Refusal::WrongPhase { .. })));
+}
+
+#[test]
+fn closed_hearing_whose_record_was_not_sealed_waits_for_its_recorder_after_a_restart() {
+    let mut court = Court::opened();
+    court.operate(Action::Close).unwrap();
+    let kept = serde_json::to_string(court.hearing.kept()).unwrap();
+    let mut back = Court { hearing: Hearing::restore(serde_json::from_str(&kept).unwrap()), ..court };
+    back.put(Input::Restarted).unwrap();
+    assert_eq!(back.view().phase, Phase::Closed);
+    back.media(MediaReport::Sealed { proof: Proof::default() });
+    assert_eq!(back.view().phase, Phase::Sealed);
+}
+
+#[test]
+fn what_a_signature_binds_is_the_record_as_it_was_when_signing_began() {
+    let mut court = Court::opened();
+    court.operate(Action::Sign).unwrap();
+    let proof = |binding: &str| Proof { binding: Some(binding.into()), ..Proof::default() };
+    court.media(MediaReport::Proof { proof: proof("first") });
+    court.media(MediaReport::Proof { proof: Proof { witness: Some("internet".into()), ..proof("second") } });
+    let shown = &court.view().record.proof;
+    assert_eq!((shown.binding.as_deref(), shown.witness.as_deref()), (Some("first"), Some("internet")));
+}
+
+#[test]
+fn marks_and_notes_are_journaled_and_bounded() {
+    let mut court = Court::assembled();
+    let mark = |text: &str| Action::Mark { text: text.into() };
+    assert!(matches!(court.operate(mark("")), Err(Refusal::WrongPhase { what: "mark", .. })));
+    let mut court = Court::opened();
+    court.operate(mark(" evidence ")).unwrap();
+    let kept = Change::Mark(Mark { note: false, seat: None, text: "evidence".into() });
+    assert_eq!(court.entries.last().map(|entry| &entry.change), Some(&kept));
+    assert_eq!(court.operate(mark(&"字".repeat(201))).unwrap_err(), Refusal::BadText);
+    assert_eq!(court.operate(Action::Note { text: " ".into() }).unwrap_err(), Refusal::BadText);
+    court.operate(Action::Note { text: "字".repeat(200) }).unwrap();
 }
 
 #[test]

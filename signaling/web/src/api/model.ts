@@ -54,6 +54,10 @@ export interface SeatView {
   muted: boolean
   apart: boolean
   hand: boolean
+  /** The seat has switched its own microphone off, or has none. */
+  microphone_off: boolean
+  /** The same of its camera. */
+  camera_off: boolean
   required: Kind[]
 }
 
@@ -62,6 +66,26 @@ export interface RecordView {
   /** Tracks that are being written now, as `seat/kind`. */
   tracks: string[]
   fault: string | null
+  /** What may soon be wrong with it. */
+  warning: string | null
+  proof: Proof
+}
+
+/** What proves a record. */
+export interface Proof {
+  /** What a signature of the transcript binds. */
+  binding: string | null
+  /** The integrity value of the sealed record, in groups. */
+  integrity: string | null
+  /** The zone whose node has cosigned the record. */
+  witness: string | null
+}
+
+/** A moment of the record that somebody marked, or a remark to it. */
+export interface Mark {
+  note: boolean
+  seat: SeatId | null
+  text: string
 }
 
 export interface HearingView {
@@ -81,6 +105,7 @@ export type Change =
   | { kind: 'seat'; value: SeatView }
   | { kind: 'record'; value: RecordView }
   | { kind: 'floor'; value: SeatId | null }
+  | { kind: 'mark'; value: Mark }
 
 export interface Entry {
   seq: number
@@ -112,6 +137,8 @@ export type Action =
   | { action: 'refuse' | 'remove' | 'mute' | 'unmute' | 'call' | 'dismiss' | 'give-floor'; seat: string }
   | { action: 'raise-hand' | 'lower-hand' | 'open' | 'resume' | 'sign' | 'close' }
   | { action: 'recess'; reason: PauseReason }
+  | { action: 'mark' | 'note'; text: string }
+  | { action: 'set-devices'; microphone: boolean; camera: boolean }
 
 export interface Joined {
   session: string

@@ -25,6 +25,19 @@ export class OwnMedia {
   /** Told whenever a track takes the place of another one. */
   onreplace: (kind: Kind, track: MediaStreamTrack | null) => void = () => undefined
 
+  /** Told whenever a device goes on or off. */
+  onchange: () => void = () => undefined
+
+  /** True while sound of the microphone goes out. */
+  get microphone(): boolean {
+    return this.state.audio !== null && !this.state.micOff
+  }
+
+  /** True while the camera's picture goes out. */
+  get camera(): boolean {
+    return this.state.video !== null && !this.state.cameraOff
+  }
+
   /** Opens the chosen devices in place of those that are open. */
   async open(choice: Choice = this.state.choice): Promise<void> {
     this.state.choice = choice
@@ -38,11 +51,13 @@ export class OwnMedia {
   setMicOff(off: boolean): void {
     this.state.micOff = off
     if (this.state.audio !== null) this.state.audio.enabled = !off
+    this.onchange()
   }
 
   setCameraOff(off: boolean): void {
     this.state.cameraOff = off
     if (this.state.video !== null) this.state.video.enabled = !off
+    this.onchange()
   }
 
   async share(): Promise<void> {
@@ -69,5 +84,6 @@ export class OwnMedia {
       track.onended = () => { this.put(kind, null) }
     }
     this.onreplace(kind, track)
+    this.onchange()
   }
 }

@@ -4,6 +4,7 @@ import { phaseName, type HearingView, type Kind, type LiveSeat, type SeatId, typ
 
 export type Alarm =
   | { kind: 'record'; reason: string }
+  | { kind: 'space'; reason: string }
   /** `since` is null when the seat was not seen connected since this page looks on. */
   | { kind: 'lost'; seat: SeatView; since: number | null }
   | { kind: 'missing'; seat: SeatView; track: Kind }
@@ -12,6 +13,7 @@ export type Alarm =
 export function alarms(view: HearingView, live: readonly LiveSeat[], lost: ReadonlyMap<SeatId, number>): Alarm[] {
   const found: Alarm[] = []
   if (view.record.state === 'faulty') found.push({ kind: 'record', reason: view.record.fault ?? '' })
+  if (view.record.warning !== null) found.push({ kind: 'space', reason: view.record.warning })
   if (!RUNNING.has(phaseName(view.phase))) return found
   for (const seat of view.seats) {
     if (seat.apart) continue
@@ -28,4 +30,4 @@ function missing(seat: SeatView, live: readonly LiveSeat[]): Alarm[] {
 }
 
 const RUNNING = new Set(['in-session', 'recess', 'signing'])
-const GRAVITY = { record: 0, lost: 1, missing: 2 }
+const GRAVITY = { record: 0, space: 1, lost: 2, missing: 3 }

@@ -21,6 +21,8 @@ export function reduce(view: HearingView, entry: Entry): HearingView {
     case 'floor':
       next.floor = change.value
       return next
+    case 'mark':
+      return next
   }
 }
 

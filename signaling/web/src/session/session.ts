@@ -14,7 +14,7 @@ import { Backoff } from './backoff'
 import { Line, type SocketLike } from './line'
 import type { JoinLink } from './link'
 import { reduce, reduceLost } from './reducer'
-import { publishes } from './roles'
+import { isCourt, publishes } from './roles'
 import { freshState } from './state'
 
 export class Session {
@@ -35,6 +35,7 @@ export class Session {
   ) {
     this.slots.onblocked = () => { this.state.soundBlocked = true }
     this.own.onreplace = (kind, track) => void this.media?.replace(kind, track)
+    this.own.onchange = () => { this.considerMedia() }
     window.addEventListener('online', () => this.line?.hurry())
     window.addEventListener('pagehide', () => { this.endMedia() })
   }
@@ -176,8 +177,9 @@ export class Session {
       void this.join()
       return
     }
-    this.state.problem = OVER_CODES.has(problem.code) ? null : problem
-    this.end()
+    const over = OVER_CODES.has(problem.code)
+    this.state.problem = over ? null : problem
+    this.end(over)
   }
 
   // Being admitted comes as an entry and then as a view with all seats: wait for both, so that one offer has all slots.
@@ -191,7 +193,9 @@ export class Session {
     const { stage, view, you } = this.state
     if (view === null || seat === null) return
     if (OVER.has(phaseName(view.phase))) {
-      this.end()
+      // The court stays until the record is sealed, to see what proves it.
+      const stays = isCourt(seat.role) && view.phase === 'closed' && view.opened_at !== null
+      this.end(true, stays)
       return
     }
     if (stage !== 'inside') return
@@ -199,10 +203,18 @@ export class Session {
       this.endMedia()
       return
     }
+    this.tellDevices(seat)
     const others = view.seats.filter((other) => other.id !== you)
     if (this.media?.has(others) ?? false) return
     this.media?.close()
     this.startMedia(others, seat)
+  }
+
+  // The others shall know why they hear or see nothing of this seat.
+  private tellDevices(seat: SeatView): void {
+    const { microphone, camera } = this.own
+    if (!publishes(seat.role) || (microphone !== seat.microphone_off && camera !== seat.camera_off)) return
+    void this.act({ action: 'set-devices', microphone, camera })
   }
 
   private startMedia(others: SeatView[], seat: SeatView): void {
@@ -247,13 +259,21 @@ export class Session {
     if (this.state.joined !== null) this.api.endMedia(this.state.joined.session)
   }
 
-  private end(): void {
+  /**
+   * `over`: the hearing was closed. What was said before may still be on its way then, and the record waits for it.
+   * `stays`: the line stays, for what is told of the record.
+   */
+  private end(over = false, stays = false): void {
     clearTimeout(this.considering)
     this.state.stage = 'ended'
-    this.media?.close()
+    const { media } = this
+    if (over) setTimeout(() => { media?.close() }, FLUSH_MS)
+    else media?.close()
     this.media = null
-    this.line?.close()
-    this.line = null
+    if (!stays) {
+      this.line?.close()
+      this.line = null
+    }
     this.own.stop()
   }
 }
@@ -267,5 +287,6 @@ const SETTLE_MS = 50
 const EARLY_AGAIN_MS = 300
 const REFUSED_AGAIN_MS = 5_000
 const AUTO_DEVICES_MS = 3_000
+const FLUSH_MS = 1_000
 
 const BROKEN: Problem = { code: 'broken', message: 'this page has failed; please reload', message_zh: '页面出错，请重新加载' }

@@ -11,7 +11,7 @@ import { live, seat, view } from './fixtures'
 describe('alarms', () => {
   it('put a faulty record first', () => {
     const seats = [seat(1, 'counsel', { presence: 'admitted' })]
-    const found = alarms(view({ seats, record: { state: 'faulty', tracks: [], fault: 'disk full' } }), [], new Map([[1, 7]]))
+    const found = alarms(view({ seats, record: { state: 'faulty', tracks: [], fault: 'disk full', warning: null, proof: { binding: null, integrity: null, witness: null } } }), [], new Map([[1, 7]]))
     expect(found.map((alarm) => alarm.kind)).toEqual(['record', 'lost'])
     expect(found[0]).toMatchObject({ reason: 'disk full' })
     expect(found[1]).toMatchObject({ since: 7 })

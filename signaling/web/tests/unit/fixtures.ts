@@ -16,6 +16,8 @@ export function seat(id: number, name: string, more: Partial<SeatView> = {}): Se
     muted: false,
     apart: false,
     hand: false,
+    microphone_off: false,
+    camera_off: false,
     required: [],
     ...more,
   }
@@ -29,7 +31,7 @@ export function view(more: Partial<HearingView> = {}): HearingView {
     phase: 'in-session',
     opened_at: 1,
     seats: [seat(0, 'judge', { role: 'judge' }), seat(1, 'counsel')],
-    record: { state: 'running', tracks: [], fault: null },
+    record: { state: 'running', tracks: [], fault: null, warning: null, proof: { binding: null, integrity: null, witness: null } },
     floor: null,
     seq: 5,
     ...more,

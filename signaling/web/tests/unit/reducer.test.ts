@@ -33,7 +33,7 @@ describe('the view moved on by the journal', () => {
   })
 
   it('replaces the whole record', () => {
-    const record = { state: 'faulty', tracks: [], fault: 'disk full' } as const
+    const record = { state: 'faulty', tracks: [], fault: 'disk full', warning: null, proof: { binding: null, integrity: null, witness: null } } as const
     expect(reduce(view(), entry(6, { kind: 'record', value: { ...record, tracks: [] } })).record).toEqual(record)
   })
 

@@ -167,6 +167,32 @@ describe('a stay on a seat', () => {
     expect(court.session.state).toMatchObject({ stage: 'ended', problem: null })
   })
 
+  it('lets what was said before the close go out, and then ends its media', async () => {
+    const court = await new Court().enter({ role: 'witness', presence: 'connected' })
+    const peer = court.session.peer as unknown as FakePeer
+    court.says({ type: 'entry', entry: { seq: 6, at: 1, change: { kind: 'phase', value: 'closed' } } })
+    await settle()
+    expect(court.session.state.stage).toBe('ended')
+    expect(peer.closed).toBe(false)
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(peer.closed).toBe(true)
+  })
+
+  it('tells the others when it switches its microphone or camera, and nothing when nothing changes', async () => {
+    const court = await new Court().enter({ role: 'witness', presence: 'connected', microphone_off: true, camera_off: true })
+    const told = (): unknown[] => court.socket.of('act').map((message) => (message as { action: unknown }).action)
+    expect(told()).toEqual([])
+    court.session.own.state.audio = { enabled: true } as MediaStreamTrack
+    court.session.own.setMicOff(false)
+    await settle()
+    expect(told()).toEqual([{ action: 'set-devices', microphone: true, camera: false }])
+    court.changes(6, { role: 'witness', presence: 'connected', camera_off: true })
+    court.session.own.setMicOff(true)
+    await settle()
+    expect(told().at(-1)).toEqual({ action: 'set-devices', microphone: false, camera: false })
+    expect(court.offers).toHaveLength(1)
+  })
+
   it('tries to join again while the server is busy, and not when the link is bad', async () => {
     const court = new Court()
     const joined = court.join

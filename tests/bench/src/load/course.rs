@@ -47,9 +47,12 @@ pub(crate) fn run(host: &mut dyn Host, subscribers: usize, time: Duration) -> Re
     course.measure(host, time, empty)
 }
 
-struct Course {
-    /// The sender first.
-    peers: Vec<Peer>,
+/// Peers that send and receive on one thread.
+pub(super) struct Course {
+    /// Those who send first.
+    pub(super) peers: Vec<Peer>,
+    /// How many of them send.
+    pub(super) senders: usize,
     poll: Poll,
     next_video: Instant,
     next_audio: Instant,
@@ -58,12 +61,20 @@ struct Course {
 }
 
 impl Course {
-    fn new() -> Result<Self> {
+    pub(super) fn new() -> Result<Self> {
         let now = Instant::now();
-        Ok(Self { peers: Vec::new(), poll: Poll::new()?, next_video: now, next_audio: now, frame: 0, sent: 0 })
+        Ok(Self {
+            peers: Vec::new(),
+            senders: 1,
+            poll: Poll::new()?,
+            next_video: now,
+            next_audio: now,
+            frame: 0,
+            sent: 0,
+        })
     }
 
-    fn add(&mut self, mut peer: Peer) -> Result<()> {
+    pub(super) fn add(&mut self, mut peer: Peer) -> Result<()> {
         self.poll.registry().register(&mut peer.socket, Token(self.peers.len()), Interest::READABLE)?;
         peer.read();
         self.peers.push(peer);
@@ -98,7 +109,7 @@ impl Course {
     }
 
     /// Sends and receives until `done` or the time is over.
-    fn go(&mut self, time: Duration, done: impl Fn(&[Peer]) -> bool) -> Result<()> {
+    pub(super) fn go(&mut self, time: Duration, done: impl Fn(&[Peer]) -> bool) -> Result<()> {
         let (end, mut events) = (Instant::now() + time, Events::with_capacity(256));
         while Instant::now() < end && !done(&self.peers) {
             self.send_what_is_due();
@@ -120,18 +131,24 @@ impl Course {
 
     fn send_what_is_due(&mut self) {
         let now = Instant::now();
-        let Some(sender) = self.peers.first_mut() else { return };
+        let senders = self.senders.min(self.peers.len());
+        let senders = &mut self.peers[..senders];
+        if senders.is_empty() {
+            return;
+        }
         while self.next_video <= now {
             let key = self.frame.is_multiple_of(2 * FRAMES_PER_SECOND);
-            for packet in 0..PACKETS_PER_FRAME {
-                sender.send_video(packet == 0, packet + 1 == PACKETS_PER_FRAME, key);
+            for sender in &mut *senders {
+                for packet in 0..PACKETS_PER_FRAME {
+                    sender.send_video(packet == 0, packet + 1 == PACKETS_PER_FRAME, key);
+                }
             }
             self.frame += 1;
             self.sent += PACKETS_PER_FRAME as u64;
             self.next_video += Duration::from_secs(1) / FRAMES_PER_SECOND as u32;
         }
         while self.next_audio <= now {
-            sender.send_audio();
+            senders.iter_mut().for_each(Peer::send_audio);
             self.sent += 1;
             self.next_audio += Duration::from_millis(20);
         }

@@ -1,8 +1,10 @@
 //! The load: one sender and many receivers over real WebRTC, the same for every server, on one thread.
 
+mod chorus;
 mod course;
 mod peer;
 
+pub(crate) use chorus::Chorus;
 pub(crate) use course::{Figures, run};
 pub(crate) use peer::{Peer, machine_address};
 

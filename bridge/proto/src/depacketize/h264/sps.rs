@@ -1,5 +1,7 @@
 //! The sequence parameter set (H.264, section 7.3.2.1.1), as far as the picture size.
 
+use super::super::bits::{Bits, without_emulation};
+
 /// What a sequence parameter set says that a container has to repeat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sps {
@@ -108,62 +110,6 @@ fn size(bits: &mut Bits<'_>, chroma_format: u8) -> Option<(u16, u16)> {
     let width = u16::try_from(width.checked_sub(cut_x)?).ok()?;
     let height = u16::try_from(height.checked_sub(cut_y)?).ok()?;
     (width > 0 && height > 0).then_some((width, height))
-}
-
-/// Takes out the bytes that keep start codes from appearing (section 7.4.1).
-fn without_emulation(data: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(data.len());
-    let mut zeros = 0;
-    for &byte in data {
-        if zeros >= 2 && byte == 3 {
-            zeros = 0;
-            continue;
-        }
-        zeros = if byte == 0 { zeros + 1 } else { 0 };
-        out.push(byte);
-    }
-    out
-}
-
-struct Bits<'a> {
-    data: &'a [u8],
-    at: usize,
-}
-
-impl Bits<'_> {
-    fn bit(&mut self) -> Option<bool> {
-        let byte = self.data.get(self.at / 8)?;
-        let bit = byte >> (7 - self.at % 8) & 1;
-        self.at += 1;
-        Some(bit == 1)
-    }
-
-    /// ue(v), section 9.1.
-    fn unsigned(&mut self) -> Option<u32> {
-        let mut zeros = 0;
-        while !self.bit()? {
-            zeros += 1;
-            if zeros > 31 {
-                return None;
-            }
-        }
-        let mut value: u32 = 1;
-        for _ in 0..zeros {
-            value = value << 1 | u32::from(self.bit()?);
-        }
-        Some(value - 1)
-    }
-
-    /// se(v), section 9.1.1.
-    fn signed(&mut self) -> Option<i64> {
-        let code = i64::from(self.unsigned()?);
-        Some(if code % 2 == 1 { (code + 1) / 2 } else { -(code / 2) })
-    }
-
-    /// ue(v) that may not be above `limit`.
-    fn small(&mut self, limit: u8) -> Option<u8> {
-        u8::try_from(self.unsigned()?).ok().filter(|value| *value <= limit)
-    }
 }
 
 const HIGH_PROFILES: [u8; 4] = [100, 110, 122, 244];

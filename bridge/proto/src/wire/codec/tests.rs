@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::wire::{
     Action, Announce, Answer, Ask, Change, Codec, DenyReason, Entry, HearingView, Hello, Identity, Join, Joined, Kind,
-    LiveSeat, MediaPlan, PauseReason, Phase, Ping, PlannedSeat, Presence, RecordOrder, RecordState, RecordView,
+    LiveSeat, MediaPlan, PauseReason, Phase, Ping, PlannedSeat, Presence, Proof, RecordOrder, RecordState, RecordView,
     Refusal, Refused, RefusedBy, Rehearse, RehearseAnswer, RehearseAsk, RehearsePair, RehearseReport, RehearseSeat,
     RehearsedSeat, Reply, Report, Request, Role, Row, SeatQuality, SeatReport, SeatView, Subscribe, Tone, TrackId,
     TrackUp, Unfollow, Update, UpdateKind, Welcome, Withdraw,
@@ -131,13 +131,17 @@ fn full_seat(id: u8) -> SeatView {
         muted: true,
         apart: true,
         hand: true,
+        microphone_off: true,
+        camera_off: true,
         required: vec![Kind::Audio, Kind::Video, Kind::Screen],
     }
 }
 
 fn full_record() -> RecordView {
     let tracks = (0..192).map(|_| format!("{}/audio", "s".repeat(32))).collect();
-    RecordView { state: RecordState::Faulty, tracks, fault: Some("x".repeat(500)) }
+    let text = |length| Some("x".repeat(length));
+    let proof = Proof { binding: text(64), integrity: text(100), witness: text(32) };
+    RecordView { state: RecordState::Faulty, tracks, fault: text(500), warning: text(200), proof }
 }
 
 fn full_live(seat: u8) -> LiveSeat {

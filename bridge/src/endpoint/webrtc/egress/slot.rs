@@ -263,7 +263,7 @@ impl Slot {
 
 const fn packet_is_picture(codec: Codec) -> bool {
     match codec {
-        Codec::Opus | Codec::Pcma => false,
+        Codec::Opus | Codec::Pcma | Codec::Pcmu => false,
         Codec::Vp8 | Codec::H264 | Codec::H265 => true,
     }
 }

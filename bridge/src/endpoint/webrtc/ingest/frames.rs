@@ -35,7 +35,7 @@ impl Frames {
     /// Looks at a packet; `None` when its payload is malformed.
     pub(super) fn look(&mut self, sequence: i64, time: i64, marker: bool, payload: Bytes) -> Option<Piece> {
         match self.codec {
-            Codec::Opus | Codec::Pcma => {
+            Codec::Opus | Codec::Pcma | Codec::Pcmu => {
                 Some(Piece { frame_start: true, frame_end: true, key: true, generation: 0, payload })
             }
             Codec::Vp8 => self.vp8(time, marker, &payload),

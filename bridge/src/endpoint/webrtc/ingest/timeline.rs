@@ -191,6 +191,36 @@ mod tests {
         assert!(error.abs() < 5_000, "{error}");
     }
 
+    /// Capture times of eight hours, with a sender whose NTP clock runs 40 ppm fast, whose sound runs 120 ppm fast and whose
+    /// picture 90 ppm slow against it, over a line with 20 ms of delay and up to 60 ms more.
+    #[test]
+    fn eight_hours_of_drifting_clocks_cost_less_than_one_frame() {
+        let mut sender = SenderClock::default();
+        let mut sources = [(48_000, 120), (90_000, -90)].map(|(rate, ppm)| (SourceClock::new(rate), rate, ppm));
+        let (mut worst, mut apart) = (0, 0);
+        for ms in (0..8 * 3_600_000).step_by(250) {
+            let jitter = (ms * 7_919 / 250) % 60;
+            let ntp = ms * 1_000 + ms * 40 / 1_000;
+            let mut told = Vec::new();
+            for (clock, rate, ppm) in &mut sources {
+                let exact = i64::from(*rate) * ms / 1_000;
+                let rtp = (exact + exact * *ppm / 1_000_000) as u32;
+                let time = clock.arrive(rtp, wall(ms + 20 + jitter));
+                if ms % 5_000 == 0 {
+                    sender.report(ntp, wall(ms + 20 + jitter));
+                    clock.report(ntp, rtp);
+                }
+                told.push(clock.captured(time, &sender).since(wall(ms)));
+            }
+            if ms > 60_000 {
+                worst = told.iter().map(|error| error.abs()).fold(worst, i64::max);
+                apart = apart.max((told[0] - told[1]).abs());
+            }
+        }
+        assert!(worst <= 33_333, "{worst} us off the wall clock");
+        assert!(apart <= 33_333, "sound and picture {apart} us apart");
+    }
+
     #[test]
     fn a_sender_that_set_its_clock_is_followed_at_once() {
         let mut sender = SenderClock::default();

@@ -101,7 +101,7 @@ fn agreed(media: &Media, sends: bool) -> Vec<Agreed> {
         Some(Agreed { codec, payload_type: offered.payload_type, rtx: offered.rtx, feedback: offered.feedback.clone() })
     };
     let mut codecs: Vec<Agreed> =
-        [Codec::Opus, Codec::Pcma, Codec::Vp8, Codec::H264].into_iter().filter_map(agreed).collect();
+        [Codec::Opus, Codec::Pcma, Codec::Pcmu, Codec::Vp8, Codec::H264].into_iter().filter_map(agreed).collect();
     if sends {
         codecs.truncate(1);
     }
@@ -209,6 +209,7 @@ fn codec(lines: &mut Lines, agreed: &Agreed) {
     let (map, parameters) = match agreed.codec {
         Codec::Opus => ("opus/48000/2", Some("minptime=10;useinbandfec=1")),
         Codec::Pcma => ("PCMA/8000", None),
+        Codec::Pcmu => ("PCMU/8000", None),
         Codec::Vp8 => ("VP8/90000", None),
         Codec::H264 => ("H264/90000", Some("level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f")),
         Codec::H265 => ("H265/90000", None),

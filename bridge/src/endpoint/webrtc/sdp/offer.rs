@@ -147,6 +147,7 @@ fn codec(map: &str, parameters: &str) -> Option<Codec> {
     match map {
         "opus/48000/2" => Some(Codec::Opus),
         "pcma/8000" | "pcma/8000/1" => Some(Codec::Pcma),
+        "pcmu/8000" | "pcmu/8000/1" => Some(Codec::Pcmu),
         "vp8/90000" => Some(Codec::Vp8),
         "h264/90000" => {
             let profile = parameter(parameters, "profile-level-id").unwrap_or("42e01f").to_ascii_lowercase();
@@ -159,7 +160,11 @@ fn codec(map: &str, parameters: &str) -> Option<Codec> {
 
 fn rtpmap(media: &MediaDescription, payload_type: u8) -> Option<String> {
     let mapped = of_format(media, "rtpmap", payload_type).next().map(str::to_ascii_lowercase);
-    mapped.or_else(|| (payload_type == 8).then(|| "pcma/8000".to_owned()))
+    mapped.or_else(|| match payload_type {
+        0 => Some("pcmu/8000".to_owned()),
+        8 => Some("pcma/8000".to_owned()),
+        _ => None,
+    })
 }
 
 fn fmtp(media: &MediaDescription, payload_type: u8) -> String {

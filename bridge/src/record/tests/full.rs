@@ -1,0 +1,132 @@
+//! A full disk with another one to go on with, and a disk that takes nothing for a while.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use hearing_config::{Codec, HearingId};
+use hearing_proto::manifest::Entry;
+use hearing_signaling::hearing::RecordOrder;
+use tokio::sync::mpsc;
+
+use super::bench::{AUDIO, Bench, SECOND, VIDEO, meta, signing};
+use super::disk::SmallDisk;
+use super::source::{self, Packetizer};
+use super::tools::{blocks, complaints, decoded};
+use crate::record::backlog::WallClock;
+use crate::record::{Line, RecordEvent, Recorder, Settings, StartReason};
+use crate::router::{LayerSet, TrackInfo};
+
+#[test]
+fn a_record_whose_disk_is_full_goes_on_on_the_spill_disk_without_a_hole() {
+    let (disk, other) = (SmallDisk::mount(256), tempfile::tempdir().unwrap());
+    let id = HearingId::random().to_string();
+    let mut bench = Bench::with_spill(&disk.0.join(&id), Some(other.path().join(&id)), 0);
+    let (clip, mut packetizer) = (source::h264("320x180", 3), Packetizer::default());
+    bench.track(VIDEO, Codec::H264, 0);
+    bench.order(RecordOrder::Run, 0);
+    let mut at = bench.play(VIDEO, &clip, 0, &mut packetizer);
+    bench.settled_turn(at);
+    // What `write` leaves behind when it fails is as full as the disk can be.
+    let ballast = disk.0.join("ballast");
+    drop(std::fs::write(&ballast, vec![0; 300 << 20]));
+    for _ in 0..2 {
+        at = bench.play(VIDEO, &clip, at, &mut packetizer);
+        bench.settled_turn(at);
+    }
+    let (first, second) = (bench.file("counsel-video", 1), bench.file("counsel-video", 2));
+    assert_eq!(second.read_link().unwrap(), other.path().join(&id).join("counsel-video/0002.mkv"));
+    assert_eq!(blocks(&first).len() + blocks(&second).len(), 270, "no frame is missing");
+    assert_eq!((decoded(&second), complaints(&second)), (blocks(&second).len(), String::new()));
+    let reasons = bench.lines("counsel-video").into_iter().filter_map(|line| match line {
+        Line::Segment { reason, .. } => Some(reason),
+        _ => None,
+    });
+    assert_eq!(reasons.collect::<Vec<_>>(), [StartReason::First, StartReason::Spill]);
+    assert!(bench.gaps("counsel-video").is_empty());
+    bench.close(at);
+    let lines = bench.manifest();
+    assert!(matches!(lines.last().map(|line| &line.entry), Some(Entry::Seal { .. })), "sealed on a full disk");
+    assert!(lines.iter().any(|line| matches!(&line.entry, Entry::Fault { reason, .. } if reason.contains("spill"))));
+}
+
+/// A file system of its own on a loop device, gone with the value.
+pub(super) struct LoopDisk {
+    pub(super) point: PathBuf,
+    _directory: tempfile::TempDir,
+}
+
+impl LoopDisk {
+    /// On a new image in `image`.
+    pub(super) fn make(image: &Path) -> Self {
+        run("truncate", &["-s".as_ref(), "48M".as_ref(), image.as_os_str()]);
+        run("mkfs.ext4", &["-q".as_ref(), "-F".as_ref(), image.as_os_str()]);
+        Self::mount(image)
+    }
+
+    /// On an image that is there.
+    pub(super) fn mount(image: &Path) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        run("mount", &["-o".as_ref(), "loop".as_ref(), image.as_os_str(), directory.path().as_os_str()]);
+        Self { point: directory.path().to_owned(), _directory: directory }
+    }
+
+    fn freeze(&self, flag: &str) {
+        run("fsfreeze", &[flag.as_ref(), self.point.as_os_str()]);
+    }
+}
+
+impl Drop for LoopDisk {
+    fn drop(&mut self) {
+        drop(Command::new("umount").arg("-l").arg(&self.point).status());
+    }
+}
+
+fn run(program: &str, arguments: &[&std::ffi::OsStr]) {
+    let status = Command::new(program).args(arguments).status();
+    assert!(
+        status.is_ok_and(|status| status.success()),
+        "{program} {arguments:?}: this test needs root and loop devices"
+    );
+}
+
+#[tokio::test]
+async fn a_disk_that_takes_nothing_for_three_seconds_is_told_and_costs_no_frame() {
+    let images = tempfile::tempdir_in("/dev/shm").unwrap();
+    let disk = LoopDisk::make(&images.path().join("disk"));
+    let directory = disk.point.join("record");
+    let settings = Settings { directory: directory.clone(), spill: None, signing: signing(), warn: vec![], refuse: 0 };
+    let recorder = Recorder::start(settings).unwrap();
+    let (events, mut told) = mpsc::channel(256);
+    let id = HearingId::random();
+    let (mut leg, record) = recorder.open(id, meta(), events).unwrap();
+    let (clock, start) = (WallClock::now(), Instant::now());
+    record.order(RecordOrder::Run, clock.at(start)).unwrap();
+    let origin = "internet".parse().unwrap();
+    leg.handle_track(start, &TrackInfo { id: AUDIO, codec: Codec::Opus, origin, layers: LayerSet(1) });
+    let (clip, mut packetizer) = (source::opus(5), Packetizer::default());
+    for (n, coded) in clip.frames.iter().enumerate() {
+        match n {
+            50 => disk.freeze("-f"),
+            200 => disk.freeze("-u"),
+            _ => {}
+        }
+        // The test is the live source: it keeps real time, as a microphone does.
+        let due = start + Duration::from_millis(n as u64 * 20);
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+        leg.handle_frame(Instant::now(), AUDIO, &packetizer.frame(clip.codec, coded, clock.at(due)));
+    }
+    record.order(RecordOrder::Off, clock.at(start).plus(6 * SECOND)).unwrap();
+    record.close().await.unwrap().unwrap();
+    let told: Vec<_> = std::iter::from_fn(|| told.try_recv().ok()).collect();
+    assert!(
+        told.iter().any(|event| matches!(event, RecordEvent::Failed(why) if why.contains("磁盘无响应"))),
+        "{told:?}"
+    );
+    let folder = directory.join(id.to_string());
+    assert_eq!(blocks(&folder.join("counsel-audio/0001.mkv")).len(), clip.frames.len());
+    let explanation = std::fs::read_to_string(folder.join("explanation.txt")).unwrap();
+    assert!(explanation.contains("the disk took nothing"), "{explanation}");
+    recorder.stop().await.unwrap();
+}

@@ -16,7 +16,8 @@ use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandl
 use serde_json::json;
 use tokio::sync::oneshot;
 
-use crate::record::{self, Recorder};
+use crate::record::keep::http::Keeping;
+use crate::record::{self, Recorder, keep};
 use crate::router::{Command, Report, WorkerHandle};
 use crate::trunk::Trunks;
 use crate::workers::Workers;
@@ -29,6 +30,7 @@ pub(crate) struct Admin {
     trunks: Trunks,
     workers: Workers,
     recorder: Recorder,
+    keeping: Keeping,
     metrics: PrometheusHandle,
 }
 
@@ -40,17 +42,21 @@ impl Admin {
         registry: Registry,
         trunks: Trunks,
         workers: Workers,
-        recorder: Recorder,
+        (recorder, keeping): (Recorder, Keeping),
         metrics: PrometheusHandle,
     ) -> Self {
-        Self { records: config.record.directory.clone(), registry, trunks, workers, recorder, metrics }
+        Self { records: config.record.directory.clone(), registry, trunks, workers, recorder, keeping, metrics }
     }
 
     /// The operator's socket: `hearings` are the routes that signaling answers.
     pub(crate) fn operator(&self, hearings: Router) -> Router {
         let room = middleware::from_fn_with_state(Arc::new(self.recorder.clone()), refuse_without_room);
         let witness = Router::new().route("/admin/witness/{id}", get(witnessed)).with_state(Arc::new(self.clone()));
-        hearings.layer(room).merge(record::http::routes(self.records.clone())).merge(witness)
+        hearings
+            .layer(room)
+            .merge(record::http::routes(self.records.clone()))
+            .merge(keep::http::routes(self.keeping.clone()))
+            .merge(witness)
     }
 
     /// The metrics address.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use axum::Router;
 use hearing_config::{Config, Zone};
 use hearing_proto::manifest::HashAlg;
-use hearing_signaling::http::{self, App, TrunkView};
+use hearing_signaling::http::{self, App, Demands, TrunkView};
 use hearing_signaling::registry::{self, Registry, RegistryChange};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -24,8 +24,13 @@ use crate::endpoint::webrtc::Certificate;
 use crate::net::clock::NodeClock;
 use crate::net::http::{Listener, bind_unix};
 use crate::net::tls::{self, Identity, TrunkTls};
+<<<<<<< HEAD
 use crate::playback::{self, Playback};
 use crate::record::{self, Recorder};
+=======
+use crate::record::keep::http::Keeping;
+use crate::record::{self, Recorder, keep};
+>>>>>>> main
 use crate::rehearsal::{self, Rehearsals, Station};
 use crate::sessions::Sessions;
 use crate::sitting::{Parts, Sittings};
@@ -65,11 +70,13 @@ impl Node {
         let workers = Workers::spawn(config.media.bind, config.media.workers)?;
         let clock = NodeClock::begin();
         let (trunks, rehearsals) = Trunks::start(trunk_settings(config, clock), tls, registry.clone())?;
+        let demands = Demands::default();
         let parts = Parts {
             zone: config.node.zone.clone(),
             workers: workers.clone(),
             trunks: trunks.clone(),
             recorder: recorder.clone(),
+            demands: demands.clone(),
             clock,
         };
         let sittings = Sittings::new(parts);
@@ -79,6 +86,7 @@ impl Node {
         let sessions = Sessions::new(certificate, advertise, config.node.zone.clone(), clock, sittings.clone());
         let (shown, lines) = watch::channel(Vec::new());
         let app = App {
+            demands: demands.clone(),
             registry: registry.clone(),
             media,
             node: config.node.id.clone(),
@@ -88,7 +96,13 @@ impl Node {
         let lines = trunks.clone();
         let station = Station::of(config).map_err(Error::Program)?;
         let rehearse = Rehearsals::new(config, registry.clone(), trunks.clone(), station.clone());
-        let admin = Admin::new(config, registry.clone(), trunks, workers, recorder.clone(), metrics);
+        let copy = second_store(config)?;
+        let keeping = Keeping {
+            directory: config.record.directory.clone(),
+            keep_days: config.record.keep_days,
+            copy: copy.clone(),
+        };
+        let admin = Admin::new(config, registry.clone(), trunks, workers, (recorder.clone(), keeping), metrics);
 
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
@@ -99,7 +113,11 @@ impl Node {
             station.serve(rehearsals).await;
             Ok(())
         });
+<<<<<<< HEAD
         let journal = registry.journal().clone();
+=======
+        keep_records(&mut tasks, config, copy);
+>>>>>>> main
         tasks.spawn(follow(registry, sittings));
         tasks.spawn(show_trunks(lines, shown));
         let playback = Playback::new(config, journal);
@@ -183,6 +201,30 @@ async fn show_trunks(trunks: Trunks, shown: watch::Sender<Vec<TrunkView>>) -> Re
             changed
         });
     }
+}
+
+/// Copies records to the second store, and verifies them again on schedule.
+fn keep_records(tasks: &mut JoinSet<Result<(), Error>>, config: &Config, copy: Option<keep::Store>) {
+    let directory = config.record.directory.clone();
+    if let Some(store) = copy {
+        let backup = keep::Backup::new(keep::BackupSettings { directory: directory.clone(), store });
+        tasks.spawn(async move {
+            backup.run().await;
+            Ok(())
+        });
+    }
+    let root = config.pki.root.clone();
+    let scrub = keep::scrub::Settings { directory, root, hours: config.record.scrub_hours };
+    tasks.spawn(async move {
+        keep::scrub::run(scrub).await;
+        Ok(())
+    });
+}
+
+fn second_store(config: &Config) -> Result<Option<keep::Store>, Error> {
+    let Some(backup) = &config.record.backup else { return Ok(None) };
+    let recipients = keep::Recipients::parse(&backup.recipients)?;
+    Ok(Some(keep::Store::directory(&backup.directory, recipients)?))
 }
 
 fn record_settings(config: &Config, tls: &TrunkTls) -> record::Settings {
@@ -293,6 +335,9 @@ pub enum Error {
     /// The recorder.
     #[error(transparent)]
     Record(#[from] record::Error),
+    /// Keeping records.
+    #[error(transparent)]
+    Keep(#[from] keep::Error),
     /// The journal.
     #[error(transparent)]
     Registry(#[from] registry::Error),

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hearing_config::{HearingId, NodeId, Zone};
 use hearing_signaling::hearing::{MediaPlan, MediaReport, Phase, RecordOrder};
+use hearing_signaling::http::Demands;
 use hearing_signaling::registry::{HearingHandle, Refusal};
 use metrics::counter;
 use tokio::sync::{mpsc, watch};
@@ -13,7 +14,7 @@ use tracing::{info, warn};
 use crate::net::clock::NodeClock;
 use crate::record::Recorder;
 use crate::recording::{self, Recording};
-use crate::router::{Command, Event, LegId, WorkerHandle};
+use crate::router::{Command, Event, Layer, LegId, WorkerHandle};
 use crate::trunk::Trunks;
 use crate::workers::Workers;
 
@@ -34,6 +35,8 @@ pub(crate) struct Parts {
     pub(crate) trunks: Trunks,
     /// Its recorder.
     pub(crate) recorder: Recorder,
+    /// What its pages are asked to send.
+    pub(crate) demands: Demands,
     /// Its clock for media.
     pub(crate) clock: NodeClock,
 }
@@ -92,6 +95,7 @@ impl Sittings {
             reports,
             record,
             trunks: self.parts.trunks.clone(),
+            demands: self.parts.demands.clone(),
             // A record that was closed before this node started is sealed now.
             began: over,
         };
@@ -131,6 +135,7 @@ impl Sittings {
         self.parts.trunks.drop_hearing(hearing).await;
         tell(&seated.worker, Command::Close { hearing });
         self.parts.workers.release(hearing);
+        self.parts.demands.forget(hearing);
         info!(hearing = %hearing, "hearing left this node");
     }
 }
@@ -144,6 +149,7 @@ struct Sitting {
     reports: mpsc::Receiver<Event>,
     record: Option<Recording>,
     trunks: Trunks,
+    demands: Demands,
     /// True once the record was ordered to run: the next order to stop may be the end of the hearing.
     began: bool,
 }
@@ -196,6 +202,11 @@ impl Sitting {
             Event::TrackDown(track) => {
                 self.trunks.track_down(self.hearing, track).await;
                 MediaReport::TrackDown { track }
+            }
+            Event::Active(track, layers) => {
+                let active = (0..Layer::LIMIT as u8).map(|number| layers.contains(Layer(number))).collect();
+                self.demands.ask(self.hearing, track.seat, track.kind, active);
+                return;
             }
             Event::Speaking(seats) => MediaReport::Speaking { seats },
             Event::Quality(seat, quality) => MediaReport::Quality { seat, quality },

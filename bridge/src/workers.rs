@@ -37,7 +37,11 @@ impl Workers {
         if let Some(n) = placed.get(&hearing) {
             return self.handles[*n].clone();
         }
-        let load = |n: &usize| placed.values().filter(|at| *at == n).count();
+        // What it did in the last second, roughly; then how many hearings it has, which may be silent as yet.
+        let load = |n: &usize| {
+            let hearings = placed.values().filter(|at| *at == n).count();
+            (self.handles[*n].busy() / ROUGHLY, hearings)
+        };
         let n = (0..self.handles.len()).min_by_key(load).expect("there is at least one worker");
         placed.insert(hearing, n);
         self.handles[n].clone()
@@ -53,6 +57,9 @@ impl Workers {
         self.handles.iter()
     }
 }
+
+/// Thousandths of a worker's time that make no difference.
+const ROUGHLY: u32 = 50;
 
 /// A worker that could not start.
 #[derive(Debug, thiserror::Error)]

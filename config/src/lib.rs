@@ -24,7 +24,7 @@ pub use error::{Error, Fault};
 pub use media::{Codec, Kind, TrackId};
 pub use node::{Admin, Media, Node, Web, WebTls};
 pub use pki::Pki;
-pub use record::Record;
+pub use record::{Backup, Record};
 pub use seat::{Role, SeatId};
 pub use template::{Template, TemplateSeat};
 pub use trunk::{Trunk, Trunks};

@@ -8,5 +8,7 @@ mod page;
 mod playback;
 mod record;
 mod restart;
+mod thin_line;
 mod three_zones;
+mod verify;
 mod witness;

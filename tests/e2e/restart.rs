@@ -1,10 +1,11 @@
 //! A node that is killed takes nothing with it but itself.
 
+use std::fs;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::harness::record::{Record, marks, samples};
 use crate::harness::sitting::Sitting;
-use crate::harness::zones::{INTERNET, TRIPARTITE};
+use crate::harness::zones::{ALL, INTERNET, TRIPARTITE};
 
 #[test]
 fn a_home_killed_in_session_comes_back_into_session_and_hardly_anything_is_lost() {
@@ -25,6 +26,7 @@ fn a_home_killed_in_session_comes_back_into_session_and_hardly_anything_is_lost(
     assert_judge_and_counsel_meet(&mut sitting);
     sitting.court.hearing(&["close", &sitting.hearing]);
     sitting.court.until("the record is closed", || record.sheet()["closed"].is_i64().then_some(()));
+    assert_sealed_and_witnessed(&sitting);
     assert_eq!(record.tracks(), TRACKS);
     for track in TRACKS {
         let reasons: Vec<_> = record.lines(track, "segment").iter().map(|line| line["reason"].clone()).collect();
@@ -57,6 +59,35 @@ fn an_edge_killed_in_session_leaves_the_others_alone_and_its_participants_return
     sitting.court.wait_for(&sitting.hearing, "counsel", "connected");
     assert!(started.elapsed() < REJOINED, "counsel came back after {:?}", started.elapsed());
     assert_judge_and_counsel_meet(&mut sitting);
+}
+
+/// The record that was interrupted is sealed within seconds, its fault is written down, and the node of another zone has
+/// cosigned it.
+fn assert_sealed_and_witnessed(sitting: &Sitting) {
+    let proof = sitting.court.until("the record is sealed", || {
+        let view = sitting.court.hearing(&["show", &sitting.hearing])["view"].clone();
+        (view["phase"] == "sealed").then(|| view["record"]["proof"].clone())
+    });
+    let value = proof["integrity"].as_str().expect("a sealed record has an integrity value");
+    assert_eq!(value.split(' ').map(str::len).collect::<Vec<_>>(), [4; 11], "{value}");
+    let listed = sitting.court.hearing(&["record", "list"]);
+    assert_eq!(listed[0]["integrity"], *value);
+    let folder = sitting.court.records().join(&sitting.hearing);
+    let manifest = fs::read_to_string(folder.join("manifest.jsonl")).expect("a manifest");
+    let count = |kind: &str| manifest.lines().filter(|line| line.contains(&format!("\"kind\":\"{kind}\""))).count();
+    assert_eq!((count("head"), count("seal")), (2, 1));
+    assert!(count("cosign") > 1 && count("crossing") > 0 && count("join") > 0, "{manifest}");
+    let explanation = fs::read_to_string(folder.join("explanation.txt")).expect("a fault has to be explained");
+    assert!(explanation.contains("录制程序中断后恢复"), "{explanation}");
+    let zone = proof["witness"].as_str().expect("the final checkpoint is cosigned");
+    let witness = ALL.into_iter().find(|known| known.name == zone).expect("a zone of the court");
+    let file = sitting.court.path("witness.jsonl");
+    let written = sitting
+        .court
+        .try_hearing_in(witness, &["record", "witness", &sitting.hearing, "--to", &file.to_string_lossy()]);
+    assert!(written.status.success(), "{}", String::from_utf8_lossy(&written.stderr));
+    let lines = fs::read_to_string(file).expect("the witness's file").lines().count();
+    assert!(lines >= count("cosign"), "{lines} of {} cosignatures", count("cosign"));
 }
 
 fn assert_judge_and_counsel_meet(sitting: &mut Sitting) {

@@ -99,14 +99,19 @@ impl Court {
         serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
     }
 
-    /// Runs a verb of the command line at the home, whatever comes of it.
-    pub(crate) fn try_hearing(&self, arguments: &[&str]) -> Output {
+    /// Runs a verb of the command line at the node of `zone`, whatever comes of it.
+    pub(crate) fn try_hearing_in(&self, zone: Zone, arguments: &[&str]) -> Output {
         Command::new(HEARING)
             .args(arguments)
             .arg("--json")
-            .env("HEARING_ADMIN", self.path(TRIPARTITE.node).join("admin.sock"))
+            .env("HEARING_ADMIN", self.path(zone.node).join("admin.sock"))
             .output()
             .expect("hearing runs")
+    }
+
+    /// Runs a verb of the command line at the home, whatever comes of it.
+    pub(crate) fn try_hearing(&self, arguments: &[&str]) -> Output {
+        self.try_hearing_in(TRIPARTITE, arguments)
     }
 
     /// Starts a hearing and gives its id and the links by seat.

@@ -15,8 +15,8 @@ mod witness;
 pub use codec::{Decoder, Error, HEADER_LEN, encode};
 pub use hearing::{
     Action, Answer, Ask, Board, Change, Entry, Grant, HearingView, Identity, Join, Joined, LiveSeat, Mark, Phase,
-    Presence, Proof, RecordState, RecordView, Refusal, Reply, Report, Request, SeatQuality, SeatReport, SeatView,
-    Unfollow, Update, UpdateKind,
+    Presence, Proof, RecordState, RecordView, Refusal, Relief, Reply, Report, Request, SeatQuality, SeatReport,
+    SeatView, Unfollow, Update, UpdateKind,
 };
 pub use link::{Hello, Ping, Pong, Welcome};
 pub use media::{FrameHead, MAX_FRAME, MAX_PACKETS, MAX_PAYLOAD, decode_frame, encode_frame};

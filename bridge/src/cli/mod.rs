@@ -4,6 +4,7 @@ mod act;
 mod check;
 mod client;
 mod demo;
+mod keep;
 mod list;
 mod participant;
 mod pki;
@@ -14,6 +15,7 @@ mod rehearse;
 mod run;
 mod show;
 mod start;
+mod verify;
 mod watch;
 mod words;
 

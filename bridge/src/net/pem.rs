@@ -70,6 +70,22 @@ pub(super) fn read_chain(file: &Path, what: &'static str) -> Result<Vec<Certific
     if chain.is_empty() { Err(unusable(file, what, &"no PEM block CERTIFICATE")) } else { Ok(chain) }
 }
 
+/// The certificates in a file of PEM blocks, as DER.
+///
+/// # Errors
+/// When there is none, or the file can't be read.
+pub fn certificates(file: &Path) -> Result<Vec<Vec<u8>>, Error> {
+    Ok(read_chain(file, "certificate")?.into_iter().map(|der| der.to_vec()).collect())
+}
+
+/// The revocation lists in a file of PEM blocks, as DER.
+///
+/// # Errors
+/// When there is none, or the file can't be read.
+pub fn lists(file: &Path) -> Result<Vec<Vec<u8>>, Error> {
+    Ok(read_lists(file)?.into_iter().map(|der| der.to_vec()).collect())
+}
+
 pub(super) fn read_key(file: &Path) -> Result<PrivateKeyDer<'static>, Error> {
     PrivateKeyDer::from_pem_file(file).map_err(|e| unusable(file, "private key", &e))
 }

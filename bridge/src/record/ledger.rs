@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hearing_proto::manifest::{
-    Chain, Cosignature, Entry, Hash, HashAlg, HearingKeys, Node, Opened, Opening, Request, Span,
+    CLOCK_TOLERANCE, Chain, Cosignature, Entry, Hash, HashAlg, HearingKeys, Node, Opened, Opening, Request, Span, Stamp,
 };
 
 use super::clock::Clocks;
@@ -33,6 +33,8 @@ pub(super) struct Ledger {
     witness: Option<(String, Instant)>,
     /// A checkpoint that the witness is to be asked for.
     asks: bool,
+    /// How far the wall clock was ahead of the monotonic one when the chain last said so, in microseconds.
+    ahead: i64,
     /// What belongs into the log of interruptions.
     pub(super) happenings: Vec<Happening>,
     /// What the hearing's journal says up to here was told before the recorder was interrupted, microseconds since 1970.
@@ -70,15 +72,28 @@ impl Ledger {
         if let Some(value) = recover::seal(&existing) {
             return Ok(Found::Sealed(value));
         }
+        let stamp = clocks.now();
         let keys = HearingKeys::generate().map_err(Error::Key)?;
         let opening = opening(folder, sheet, signing, clocks);
-        let Opened { chain, covered, replaced } = Chain::open(&existing, opening, signing.node()?, keys, clocks.now())?;
+        let Opened { chain, covered, replaced } = Chain::open(&existing, opening, signing.node()?, keys, stamp)?;
         let sink = Sink::append(folder, FILE, None).map_err(Error::disk(&path, "open"))?;
         happenings.push(Happening::now(clocks, !existing.is_empty()));
         let (since, witness, asks) = (0, None, false);
+        let ahead = stamp.utc - stamp.mono;
         let told_until = recover::last_told(&existing).unwrap_or(0);
-        let mut ledger =
-            Self { chain, sink, path, clocks: clocks.clone(), due: now, since, witness, asks, happenings, told_until };
+        let mut ledger = Self {
+            chain,
+            sink,
+            path,
+            clocks: clocks.clone(),
+            due: now,
+            since,
+            witness,
+            asks,
+            ahead,
+            happenings,
+            told_until,
+        };
         if !existing.is_empty() {
             ledger.go_on(folder, others, &covered)?;
         }
@@ -111,7 +126,7 @@ impl Ledger {
     /// # Errors
     /// When the chain refuses it; it then stands as before.
     pub(super) fn append(&mut self, entry: Entry) -> Result<(), Error> {
-        let stamp = self.clocks.now();
+        let stamp = self.stamp();
         if let Some(happening) = Happening::of(stamp.utc, &entry)
             && self.happenings.len() < HAPPENINGS
         {
@@ -119,6 +134,17 @@ impl Ledger {
         }
         self.chain.append(entry, stamp)?;
         Ok(())
+    }
+
+    /// The clocks now; a step of the wall clock goes into the log, as the chain puts it into the manifest.
+    fn stamp(&mut self) -> Stamp {
+        let stamp = self.clocks.now();
+        let step = stamp.utc - stamp.mono - self.ahead;
+        if step.abs() > CLOCK_TOLERANCE {
+            self.ahead += step;
+            self.happenings.extend(Happening::of(stamp.utc, &Entry::Clock { step }));
+        }
+        stamp
     }
 
     /// Names bytes that are durable.

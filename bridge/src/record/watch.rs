@@ -65,5 +65,5 @@ fn run(watched: &Weak<Mutex<Watched>>) {
 }
 
 const LOOK: Duration = Duration::from_millis(250);
-/// The writer makes a turn every 80 ms.
+/// The writer makes a turn every 60 ms.
 const STUCK: Duration = Duration::from_secs(2);

@@ -19,7 +19,7 @@ use super::hearing::Hearing;
 use super::leg::Arrived;
 use super::seal::Seal;
 use super::sheet::Sheet;
-use super::sync::Syncer;
+use super::sync::{self, Syncer};
 use super::watch::Watch;
 use super::{Clocks, Error, Judged, RecordEvent, Settings, Signing, space};
 
@@ -91,6 +91,7 @@ struct Writer {
 
 impl Writer {
     fn run(mut self) {
+        sync::go_first();
         loop {
             match self.controls.recv_timeout(self.patience()) {
                 Ok(Control::Stop(reply)) => return self.stop(reply),
@@ -241,9 +242,9 @@ impl Writer {
 }
 
 /// How often everything that arrived is written: what a crash of the process costs.
-const COMMIT: Duration = Duration::from_millis(80);
+const COMMIT: Duration = Duration::from_millis(60);
 /// How often it is made durable: what a loss of power costs, besides the disk's own time.
-const SYNC: Duration = Duration::from_millis(80);
+const SYNC: Duration = Duration::from_millis(60);
 /// How often the writer looks whether a batch is durable.
 const GLANCE: Duration = Duration::from_millis(5);
 /// A turn that took longer is a fault of the disk.

@@ -196,6 +196,7 @@ mod tests {
                     frame_end: place + 1 == *size,
                     key: frame == 0,
                     generation: 0,
+                    temporal: Default::default(),
                     level: None,
                     payload: Bytes::from(vec![frame as u8, place as u8]),
                 });

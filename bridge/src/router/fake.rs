@@ -231,6 +231,7 @@ pub(super) fn packet(index: u64) -> Packet {
         frame_end: true,
         key: true,
         generation: 0,
+        temporal: Default::default(),
         level: Some(20),
         payload: Bytes::from(index.to_be_bytes().to_vec()),
     }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use hearing_config::{Kind, TrackId};
 
 use super::hearing::Hearing;
-use super::leg::{Delivery, LegId};
+use super::leg::{Control, Delivery, LegId};
 use super::packet::{Frame, LayerSet, Packet};
 use super::routes::layers;
 
@@ -60,6 +60,10 @@ impl Hearing {
     fn forward_run(&mut self, now: Instant, run: &[(TrackId, Packet)]) {
         let track = run[0].0;
         let Some(stream) = self.streams.get_mut(&track) else { return };
+        if let Some(rates) = stream.poll_rates(now) {
+            let may = self.legs.iter_mut().filter(|slot| slot.granted.contains(&track));
+            may.for_each(|slot| slot.leg.handle_control(now, Control::Rates(track, rates)));
+        }
         let mut framed = LayerSet::EMPTY;
         for subscriber in stream.subscribers() {
             if subscriber.delivery == Delivery::Frames {

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use hearing_config::{HearingId, SeatId, TrackId, Zone};
+use hearing_config::{HearingId, Role, SeatId, TrackId, Zone};
 use hearing_signaling::hearing::MediaPlan;
 use hearing_signaling::http::Size;
 use tracing::{debug, info};
 
 use super::drain::Drain;
-use super::leg::{Control, LegId, Output, Path, Place};
+use super::leg::{Control, LegId, Output, Path, Place, Protected};
 use super::packet::{Layer, Packet};
 use super::slot::Slot;
 use super::speakers::Speakers;
@@ -31,6 +31,8 @@ pub(super) struct Hearing {
     pub(super) legs: Vec<Slot>,
     pub(super) streams: BTreeMap<TrackId, Stream>,
     pub(super) speakers: Speakers,
+    /// Whose pictures are given up last.
+    protected: Protected,
     /// Packets of this batch that were not forwarded yet.
     pub(super) inbox: Vec<(TrackId, Packet)>,
     /// Legs that were handed something and may have something.
@@ -64,6 +66,7 @@ impl Hearing {
             legs: Vec::new(),
             streams: BTreeMap::new(),
             speakers: Speakers::default(),
+            protected: Protected::default(),
             inbox: Vec::new(),
             dirty: Vec::new(),
             closing: Vec::new(),
@@ -79,9 +82,11 @@ impl Hearing {
             self.tally.stale_plans += 1;
             return;
         }
+        let judges = plan.seats.iter().filter(|seat| seat.role == Role::Judge).map(|seat| seat.id).collect();
         self.drain.handle_plan(now, self.plan.as_deref(), &plan);
         self.plan = Some(plan);
         self.refresh_all(now);
+        self.protect(now, Protected { judges, ..self.protected });
     }
 
     /// Hangs a leg on; one of the same seat that was there before is closed.
@@ -94,6 +99,7 @@ impl Hearing {
         }
         let at = self.legs.partition_point(|slot| slot.id < attach.id);
         self.legs.insert(at, Slot::new(attach.id, attach.place, attach.leg));
+        self.control(now, at, Control::Protect(self.protected));
         self.mark(attach.id);
         self.refresh_all(now);
     }
@@ -146,6 +152,10 @@ impl Hearing {
 
     /// Ends a batch: forwards what came in and drains every leg that was handed something.
     pub(super) fn settle(&mut self, now: Instant) {
+        if let Some(speakers) = self.speakers.poll() {
+            self.hear(now, &speakers);
+            self.report(Event::Speaking(speakers));
+        }
         loop {
             if let Some(id) = self.dirty.pop() {
                 if let Some(at) = self.position(id) {
@@ -159,8 +169,24 @@ impl Hearing {
                 break;
             }
         }
-        if let Some(speakers) = self.speakers.poll() {
-            self.report(Event::Speaking(speakers));
+    }
+
+    /// Whoever spoke last stays protected until somebody else speaks.
+    fn hear(&mut self, now: Instant, speakers: &[SeatId]) {
+        let stays = self.protected.speaker.is_some_and(|speaker| speakers.contains(&speaker));
+        if let (Some(loudest), false) = (speakers.first(), stays) {
+            self.protect(now, Protected { speaker: Some(*loudest), ..self.protected });
+        }
+    }
+
+    fn protect(&mut self, now: Instant, protected: Protected) {
+        if std::mem::replace(&mut self.protected, protected) == protected {
+            return;
+        }
+        for at in 0..self.legs.len() {
+            if matches!(self.legs[at].place, Place::Seat(_)) {
+                self.control(now, at, Control::Protect(protected));
+            }
         }
     }
 
@@ -236,6 +262,7 @@ impl Hearing {
             Output::TrackEnd(track) => self.unpublish(now, id, track),
             Output::KeyFrame(track, layer) => self.handle_key_request(now, at, track, layer),
             Output::Wanted(track) => self.refresh(now, track),
+            Output::Active(track, layers) => self.report(Event::Active(track, layers)),
             Output::Connected => self.handle_connected(at),
             Output::Quality(quality) => {
                 if let Place::Seat(seat) = self.legs[at].place {

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use hearing_config::{SeatId, TrackId, Zone};
-use hearing_signaling::hearing::SeatQuality;
+use hearing_signaling::hearing::{SeatQuality, SeatSet};
 use hearing_signaling::http::Size;
 
 use super::packet::{Frame, Layer, LayerSet, Packet};
@@ -95,6 +95,19 @@ pub enum Control {
     Demand(TrackId, LayerSet),
     /// How large the page shows a track that it receives.
     Prefer(TrackId, Size),
+    /// What the layers of a track take now, in kbit/s; 0 for those that nobody sends. To legs that may have the track.
+    Rates(TrackId, [u32; Layer::LIMIT]),
+    /// Whose pictures are given up last where a line is too thin for all.
+    Protect(Protected),
+}
+
+/// Whose pictures are given up last: first the speaker's, then the judges'.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Protected {
+    /// The seats of judges.
+    pub judges: SeatSet,
+    /// The seat that speaks, or spoke last.
+    pub speaker: Option<SeatId>,
 }
 
 /// What a leg has for the router.
@@ -121,6 +134,8 @@ pub enum Output {
     KeyFrame(TrackId, Layer),
     /// The layers it wants to be handed changed: ask `wanted` again.
     Wanted(TrackId),
+    /// The layers of a track that its publisher is to send from now on, and no others.
+    Active(TrackId, LayerSet),
     /// The endpoint is connected (media can flow).
     Connected,
     /// Its figures, about once a second.

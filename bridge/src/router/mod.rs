@@ -25,7 +25,7 @@ mod tally;
 mod tests;
 
 pub use drain::DRAIN;
-pub use leg::{Control, Delivery, Leg, LegId, Output, Path, Place, Transport};
-pub use packet::{Frame, Layer, LayerSet, Packet};
+pub use leg::{Control, Delivery, Leg, LegId, Output, Path, Place, Protected, Transport};
+pub use packet::{Frame, Layer, LayerSet, Packet, Temporal};
 pub use track::TrackInfo;
 pub use worker::{Attach, Command, Event, Full, Report, TrackReport, Worker, WorkerHandle};

@@ -22,6 +22,8 @@ pub struct Packet {
     pub key: bool,
     /// Grows when codec parameters (picture size, parameter sets) change.
     pub generation: u32,
+    /// Where its frame stands among those that may be left out.
+    pub temporal: Temporal,
     /// Loudness of a sound packet, 0 (loudest) to 127 (silence), in -dBov (RFC 6464); `None` when not told.
     pub level: Option<u8>,
     /// The codec's payload. Opus and G.711: the frame. VP8: a piece of the frame without the payload descriptor.
@@ -63,6 +65,29 @@ pub struct Layer(pub u8);
 impl Layer {
     /// The most layers a track may have.
     pub const LIMIT: usize = 4;
+}
+
+/// A temporal layer: frames of higher ones may be left out, and what remains still decodes, at a lower frame rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Temporal {
+    /// 0 for the base, which everything needs; at most 3.
+    pub id: u8,
+    /// True when the frame needs no earlier one but those of the base: a receiver may begin with its layer here.
+    pub sync: bool,
+}
+
+impl Temporal {
+    /// As one number: the layer, and 4 more where one may begin with it.
+    #[must_use]
+    pub const fn bits(self) -> u8 {
+        self.id & 3 | (self.sync as u8) << 2
+    }
+
+    /// From one number.
+    #[must_use]
+    pub const fn from_bits(bits: u8) -> Self {
+        Self { id: bits & 3, sync: bits & 4 != 0 }
+    }
 }
 
 /// A set of layers.

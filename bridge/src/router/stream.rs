@@ -1,6 +1,6 @@
 //! One track at this node: who publishes it, who takes which layers of it, and its counters.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hearing_config::HearingId;
 
@@ -22,6 +22,7 @@ pub(super) struct Stream {
     demand: Option<LayerSet>,
     layers: [LayerState; Layer::LIMIT],
     bytes: u64,
+    meter: Meter,
 }
 
 /// A leg that takes a stream.
@@ -46,7 +47,8 @@ pub(super) struct Change {
 impl Stream {
     pub(super) fn new(info: TrackInfo, publisher: LegId) -> Self {
         let layers = std::array::from_fn(|_| LayerState::default());
-        Self { info, publisher, audience: Audience::default(), subscribers: Vec::new(), demand: None, layers, bytes: 0 }
+        let (audience, meter) = (Audience::default(), Meter::default());
+        Self { info, publisher, audience, subscribers: Vec::new(), demand: None, layers, bytes: 0, meter }
     }
 
     pub(super) fn subscribers(&self) -> &[Subscriber] {
@@ -61,7 +63,13 @@ impl Stream {
             layer.throttle.satisfy();
         }
         self.bytes += packet.payload.len() as u64;
+        self.meter.bytes[usize::from(packet.layer.0 & 3)] += packet.payload.len() as u64;
         true
+    }
+
+    /// What each layer of a picture takes, kbit/s, 0 when it is silent; once a second.
+    pub(super) fn poll_rates(&mut self, now: Instant) -> Option<[u32; Layer::LIMIT]> {
+        self.info.id.kind.is_picture().then(|| self.meter.poll(now))?
     }
 
     /// Replaces the list of subscribers.
@@ -148,6 +156,31 @@ impl Stream {
         self.layers.iter_mut().filter_map(|layer| layer.assembler.as_mut())
     }
 }
+
+/// Measures what layers take.
+#[derive(Debug, Default)]
+struct Meter {
+    since: Option<Instant>,
+    bytes: [u64; Layer::LIMIT],
+    kbps: [u32; Layer::LIMIT],
+}
+
+impl Meter {
+    fn poll(&mut self, now: Instant) -> Option<[u32; Layer::LIMIT]> {
+        let passed = now.saturating_duration_since(*self.since.get_or_insert(now));
+        if passed < METERED {
+            return None;
+        }
+        for (kbps, bytes) in self.kbps.iter_mut().zip(&mut self.bytes) {
+            let measured = (std::mem::take(bytes) * 8 / passed.as_millis().max(1) as u64) as u32;
+            *kbps = if *kbps == 0 || measured == 0 { measured } else { (*kbps * 2 + measured) / 3 };
+        }
+        self.since = Some(now);
+        Some(self.kbps)
+    }
+}
+
+const METERED: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 struct LayerState {

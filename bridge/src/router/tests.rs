@@ -6,7 +6,7 @@ use hearing_signaling::hearing::{MediaPlan, RecordOrder, SeatQuality};
 use hearing_signaling::http::Size;
 
 use super::fake::{Court, info, packet, path, plan, stun, track, zone};
-use super::leg::{Control, LegId, Output, Place};
+use super::leg::{Control, LegId, Output, Place, Protected};
 use super::packet::{Frame, Layer, LayerSet, Packet};
 use super::worker::{Command, Event};
 
@@ -423,6 +423,44 @@ fn speaking_is_reported_and_only_of_those_whom_somebody_may_hear() {
     assert_eq!(court.events(), [Event::Speaking(vec![SeatId(JUDGE)])]);
     court.advance(400);
     assert_eq!(court.events(), [Event::Speaking(vec![])]);
+}
+
+#[test]
+fn legs_learn_who_is_protected_and_the_last_speaker_stays_until_another_speaks() {
+    let (mut court, judge) = court_with_judge();
+    let clerk = court.attach(2, seat(CLERK));
+    let of_judge = track(JUDGE, Kind::Audio);
+    let mut seated = plan(1, &[(of_judge, EVERYBODY, false)]);
+    seated.seats[usize::from(JUDGE)].role = hearing_config::Role::Judge;
+    court.plan(seated);
+    let judges = [SeatId(JUDGE)].into_iter().collect();
+    assert!(court.controls(clerk).contains(&Control::Protect(Protected { judges, speaker: None })));
+    for index in 0..25 {
+        speak(&mut court, judge, of_judge, index..index + 1);
+        court.advance(20);
+    }
+    let protected = Control::Protect(Protected { judges, speaker: Some(SeatId(JUDGE)) });
+    assert_eq!(court.controls(clerk), [protected]);
+    court.advance(1_000);
+    assert_eq!(court.controls(clerk), []);
+    let late = court.attach(3, seat(WITNESS));
+    assert!(court.controls(late).contains(&protected));
+}
+
+#[test]
+fn legs_learn_once_a_second_what_a_picture_takes() {
+    let (mut court, judge) = court_with_judge();
+    let (clerk, picture) = (court.attach(2, seat(CLERK)), track(JUDGE, Kind::Video));
+    court.plan(plan(1, &[(picture, &[CLERK], false)]));
+    speak(&mut court, judge, picture, 0..1);
+    court.controls(clerk);
+    court.advance(500);
+    let large = Packet { payload: vec![7; 124_992].into(), ..packet(1) };
+    court.say(judge, [Output::Packet(picture, large)]);
+    assert_eq!(court.controls(clerk), []);
+    court.advance(500);
+    speak(&mut court, judge, picture, 2..3);
+    assert_eq!(court.controls(clerk), [Control::Rates(picture, [1_000, 0, 0, 0])]);
 }
 
 #[test]

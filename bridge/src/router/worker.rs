@@ -145,6 +145,8 @@ pub enum Event {
     TrackDown(TrackId),
     /// Who speaks at this node's seats and those of its peers, loudest first; sent when it changes.
     Speaking(Vec<SeatId>),
+    /// The layers of a track that its publisher's page is to send, and no others.
+    Active(TrackId, LayerSet),
     /// A seat's figures.
     Quality(SeatId, SeatQuality),
 }

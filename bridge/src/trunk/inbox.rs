@@ -8,7 +8,7 @@ use bytes::Bytes;
 use hearing_config::{HearingId, Timestamp, TrackId};
 use hearing_proto::wire::FrameHead;
 
-use crate::router::{Frame, Layer, LegId, Packet};
+use crate::router::{Frame, Layer, LegId, Packet, Temporal};
 
 /// Pure and bounded.
 #[derive(Debug, Default)]
@@ -173,6 +173,7 @@ fn frame(head: &FrameHead, payloads: Vec<Bytes>) -> Frame {
         frame_end: at == last,
         key: head.key,
         generation: head.generation,
+        temporal: Temporal::from_bits(head.temporal),
         level: head.level,
         payload,
     };

@@ -106,7 +106,7 @@ impl Leg for TrunkLeg {
                 self.needs.line.say(wire::Subscribe { hearing, track: convert::track_to(track), layers: layers.0 });
             }
             // Pages are not behind trunks.
-            Control::Prefer(..) => {}
+            Control::Prefer(..) | Control::Rates(..) | Control::Protect(_) => {}
         }
     }
 

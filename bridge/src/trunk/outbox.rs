@@ -210,6 +210,7 @@ fn head(flow: u32, number: u64, frame: &Frame) -> FrameHead {
         captured: first.captured.0,
         key: first.key,
         generation: first.generation,
+        temporal: first.temporal.bits(),
         level: first.level.filter(|level| *level < 128),
     }
 }

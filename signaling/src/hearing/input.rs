@@ -252,4 +252,25 @@ pub struct SeatQuality {
     pub loss_down: f32,
     /// Round trip in milliseconds; 0 when not known yet.
     pub rtt_ms: u32,
+    /// What the line to the seat carries, kbit/s; 0 when nobody measures it.
+    #[serde(default)]
+    pub line_kbps: u32,
+    /// What that has cost.
+    #[serde(default)]
+    pub relief: Relief,
+}
+
+/// What a thin line to a seat has cost of what it would be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Relief {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Some pictures are smaller.
+    Resolution,
+    /// Some pictures have fewer frames.
+    FrameRate,
+    /// Some pictures are not sent.
+    Pictures,
 }

@@ -109,3 +109,12 @@ impl SeatSet {
         self.0 == 0
     }
 }
+
+impl FromIterator<SeatId> for SeatSet {
+    fn from_iter<T: IntoIterator<Item = SeatId>>(seats: T) -> Self {
+        seats.into_iter().fold(Self::EMPTY, |mut set, seat| {
+            set.insert(seat);
+            set
+        })
+    }
+}

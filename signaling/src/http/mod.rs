@@ -2,6 +2,7 @@
 
 mod admin;
 mod attempts;
+mod demand;
 mod extract;
 mod join;
 mod media;
@@ -24,6 +25,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::ToSchema;
 
 pub(crate) use self::attempts::Attempts;
+pub use self::demand::{Demands, Layers};
 pub(crate) use self::extract::Named;
 pub use self::openapi::document;
 pub use self::problem::Problem;
@@ -42,6 +44,8 @@ pub struct App {
     pub node: NodeId,
     /// Its zone.
     pub zone: Zone,
+    /// What media asks of the pages.
+    pub demands: Demands,
     /// The trunks, for the operator.
     pub trunks: watch::Receiver<Vec<TrunkView>>,
 }

@@ -40,6 +40,7 @@ impl Court {
         let (asked, media) = mpsc::channel(8);
         let (_, trunks) = watch::channel(Vec::new());
         let app = App {
+            demands: Default::default(),
             registry: registry.clone(),
             media: asked,
             node: "home".parse().unwrap(),

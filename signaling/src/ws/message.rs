@@ -54,6 +54,12 @@ pub(crate) enum ServerMessage {
         #[serde(flatten)]
         problem: Problem,
     },
+    /// Which layers of a picture somebody takes, the smallest first: the page sends these and no others.
+    Layers {
+        #[schema(value_type = String)]
+        kind: Kind,
+        active: Vec<bool>,
+    },
     /// The answer to `ping`.
     Pong { at: f64 },
 }

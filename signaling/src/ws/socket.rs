@@ -6,14 +6,14 @@ use std::time::Duration;
 use axum::extract::ws::{Message, WebSocket};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, timeout};
 use uuid::Uuid;
 
 use super::{ClientMessage, ServerMessage};
 use crate::access::{Grant, Permission, SessionId, may};
 use crate::hearing::{Action, Change, Phase};
-use crate::http::{MediaRequest, Problem, Shared};
+use crate::http::{Layers, MediaRequest, Problem, Shared};
 use crate::registry::{Following, HearingHandle, Refusal, Update};
 
 /// One screen's connection.
@@ -67,6 +67,7 @@ impl Socket {
     async fn serve(&mut self) -> Result<std::convert::Infallible, End> {
         let (session, mut after) = self.hello().await?;
         let grant = self.handle.authorize(session).await.map_err(over)?;
+        let mut layers = self.shared.app.demands.follow(grant.hearing(), grant.seat());
         loop {
             let began = Instant::now();
             let Following { view, updates } = self.handle.follow(session, after).await.map_err(over)?;
@@ -74,7 +75,7 @@ impl Socket {
                 after = Some(view.seq);
                 self.send(&ServerMessage::View { you: grant.seat(), view: Box::new(view) }).await?;
             }
-            self.pump(&grant, updates, &mut after).await?;
+            self.pump(&grant, (updates, &mut layers), &mut after).await?;
             // Whoever is dropped again and again must not keep the hearing busy.
             tokio::time::sleep_until(began + FOLLOW_PAUSE).await;
         }
@@ -99,7 +100,7 @@ impl Socket {
     async fn pump(
         &mut self,
         grant: &Grant,
-        mut updates: mpsc::Receiver<Update>,
+        (mut updates, layers): (mpsc::Receiver<Update>, &mut watch::Receiver<Layers>),
         after: &mut Option<u64>,
     ) -> Result<(), End> {
         loop {
@@ -111,6 +112,12 @@ impl Socket {
                     None => return Ok(()),
                 },
                 Some((id, result)) = self.acts.next(), if !self.acts.is_empty() => self.answer(id, result).await?,
+                Ok(()) = layers.changed() => {
+                    let asked = layers.borrow_and_update().clone();
+                    for (kind, active) in asked {
+                        self.send(&ServerMessage::Layers { kind, active }).await?;
+                    }
+                }
                 message = self.socket.recv() => match message {
                     Some(Ok(message)) => self.received(message, grant).await?,
                     Some(Err(_)) | None => return Err(End::Gone),

@@ -11,15 +11,14 @@ use quinn_udp::{Transmit, UdpSockRef, UdpSocketState};
 
 use crate::load::{PACKETS_PER_FRAME, VIDEO_PAYLOAD};
 use crate::process;
-use crate::table::median;
 
 /// CPU microseconds for one packet.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Cost {
-    /// One call of the kernel for each packet.
-    pub(crate) sendto: f64,
+    /// One call of the kernel for each packet; by round.
+    pub(crate) sendto: Vec<f64>,
     /// One call for each frame and receiver (segmentation offload).
-    pub(crate) segments: f64,
+    pub(crate) segments: Vec<f64>,
 }
 
 pub(crate) fn measure(subscribers: usize, rounds: usize) -> Result<Cost> {
@@ -30,8 +29,7 @@ pub(crate) fn measure(subscribers: usize, rounds: usize) -> Result<Cost> {
         sendto.push(sender.round(false)?);
         segments.push(sender.round(true)?);
     }
-    let middle = |figures| median(figures).unwrap_or(f64::NAN);
-    Ok(Cost { sendto: middle(sendto), segments: middle(segments) })
+    Ok(Cost { sendto, segments })
 }
 
 struct Sender {

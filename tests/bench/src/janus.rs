@@ -12,7 +12,7 @@ use crate::http::Http;
 use crate::load::{Host, Peer};
 use crate::process::Server;
 
-/// A running Janus with one room.
+/// A running Janus with its rooms.
 pub(crate) struct Janus {
     server: Server,
     http: Http,
@@ -21,7 +21,7 @@ pub(crate) struct Janus {
 }
 
 impl Janus {
-    pub(crate) fn start() -> Result<Self> {
+    pub(crate) fn start(rooms: usize, seats: usize) -> Result<Self> {
         let directory = TempDir::new()?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         for (name, text) in configuration(port) {
@@ -36,8 +36,10 @@ impl Janus {
         let created = janus.http.post("", None, &json!({"janus": "create", "transaction": "bench"}))?;
         janus.session = id_of(&created)?;
         let handle = janus.attach()?;
-        let room = json!({"request": "create", "room": ROOM, "publishers": 1, "bitrate": 0, "videocodec": "vp8", "audiocodec": "opus"});
-        janus.ask(handle, &room, None)?;
+        for room in 0..rooms {
+            let room = json!({"request": "create", "room": number(room), "publishers": seats, "bitrate": 0, "videocodec": "vp8", "audiocodec": "opus"});
+            janus.ask(handle, &room, None)?;
+        }
         Ok(janus)
     }
 
@@ -75,23 +77,62 @@ impl Host for Janus {
         self.server.id()
     }
 
-    fn publish(&mut self, peer: &mut Peer) -> Result<()> {
+    fn publish(&mut self, room: usize, peer: &mut Peer) -> Result<()> {
+        self.send_as(room, 0, peer)
+    }
+
+    fn subscribe(&mut self, room: usize, peer: &mut Peer) -> Result<()> {
+        self.receive(room, &[0], peer)
+    }
+
+    fn gather(&mut self, room: usize, seats: usize) -> Result<Vec<Peer>> {
+        let sender = |seat| {
+            let mut peer = Peer::sender()?;
+            self.send_as(room, seat, &mut peer)?;
+            Ok(peer)
+        };
+        (0..seats).map(sender).collect()
+    }
+
+    fn complete(&mut self, room: usize, seats: usize) -> Result<Vec<Peer>> {
+        let receiver = |seat| {
+            let mut peer = Peer::receiver(seats - 1)?;
+            let others: Vec<usize> = (0..seats).filter(|other| *other != seat).collect();
+            self.receive(room, &others, &mut peer)?;
+            Ok(peer)
+        };
+        (0..seats).map(receiver).collect()
+    }
+}
+
+impl Janus {
+    fn send_as(&mut self, room: usize, seat: usize, peer: &mut Peer) -> Result<()> {
         let handle = self.attach()?;
-        self.ask(handle, &json!({"request": "join", "ptype": "publisher", "room": ROOM, "id": FEED}), None)?;
+        let join = json!({"request": "join", "ptype": "publisher", "room": number(room), "id": feed(seat)});
+        self.ask(handle, &join, None)?;
         let configure = json!({"request": "configure", "audio": true, "video": true, "bitrate": 0});
         let answer = self.ask(handle, &configure, Some(json!({"type": "offer", "sdp": peer.offer()?})))?;
         peer.accept_answer(sdp_of(&answer)?)?;
         self.end_of_candidates(handle)
     }
 
-    fn subscribe(&mut self, peer: &mut Peer) -> Result<()> {
+    fn receive(&mut self, room: usize, seats: &[usize], peer: &mut Peer) -> Result<()> {
         let handle = self.attach()?;
-        let join = json!({"request": "join", "ptype": "subscriber", "room": ROOM, "streams": [{"feed": FEED}]});
+        let streams: Vec<Value> = seats.iter().map(|seat| json!({"feed": feed(*seat)})).collect();
+        let join = json!({"request": "join", "ptype": "subscriber", "room": number(room), "streams": streams});
         let offer = self.ask(handle, &join, None)?;
         let answer = json!({"type": "answer", "sdp": peer.answer(sdp_of(&offer)?)?});
         self.ask(handle, &json!({"request": "start"}), Some(answer))?;
         self.end_of_candidates(handle)
     }
+}
+
+const fn number(room: usize) -> u64 {
+    700_001 + room as u64
+}
+
+const fn feed(seat: usize) -> u64 {
+    1 + seat as u64
 }
 
 fn id_of(answer: &Value) -> Result<u64> {
@@ -122,6 +163,3 @@ fn configuration(port: u16) -> [(&'static str, String); 3] {
         ("janus.plugin.videoroom.jcfg", "general: { }\n".to_owned()),
     ]
 }
-
-const ROOM: u64 = 700_001;
-const FEED: u64 = 1;

@@ -1,39 +1,50 @@
 //! Measures what docs/performance.md states: ours, a peer and the bare minimum, alternately in one run on one machine.
 
 mod bare;
+<<<<<<< HEAD
 mod compose;
 mod forward;
+=======
+>>>>>>> main
 mod http;
 mod janus;
 mod load;
 mod node;
+mod plot;
 mod process;
-mod record;
-mod start;
+mod rows;
 mod table;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Parser;
 
-use crate::forward::{Plan, Who};
-use crate::table::{Row, Table};
+use crate::rows::Bench;
+use crate::table::Table;
 
 /// Measures rows of the table of targets; without a row all of them.
 #[derive(Debug, Parser)]
-#[command(name = "hearing-bench", after_help = "example: hearing-bench bare forward --rounds 3 --json")]
+#[command(
+    name = "hearing-bench",
+    after_help = "example: hearing-bench forward-50 latency --rounds 3 --svg docs/performance"
+)]
 struct Args {
+<<<<<<< HEAD
     /// The rows: forward (which measures Janus and the bare minimum as well), record, kill, start, compose, bare, janus.
+=======
+    /// The rows, or the beginning of several up to a dash (`forward`); `list` names them.
+>>>>>>> main
     rows: Vec<String>,
     /// Prints JSON instead of a table.
     #[arg(long)]
     json: bool,
-    /// Receivers of the one sender, 1 to 62.
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u8).range(1..=62))]
-    subscribers: u8,
+    /// Draws plots into this directory.
+    #[arg(long, value_name = "DIR")]
+    svg: Option<PathBuf>,
     /// Seconds that are measured in a round, after a warm-up.
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 8)]
     seconds: u64,
     /// Rounds of each; the median counts.
     #[arg(long, default_value_t = 3)]
@@ -53,7 +64,19 @@ fn main() -> Result<()> {
     let args = Args::parse();
     // The client of HTTP wants one even where nothing is encrypted. It is refused only where there is one already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    if args.rows.iter().any(|row| row == "list") {
+        return list();
+    }
+    let mut bench = Bench {
+        hearing: hearing(&args)?,
+        time: Duration::from_secs(args.seconds),
+        rounds: args.rounds,
+        peer: !args.no_peer,
+        kills: args.kills,
+        plots: Vec::new(),
+    };
     let mut table = Table::default();
+<<<<<<< HEAD
     let all = ["forward", "record", "kill", "start", "compose"].map(str::to_owned);
     for row in if args.rows.is_empty() { &all[..] } else { &args.rows } {
         match row.as_str() {
@@ -71,21 +94,25 @@ fn main() -> Result<()> {
             }
             other => bail!("no row is named {other:?}; known: forward, record, kill, start, compose, bare, janus"),
         }
+=======
+    for group in rows::select(&args.rows)? {
+        table.extend(group.measure(&mut bench)?);
+>>>>>>> main
     }
     table.print(args.json)?;
+    if let Some(directory) = &args.svg {
+        bench.plots.iter().try_for_each(|plot| plot.draw(directory))?;
+    }
     Ok(())
 }
 
-fn bare_rows(args: &Args) -> Result<Vec<Row>> {
-    let cost = bare::measure(usize::from(args.subscribers), args.rounds)?;
-    let row =
-        |name: &str, us| Row { name: name.to_owned(), ours: None, peer: None, limit: Some(us), unit: "us/packet" };
-    Ok(vec![row("bare-sendto", cost.sendto), row("bare-segments", cost.segments)])
-}
-
-fn plan(args: &Args, who: Who) -> Result<Plan> {
-    let (subscribers, seconds, rounds) = (args.subscribers, args.seconds, args.rounds);
-    Ok(Plan { hearing: hearing(args)?, subscribers, seconds, rounds, who })
+fn list() -> Result<()> {
+    use std::io::Write as _;
+    let mut out = std::io::stdout().lock();
+    for group in &rows::ALL {
+        writeln!(out, "{:<14}{}", group.name, group.about)?;
+    }
+    Ok(())
 }
 
 fn hearing(args: &Args) -> Result<PathBuf> {

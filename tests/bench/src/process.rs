@@ -63,30 +63,34 @@ impl Drop for Server {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Usage {
     pub(crate) cpu: Duration,
+    /// How long its threads were ready to run and had no processor.
+    pub(crate) waited: Duration,
     pub(crate) resident_kb: f64,
 }
 
 /// Reads both from /proc. Threads that ended are not counted: servers must keep theirs while they are measured.
 pub(crate) fn usage(pid: u32) -> Result<Usage> {
-    let mut cpu = Duration::ZERO;
+    let (mut cpu, mut waited) = (Duration::ZERO, Duration::ZERO);
     for task in fs::read_dir(format!("/proc/{pid}/task"))? {
         // A thread may end between the listing and the reading.
-        cpu += fs::read_to_string(task?.path().join("schedstat")).map_or(Duration::ZERO, |text| running(&text));
+        let text = fs::read_to_string(task?.path().join("schedstat")).unwrap_or_default();
+        cpu += nanos(&text, 0);
+        waited += nanos(&text, 1);
     }
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let resident =
         status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok());
-    Ok(Usage { cpu, resident_kb: resident.context("no VmRSS in /proc")? })
+    Ok(Usage { cpu, waited, resident_kb: resident.context("no VmRSS in /proc")? })
 }
 
 /// CPU time of the calling thread.
 pub(crate) fn own_thread() -> Result<Duration> {
-    Ok(running(&fs::read_to_string("/proc/thread-self/schedstat")?))
+    Ok(nanos(&fs::read_to_string("/proc/thread-self/schedstat")?, 0))
 }
 
-/// The first number of a schedstat: nanoseconds on a CPU.
-fn running(schedstat: &str) -> Duration {
-    Duration::from_nanos(schedstat.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(0))
+/// A number of a schedstat: first the nanoseconds on a CPU, then those of waiting for one.
+fn nanos(schedstat: &str, place: usize) -> Duration {
+    Duration::from_nanos(schedstat.split_whitespace().nth(place).and_then(|word| word.parse().ok()).unwrap_or(0))
 }
 
 const PATIENCE: Duration = Duration::from_secs(20);

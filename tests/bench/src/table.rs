@@ -4,14 +4,26 @@ use std::io::{self, Write as _};
 
 use serde_json::{Value, json};
 
-/// One figure: ours, the peer's, and the least that any program would need.
+/// One figure of every round: ours, the peer's, and the least that any program would need.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Row {
     pub(crate) name: String,
-    pub(crate) ours: Option<f64>,
-    pub(crate) peer: Option<f64>,
-    pub(crate) limit: Option<f64>,
     pub(crate) unit: &'static str,
+    pub(crate) ours: Vec<f64>,
+    pub(crate) peer: Vec<f64>,
+    pub(crate) limit: Vec<f64>,
+}
+
+impl Row {
+    /// A figure of every round of ours and of the peer's.
+    pub(crate) fn of<T>(name: &str, unit: &'static str, ours: &[T], peer: &[T], figure: fn(&T) -> f64) -> Self {
+        let all = |rounds: &[T]| rounds.iter().map(figure).filter(|figure| figure.is_finite()).collect();
+        Self { name: name.to_owned(), unit, ours: all(ours), peer: all(peer), limit: Vec::new() }
+    }
+
+    pub(crate) fn limited(self, limit: &[f64]) -> Self {
+        Self { limit: limit.to_vec(), ..self }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -27,36 +39,55 @@ impl Table {
         if as_json {
             return writeln!(out, "{}", self.json());
         }
-        writeln!(
-            out,
-            "{:<22}{:>10}{:>10}{:>10}{:>12}{:>12}  unit",
-            "row", "ours", "peer", "limit", "ours/peer", "ours/limit"
-        )?;
+        let head = ["row", "ours", "spread", "peer", "spread", "limit", "ours/peer", "ours/limit"];
+        write_line(&mut out, &head.map(str::to_owned), "unit")?;
         self.0.iter().try_for_each(|row| {
-            let (of_peer, of_limit) = (ratio(row.ours, row.peer), ratio(row.ours, row.limit));
-            let figures = [row.ours, row.peer, row.limit].map(text);
-            let [ours, peer, limit] = &figures;
-            let name = &row.name;
-            writeln!(
-                out,
-                "{name:<22}{ours:>10}{peer:>10}{limit:>10}{:>12}{:>12}  {}",
-                text(of_peer),
-                text(of_limit),
-                row.unit
-            )
+            let [ours, peer, limit] = [&row.ours, &row.peer, &row.limit].map(|figures| median(figures));
+            let cells = [
+                row.name.clone(),
+                text(ours),
+                spread(&row.ours),
+                text(peer),
+                spread(&row.peer),
+                text(limit),
+                text(ratio(ours, peer)),
+                text(ratio(ours, limit)),
+            ];
+            write_line(&mut out, &cells, row.unit)
         })
     }
 
     fn json(&self) -> Value {
-        let row = |r: &Row| json!({"name": r.name, "ours": r.ours, "peer": r.peer, "limit": r.limit, "unit": r.unit});
+        let row = |r: &Row| {
+            json!({"name": r.name, "ours": median(&r.ours), "peer": median(&r.peer), "limit": median(&r.limit), "unit": r.unit,
+                "rounds": {"ours": r.ours, "peer": r.peer, "limit": r.limit}})
+        };
         json!({ "rows": self.0.iter().map(row).collect::<Vec<_>>() })
     }
 }
 
+fn write_line(out: &mut impl io::Write, cells: &[String; 8], unit: &str) -> io::Result<()> {
+    let [name, ours, spread, peer, peer_spread, limit, of_peer, of_limit] = cells;
+    writeln!(
+        out,
+        "{name:<24}{ours:>9}{spread:>14}{peer:>9}{peer_spread:>14}{limit:>9}{of_peer:>11}{of_limit:>11}  {unit}"
+    )
+}
+
 /// The middle one; none of none.
-pub(crate) fn median(mut figures: Vec<f64>) -> Option<f64> {
+pub(crate) fn median(figures: &[f64]) -> Option<f64> {
+    let mut figures = figures.to_vec();
     figures.sort_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied()
+}
+
+fn spread(figures: &[f64]) -> String {
+    let least = figures.iter().copied().min_by(f64::total_cmp);
+    let most = figures.iter().copied().max_by(f64::total_cmp);
+    match (least, most) {
+        (Some(least), Some(most)) if figures.len() > 1 => format!("{}..{}", text(Some(least)), text(Some(most))),
+        _ => "-".to_owned(),
+    }
 }
 
 fn ratio(ours: Option<f64>, other: Option<f64>) -> Option<f64> {
@@ -76,15 +107,17 @@ mod tests {
 
     #[test]
     fn the_json_has_the_agreed_shape() {
-        let row = Row { name: "forward".into(), ours: Some(7.5), peer: Some(34.0), limit: None, unit: "us/packet" };
-        let table = Table(vec![row]);
-        let wanted = json!({"rows":[{"name":"forward","ours":7.5,"peer":34.0,"limit":null,"unit":"us/packet"}]});
-        assert_eq!(table.json(), wanted);
+        let rows: Vec<Row> = vec![Row::of("forward", "us/packet", &[7.5, 8.0, 7.0], &[34.0], |figure| *figure)];
+        let wanted = json!({"rows":[{"name":"forward","ours":7.5,"peer":34.0,"limit":null,"unit":"us/packet",
+            "rounds":{"ours":[7.5,8.0,7.0],"peer":[34.0],"limit":[]}}]});
+        assert_eq!(Table(rows).json(), wanted);
     }
 
     #[test]
-    fn the_median_is_the_middle_one() {
-        assert_eq!(median(vec![3.0, 1.0, 2.0]), Some(2.0));
-        assert_eq!(median(vec![]), None);
+    fn the_median_is_the_middle_one_and_the_spread_its_ends() {
+        assert_eq!(median(&[3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median(&[]), None);
+        assert_eq!(spread(&[3.0, 1.0, 2.0]), "1.00..3.00");
+        assert_eq!(spread(&[3.0]), "-");
     }
 }

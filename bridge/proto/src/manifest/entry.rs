@@ -218,6 +218,12 @@ impl Entry {
         if let Self::Addendum { entry } = self { entry } else { self }
     }
 
+    /// The head, if it is one.
+    #[must_use]
+    pub fn as_head(&self) -> Option<&Head> {
+        if let Self::Head(head) = self { Some(head) } else { None }
+    }
+
     /// The bytes that it accounts for: file, begin and end of each span.
     #[must_use]
     pub fn spans(&self) -> Vec<(&str, u64, u64)> {

@@ -99,8 +99,11 @@ impl Existing {
     }
 }
 
-/// The hash that the manifest's first line names.
+/// The hash that the manifest's first head names.
 fn first_alg(bytes: &[u8]) -> Option<HashAlg> {
-    let first = Line::parse(bytes.split(|byte| *byte == b'\n').next()?).ok()?;
-    if let Entry::Head(head) = first.entry { Some(head.hash) } else { None }
+    let mut lines = bytes.split(|byte| *byte == b'\n').take(FIRST);
+    lines.find_map(|line| Some(Line::parse(line).ok()?.entry.as_head()?.hash))
 }
+
+/// Torn lines may come before the first head.
+const FIRST: usize = 16;

@@ -12,9 +12,8 @@ mod integrity;
 mod line;
 pub mod note;
 mod sign;
-#[cfg(test)]
-mod tests;
 mod tree;
+pub mod verify;
 mod witness;
 
 pub use certificate::{Certificate, Identity};

@@ -9,17 +9,22 @@ pub struct Descriptor {
     pub frame_start: bool,
     /// True when the packet begins a frame that needs no earlier one.
     pub key: bool,
+    /// The temporal layer, 0 the base; 0 when none is told.
+    pub temporal: u8,
+    /// True when the frame needs no earlier frame but those of the base layer.
+    pub sync: bool,
 }
 
 /// Reads the descriptor at the head of an RTP payload; `None` when it is cut short or nothing follows it.
 #[must_use]
 pub fn read(payload: &[u8]) -> Option<Descriptor> {
     let first = *payload.first()?;
-    let len = descriptor_len(payload)?;
+    let (len, layers) = descriptor_len(payload)?;
     let frame = *payload.get(len)?;
     let frame_start = first & START != 0 && first & PARTITION == 0;
     // The first bit of a frame's own header is 0 in a key frame (RFC 6386 section 9.1).
-    Some(Descriptor { len, frame_start, key: frame_start && frame & 1 == 0 })
+    let (temporal, sync) = layers.map_or((0, false), |bits| (bits >> 6, bits & SYNC != 0));
+    Some(Descriptor { len, frame_start, key: frame_start && frame & 1 == 0, temporal, sync })
 }
 
 /// The shortest descriptor, one byte. Without a picture id, receivers follow the sequence numbers alone, which stay
@@ -29,9 +34,10 @@ pub const fn shortest(frame_start: bool) -> u8 {
     if frame_start { START } else { 0 }
 }
 
-fn descriptor_len(payload: &[u8]) -> Option<usize> {
+/// Bytes of the descriptor, and the one that tells the temporal layer.
+fn descriptor_len(payload: &[u8]) -> Option<(usize, Option<u8>)> {
     if payload[0] & EXTENDED == 0 {
-        return Some(1);
+        return Some((1, None));
     }
     let extension = *payload.get(1)?;
     let mut len = 2;
@@ -41,10 +47,12 @@ fn descriptor_len(payload: &[u8]) -> Option<usize> {
     if extension & HAS_TL0 != 0 {
         len += 1;
     }
+    let mut layers = None;
     if extension & (HAS_TID | HAS_KEYIDX) != 0 {
+        layers = Some(*payload.get(len)?).filter(|_| extension & HAS_TID != 0);
         len += 1;
     }
-    Some(len)
+    Some((len, layers))
 }
 
 const EXTENDED: u8 = 0x80;
@@ -55,6 +63,7 @@ const HAS_TL0: u8 = 0x40;
 const HAS_TID: u8 = 0x20;
 const HAS_KEYIDX: u8 = 0x10;
 const LONG_PICTURE: u8 = 0x80;
+const SYNC: u8 = 0x20;
 
 #[cfg(test)]
 mod tests {
@@ -68,10 +77,19 @@ mod tests {
         let short_picture = [0x90, 0x80, 0x11, 0x01];
         let long_picture = [0x80, 0x80, 0x91, 0x22, 0x01];
         let everything = [0x90, 0xf0, 0x91, 0x22, 0x05, 0x40, 0x00];
-        assert_eq!(read(&plain).unwrap(), Descriptor { len: 1, frame_start: true, key: true });
-        assert_eq!(read(&short_picture).unwrap(), Descriptor { len: 3, frame_start: true, key: false });
-        assert_eq!(read(&long_picture).unwrap(), Descriptor { len: 4, frame_start: false, key: false });
-        assert_eq!(read(&everything).unwrap(), Descriptor { len: 6, frame_start: true, key: true });
+        let plainly = Descriptor { len: 1, frame_start: true, key: true, temporal: 0, sync: false };
+        assert_eq!(read(&plain).unwrap(), plainly);
+        assert_eq!(read(&short_picture).unwrap(), Descriptor { len: 3, key: false, ..plainly });
+        assert_eq!(read(&long_picture).unwrap(), Descriptor { len: 4, frame_start: false, key: false, ..plainly });
+        assert_eq!(read(&everything).unwrap(), Descriptor { len: 6, temporal: 1, ..plainly });
+    }
+
+    #[test]
+    fn the_temporal_layer_and_whether_one_may_begin_with_it_are_told() {
+        let temporal = |bits| read(&[0x90, 0x20, bits, 0x01]).map(|d| (d.len, d.temporal, d.sync)).unwrap();
+        assert_eq!([temporal(0b1010_0000), temporal(0b0100_0000)], [(3, 2, true), (3, 1, false)]);
+        let key_index_alone = [0x90, 0x10, 0b1110_0001, 0x01];
+        assert_eq!(read(&key_index_alone).map(|d| (d.len, d.temporal, d.sync)), Some((3, 0, false)));
     }
 
     #[test]
@@ -98,7 +116,8 @@ mod tests {
         #[test]
         fn what_is_written_is_read_back(frame_start: bool, key: bool) {
             let read = read(&[shortest(frame_start), u8::from(!key)]).unwrap();
-            prop_assert_eq!(read, Descriptor { len: 1, frame_start, key: frame_start && key });
+            let key = frame_start && key;
+            prop_assert_eq!(read, Descriptor { len: 1, frame_start, key, temporal: 0, sync: false });
         }
     }
 }

@@ -34,6 +34,8 @@ pub struct FrameHead {
     pub key: bool,
     /// The generation of the codec's parameters.
     pub generation: u32,
+    /// The temporal layer, 0 to 3, and 4 more when a receiver may begin with it here.
+    pub temporal: u8,
     /// Loudness, 0 to 127 in -dBov.
     pub level: Option<u8>,
 }
@@ -85,10 +87,11 @@ fn split(mut rest: Bytes) -> Result<Vec<Bytes>, Error> {
 }
 
 const fn check_head(head: &FrameHead) -> Result<(), Error> {
-    match (head.layer, head.level) {
-        (4.., _) => Err(Error::Frame("layer")),
-        (_, Some(128..)) => Err(Error::Frame("level")),
-        (0..4, _) => Ok(()),
+    match (head.layer, head.temporal, head.level) {
+        (4.., ..) => Err(Error::Frame("layer")),
+        (_, 8.., _) => Err(Error::Frame("temporal layer")),
+        (.., Some(128..)) => Err(Error::Frame("level")),
+        (0..4, 0..8, _) => Ok(()),
     }
 }
 
@@ -123,6 +126,7 @@ mod tests {
         captured: 1_763_892_000_000_000,
         key: true,
         generation: 2,
+        temporal: 5,
         level: Some(30),
     };
 
@@ -159,8 +163,8 @@ mod tests {
 
     fn any_head() -> impl Strategy<Value = FrameHead> {
         let numbers = (any::<u32>(), 0..4u8, any::<u64>(), 0..u64::MAX / 2, any::<i64>(), any::<i64>());
-        (numbers, any::<bool>(), any::<u32>(), proptest::option::of(0..128u8)).prop_map(
-            |((flow, layer, number, index, media_time, captured), key, generation, level)| FrameHead {
+        (numbers, any::<bool>(), any::<u32>(), 0..8u8, proptest::option::of(0..128u8)).prop_map(
+            |((flow, layer, number, index, media_time, captured), key, generation, temporal, level)| FrameHead {
                 flow,
                 layer,
                 number,
@@ -169,6 +173,7 @@ mod tests {
                 captured,
                 key,
                 generation,
+                temporal,
                 level,
             },
         )

@@ -74,6 +74,7 @@ async fn all(config: &Config) -> Vec<Finding> {
     findings.push(network::ports(config, running.is_some()));
     findings.extend(network::trunks(config, running.as_ref()).await);
     findings.extend(system::disks(config));
+    findings.push(system::records(config));
     findings.push(system::clock().await);
     findings.push(media::child().await);
     findings

@@ -9,6 +9,7 @@ use tokio::process::Command;
 
 use super::{Finding, existing};
 use crate::net::tls::{self, TrunkTls};
+use crate::record::keep::scrub;
 
 /// The node's certificate, its revocation list, and the page's certificate.
 pub(super) fn certificates(config: &Config, now: jiff::Timestamp) -> Vec<Finding> {
@@ -80,6 +81,21 @@ pub(super) fn disks(config: &Config) -> Vec<Finding> {
     ]
 }
 
+/// Whether every record was what it was when it was verified last.
+pub(super) fn records(config: &Config) -> Finding {
+    match scrub::bad(&config.record.directory) {
+        Ok(bad) if bad.is_empty() => Finding::ok(RECORDS, "无异常 none is known to be damaged"),
+        Ok(bad) => {
+            let told: Vec<_> =
+                bad.iter().map(|(hearing, at, verdict)| format!("{hearing} ({verdict}, {at})")).collect();
+            let remedy =
+                "run `hearing record verify` on it, and `hearing record restore` its copy from the second store";
+            Finding::fail(RECORDS, told.join(", "), remedy)
+        }
+        Err(error) => Finding::fail(RECORDS, error.to_string(), "give it to the user that runs the node"),
+    }
+}
+
 fn disk(key: &str, directory: &Path, warn: &[u8], refuse: u8) -> Finding {
     let at = existing(directory);
     let room = match rustix::fs::statvfs(at) {
@@ -140,6 +156,7 @@ async fn said(program: &str, arguments: &[&str]) -> Option<String> {
 
 const CERTIFICATES: &str = "证书 certificates";
 const DISK: &str = "磁盘 disk";
+const RECORDS: &str = "录像 records";
 const CLOCK: &str = "时钟 clock";
 
 /// Time enough to get a certificate from another office.

@@ -15,23 +15,42 @@ pub(super) struct Batch {
     open: BytesMut,
     segment: usize,
     count: usize,
+    /// True when the packet that is being written is the last of its batch.
+    ends: bool,
     since: Option<Instant>,
 }
 
 impl Batch {
-    /// Adds a packet; `last` when nothing is worth waiting for.
-    pub(super) fn push(&mut self, now: Instant, packet: &[u8], last: bool) {
-        if self.count > 0 && packet.len() > self.segment {
+    /// Where to append a packet of `len` bytes, and no other; [`Self::placed`] ends it. `last`: nothing is worth waiting for.
+    pub(super) fn place(&mut self, now: Instant, len: usize, last: bool) -> &mut BytesMut {
+        if self.count > 0 && len > self.segment {
             self.close();
         }
         if self.count == 0 {
-            self.segment = packet.len();
+            self.segment = len;
             self.since = Some(now);
+            // What was handed out is sent by now and gives its space back: no allocation once a session runs.
+            if self.full.is_empty() && self.open.capacity() < LOW {
+                self.open.reserve(SPACE);
+            }
         }
-        self.open.extend_from_slice(packet);
+        self.ends = last || len < self.segment || self.count + 1 == SEGMENTS;
+        &mut self.open
+    }
+
+    /// The packet is written.
+    pub(super) fn placed(&mut self) {
         self.count += 1;
-        if last || packet.len() < self.segment || self.count == SEGMENTS {
+        if self.ends {
             self.close();
+        }
+    }
+
+    /// The packet that was begun at `start` can't be sent.
+    pub(super) fn withdraw(&mut self, start: usize) {
+        self.open.truncate(start);
+        if self.count == 0 {
+            self.since = None;
         }
     }
 
@@ -64,11 +83,21 @@ impl Batch {
 }
 
 const SEGMENTS: usize = 10;
+/// Bytes of space for batches, and how little of it may be left at the beginning of one.
+const SPACE: usize = 32 * 1024;
+const LOW: usize = 13_000;
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::endpoint::webrtc::ice::tests::path;
+
+    impl Batch {
+        fn push(&mut self, now: Instant, packet: &[u8], last: bool) {
+            self.place(now, packet.len(), last).extend_from_slice(packet);
+            self.placed();
+        }
+    }
 
     fn popped(batch: &mut Batch) -> Vec<(usize, Option<u16>)> {
         let outputs = std::iter::from_fn(|| batch.pop(path(1)));

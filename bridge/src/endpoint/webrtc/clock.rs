@@ -20,6 +20,11 @@ impl Clock {
         self.wall.plus(micros(now.saturating_duration_since(self.start)))
     }
 
+    /// The moment so many microseconds after the session began.
+    pub(super) fn instant(&self, elapsed: i64) -> Instant {
+        self.start + Duration::from_micros(elapsed.max(0) as u64)
+    }
+
     /// Microseconds since the session began.
     pub(super) fn elapsed(&self, now: Instant) -> i64 {
         micros(now.saturating_duration_since(self.start))
@@ -53,11 +58,18 @@ pub(super) fn compact_span(units: u32) -> Duration {
 
 /// `micros` microseconds in ticks of a clock of `rate` Hz.
 pub(super) const fn ticks(micros: i64, rate: u32) -> i64 {
+    // Wide division is slow, and this is asked for every packet.
+    if micros.unsigned_abs() < NARROW {
+        return (micros * rate as i64).div_euclid(1_000_000);
+    }
     (micros as i128 * rate as i128).div_euclid(1_000_000) as i64
 }
 
 /// `ticks` of a clock of `rate` Hz in microseconds.
 pub(super) const fn ticks_micros(ticks: i64, rate: u32) -> i64 {
+    if ticks.unsigned_abs() < NARROW {
+        return (ticks * 1_000_000).div_euclid(rate as i64);
+    }
     (ticks as i128 * 1_000_000).div_euclid(rate as i128) as i64
 }
 
@@ -65,6 +77,8 @@ fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
+/// Below it, neither a million nor a clock's rate makes a product too large.
+const NARROW: u64 = 1 << 42;
 const SECONDS_1900_TO_1970: u64 = 2_208_988_800;
 
 #[cfg(test)]
@@ -92,5 +106,6 @@ mod tests {
         assert_eq!(ticks(20_000, 48_000), 960);
         assert_eq!(ticks_micros(-3_000, 90_000), -33_334);
         assert_eq!(ticks(-1, 90_000), -1);
+        assert_eq!(ticks_micros(ticks(1_000_000 << 32, 90_000), 90_000), 1_000_000 << 32);
     }
 }

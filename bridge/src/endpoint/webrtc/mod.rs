@@ -3,6 +3,7 @@
 //!
 //! [`router::Leg`]: crate::router::Leg
 
+mod bandwidth;
 mod batch;
 mod certificate;
 mod clock;

@@ -51,6 +51,7 @@ impl Quality {
             loss_up: if silent { 1.0 } else { loss_up },
             loss_down: if silent { 1.0 } else { loss_down },
             rtt_ms: self.rtt.map_or(0, |rtt| rtt.as_millis().clamp(1, 60_000) as u32),
+            ..SeatQuality::default()
         };
         (self.since, self.bytes, self.totals, self.fractions) = (now, bytes, totals, (0, 0));
         quality

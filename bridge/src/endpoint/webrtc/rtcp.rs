@@ -16,6 +16,8 @@ pub(super) enum Report<'a> {
     Reception(Reception),
     /// Packets of a source of ours that the peer misses: pairs of a number and a map of the 16 after it.
     Nack { media: u32, pairs: &'a [u8] },
+    /// When packets of ours came, by transport-wide number; without the packet's first four bytes.
+    Transport(&'a [u8]),
     /// The peer needs a key frame of a source of ours.
     KeyFrame { media: u32 },
     /// A source of the peer ends.
@@ -77,6 +79,7 @@ fn one<'a>(kind: u8, count: u8, body: &'a [u8], each: &mut impl FnMut(Report<'a>
                 each(Report::Nack { media, pairs });
             }
         }
+        (TRANSPORT_FEEDBACK, TRANSPORT_WIDE) => each(Report::Transport(body)),
         (PAYLOAD_FEEDBACK, PLI) => {
             if let Some(media) = u32_at(body, 4) {
                 each(Report::KeyFrame { media });
@@ -137,6 +140,7 @@ const GOODBYE: u8 = 203;
 const TRANSPORT_FEEDBACK: u8 = 205;
 const PAYLOAD_FEEDBACK: u8 = 206;
 const NACK: u8 = 1;
+const TRANSPORT_WIDE: u8 = 15;
 const PLI: u8 = 1;
 const FIR: u8 = 4;
 

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use bytes::BufMut;
+
 /// The header of a received packet, as far as it is used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Header {
@@ -99,6 +101,8 @@ pub(super) struct Write {
     pub(super) sequence: u16,
     pub(super) timestamp: u32,
     pub(super) ssrc: u32,
+    /// True when there is nothing but padding behind the header.
+    pub(super) padded: bool,
     /// The id and value of the transport-wide sequence number, where it was agreed.
     pub(super) transport: Option<(u8, u16)>,
 }
@@ -110,15 +114,15 @@ impl Write {
     }
 
     /// Appends the header.
-    pub(super) fn append(&self, packet: &mut Vec<u8>) {
-        packet.push(if self.transport.is_some() { 0x90 } else { 0x80 });
-        packet.push(self.payload_type & 0x7f | if self.marker { 0x80 } else { 0 });
-        packet.extend_from_slice(&self.sequence.to_be_bytes());
-        packet.extend_from_slice(&self.timestamp.to_be_bytes());
-        packet.extend_from_slice(&self.ssrc.to_be_bytes());
+    pub(super) fn append(&self, packet: &mut impl BufMut) {
+        packet.put_u8(0x80 | u8::from(self.padded) << 5 | u8::from(self.transport.is_some()) << 4);
+        packet.put_u8(self.payload_type & 0x7f | if self.marker { 0x80 } else { 0 });
+        packet.put_u16(self.sequence);
+        packet.put_u32(self.timestamp);
+        packet.put_u32(self.ssrc);
         if let Some((id, sequence)) = self.transport {
             let [high, low] = sequence.to_be_bytes();
-            packet.extend_from_slice(&[0xbe, 0xde, 0, 1, id << 4 | 1, high, low, 0]);
+            packet.put_slice(&[0xbe, 0xde, 0, 1, id << 4 | 1, high, low, 0]);
         }
     }
 }
@@ -240,7 +244,8 @@ mod tests {
 
         #[test]
         fn what_is_written_is_read_back(marker: bool, payload_type in 0_u8..128, sequence: u16, timestamp: u32, ssrc: u32, transport: Option<u16>) {
-            let write = Write { marker, payload_type, sequence, timestamp, ssrc, transport: transport.map(|s| (3, s)) };
+            let transport_wide = transport.map(|s| (3, s));
+            let write = Write { marker, payload_type, sequence, timestamp, ssrc, padded: true, transport: transport_wide };
             let mut packet = Vec::new();
             write.append(&mut packet);
             packet.push(1);
@@ -249,6 +254,7 @@ mod tests {
             prop_assert_eq!((header.timestamp, header.ssrc, header.len), (timestamp, ssrc, write.len()));
             let read = header.extensions(&packet).next().map(|(_, value)| u16::from_be_bytes([value[0], value[1]]));
             prop_assert_eq!(read, transport);
+            prop_assert_eq!(header.payload(&packet), Some(write.len()..write.len()));
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hearing_config::{SeatId, Timestamp, TrackId, Zone};
+use hearing_signaling::hearing::SeatQuality;
 use hearing_signaling::http::{MediaRefusal, Offer};
 use rand::Rng;
 
@@ -55,6 +56,7 @@ pub struct Session {
     quality: Quality,
     outputs: VecDeque<Output>,
     time: Instant,
+    rtt: Duration,
     over: bool,
 }
 
@@ -103,6 +105,7 @@ impl Session {
             quality: Quality::new(now),
             outputs: VecDeque::new(),
             time: now,
+            rtt: Duration::from_millis(100),
             over: false,
         };
         Ok((session, answer))
@@ -170,26 +173,29 @@ impl Session {
     }
 
     fn handle_rtcp(&mut self, now: Instant, plain: &Bytes) -> Result<(), &'static str> {
+        let mut well = true;
         let whole = rtcp::read(plain, |report| match report {
             Report::Sender { ssrc, ntp, rtp } => self.ingest.report(now, ssrc, ntp, rtp),
             Report::Goodbye { ssrc } => self.ingest.goodbye(ssrc),
             Report::KeyFrame { media } => self.egress.want_key(media),
             Report::Nack { media, pairs } => {
                 if let Some(srtp) = &mut self.srtp {
-                    self.egress.repair(now, media, pairs, (srtp, &mut self.batch));
+                    self.egress.repair(now, self.rtt, (media, pairs), (srtp, &mut self.batch));
                 }
             }
+            Report::Transport(body) => well &= self.egress.feedback(now, self.rtt, body, &mut self.outputs),
             Report::Reception(reception) => {
                 self.egress.report(now, reception, &mut self.outputs);
                 let rtt = round_trip(self.clock.at(now), reception);
                 if let Some(rtt) = rtt {
+                    self.rtt = rtt;
                     self.ingest.set_rtt(rtt);
                 }
                 self.quality.reception(reception.fraction, rtt);
             }
         });
         self.batch.close();
-        if whole { Ok(()) } else { Err("rtcp_malformed") }
+        if whole && well { Ok(()) } else { Err("rtcp_malformed") }
     }
 
     fn send_rtcp(&mut self, packets: &[Box<dyn rtc_rtcp::Packet>]) {
@@ -207,6 +213,8 @@ impl Session {
         let silent = self.ice.silence(now) >= SILENT;
         let quality = self.quality.take(now, (up, down), self.ingest.totals(), silent);
         if self.srtp.is_some() {
+            let (line_kbps, relief) = self.egress.thrift(now);
+            let quality = SeatQuality { line_kbps, relief, ..quality };
             self.outputs.push_back(Output::Quality(quality));
         }
     }
@@ -232,12 +240,12 @@ impl Leg for Session {
     }
 
     fn handle_track(&mut self, now: Instant, info: &TrackInfo) {
-        self.egress.begin(info, &mut self.outputs);
+        self.egress.begin(now, info, &mut self.outputs);
         self.settle(now);
     }
 
     fn handle_track_end(&mut self, now: Instant, track: TrackId) {
-        self.egress.end(track, &mut self.outputs);
+        self.egress.end(now, track, &mut self.outputs);
         self.settle(now);
     }
 
@@ -255,9 +263,10 @@ impl Leg for Session {
     fn handle_control(&mut self, now: Instant, control: Control) {
         match control {
             Control::KeyFrame(track, layer) => self.ingest.want_key(track, layer),
-            Control::Prefer(track, size) => self.egress.show(track, size, &mut self.outputs),
-            // A browser cannot be told which of its layers nobody takes without a new offer.
-            Control::Demand(..) => {}
+            Control::Prefer(track, size) => self.egress.show(now, track, size, &mut self.outputs),
+            Control::Rates(track, kbps) => self.egress.set_rates(track, kbps),
+            Control::Protect(protected) => self.egress.protect(now, protected, &mut self.outputs),
+            Control::Demand(track, layers) => self.ingest.demand(now, track, layers),
         }
         self.settle(now);
     }
@@ -300,6 +309,9 @@ impl Leg for Session {
         }
         for packet in self.ingest.handle_timeout(now, &mut self.outputs) {
             self.send_rtcp(&[packet]);
+        }
+        if let Some(srtp) = &mut self.srtp {
+            self.egress.pad(now, (srtp, &mut self.batch));
         }
         for compound in self.egress.handle_timeout(now, &mut self.outputs) {
             self.send_rtcp(&compound);

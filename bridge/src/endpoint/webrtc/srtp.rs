@@ -1,5 +1,7 @@
 //! SRTP and SRTCP of one session (RFC 3711, RFC 7714) over the contexts of `rtc-srtp`.
 
+mod seal;
+
 use bytes::BytesMut;
 use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile;
 use rtc_srtp::config::{Config, LABEL_EXTRACTOR_DTLS_SRTP, SessionKeys};
@@ -11,6 +13,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::rtp::Header;
+use seal::Sealer;
+pub(super) use seal::TAG;
 
 /// The profiles that sessions accept, the best first.
 pub(super) const PROFILES: [SrtpProtectionProfile; 3] = [
@@ -25,6 +29,8 @@ pub(super) const LABEL: &str = LABEL_EXTRACTOR_DTLS_SRTP;
 /// Protects what is sent and opens what comes.
 pub(super) struct Srtp {
     outbound: Context,
+    /// There with AES-GCM.
+    sealer: Option<Sealer>,
     inbound: Context,
     /// Sources that proved to hold the keys. Only they have state in `inbound`, so forged sources cost no memory.
     known: HashSet<u32>,
@@ -63,7 +69,20 @@ impl Srtp {
             Context::new(&keys.local_master_key, &keys.local_master_salt, profile, None, None, provider.crypto())
                 .ok()?;
         let inbound = inbound(&keys, profile, provider)?;
-        Some(Self { outbound, inbound, known: HashSet::new(), keys, profile, provider: Arc::clone(provider) })
+        // The salt of the other profiles is longer.
+        let sealer = Sealer::new(provider.crypto(), &keys.local_master_key, &keys.local_master_salt);
+        let provider = Arc::clone(provider);
+        Some(Self { outbound, sealer, inbound, known: HashSet::new(), keys, profile, provider })
+    }
+
+    /// True when packets can be protected where they stand, by [`Self::seal_in_place`].
+    pub(super) const fn seals_in_place(&self) -> bool {
+        self.sealer.is_some()
+    }
+
+    /// Protects the RTP packet `packet` of which the first `header` bytes are its header and the last [`TAG`] are free.
+    pub(super) fn seal_in_place(&mut self, packet: &mut [u8], header: usize, ssrc: u32, index: u64) -> Option<()> {
+        self.sealer.as_mut()?.seal(packet, header, ssrc, index)
     }
 
     /// Protects an RTP packet whose header takes `header` bytes.
@@ -154,6 +173,7 @@ pub(super) mod tests {
             provider.crypto(),
         );
         let client = Srtp {
+            sealer: Sealer::new(provider.crypto(), &keys.local_master_key, &keys.local_master_salt),
             outbound: outbound.unwrap(),
             inbound: inbound(&keys, server.profile, &provider).unwrap(),
             known: HashSet::new(),
@@ -165,8 +185,15 @@ pub(super) mod tests {
     }
 
     fn packet(ssrc: u32, sequence: u16) -> (Vec<u8>, usize) {
-        let write =
-            Write { marker: false, payload_type: 96, sequence, timestamp: 9, ssrc, transport: Some((3, sequence)) };
+        let write = Write {
+            marker: false,
+            payload_type: 96,
+            sequence,
+            timestamp: 9,
+            ssrc,
+            padded: false,
+            transport: Some((3, sequence)),
+        };
         let mut bytes = Vec::new();
         write.append(&mut bytes);
         bytes.extend_from_slice(b"picture");
@@ -186,6 +213,23 @@ pub(super) mod tests {
                 assert_eq!(&opened[..], &plain[..]);
             }
         }
+    }
+
+    #[test]
+    fn a_packet_protected_where_it_stands_is_opened_also_after_its_number_began_anew() {
+        for profile in [PROFILES[0], PROFILES[1]] {
+            let (mut client, mut server) = pair(profile);
+            for index in [65_534_u64, 65_535, 65_536, 65_537] {
+                let (plain, header) = packet(7, index as u16);
+                let mut sealed = plain.clone();
+                sealed.extend_from_slice(&[0; TAG]);
+                server.seal_in_place(&mut sealed, header, 7, index).unwrap();
+                let opened = client.open(&sealed, &Header::read(&sealed).unwrap()).unwrap();
+                assert_eq!(&opened[..], &plain[..]);
+            }
+        }
+        let (_, mut server) = pair(PROFILES[2]);
+        assert!(!server.seals_in_place() && server.seal_in_place(&mut [0; 40], 12, 7, 1).is_none());
     }
 
     #[test]

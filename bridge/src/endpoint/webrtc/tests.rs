@@ -137,6 +137,7 @@ impl Peer {
     fn speak(&mut self, from: Path, sequence: u16) {
         let mut plain = Vec::new();
         let write = Write {
+            padded: false,
             marker: false,
             payload_type: 111,
             sequence,
@@ -177,6 +178,7 @@ fn sound(index: u64, at: i64) -> Packet {
         frame_end: true,
         key: true,
         generation: 0,
+        temporal: Default::default(),
         level: None,
         payload: Bytes::from_static(b"sound"),
     }

@@ -6,13 +6,16 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use hearing_config::{HearingId, Kind, Role, SeatId, Timestamp, TrackId};
+use hearing_proto::manifest::verify::{Report, Trust, verify};
 use hearing_proto::manifest::{self, HashAlg, Signer};
 use hearing_signaling::hearing::RecordOrder;
 use tokio::sync::{mpsc, oneshot};
 
 use super::source::{Clip, Packetizer};
+use crate::net::pem;
 use crate::net::tls::{self, Pki};
 use crate::record::backlog::WallClock;
+use crate::record::evidence::Folder;
 use crate::record::hearing::Hearing;
 use crate::record::index::{self, Line};
 use crate::record::leg::{Arrived, RecordLeg};
@@ -85,6 +88,12 @@ pub(super) fn pki() -> Pki {
         (directory, pki)
     });
     pki.clone()
+}
+
+/// What the verifier says of a record.
+pub(super) fn judged(folder: &Path) -> Report {
+    let roots = pem::certificates(&pki().file("root.pem")).unwrap().into_iter().map(manifest::Der).collect();
+    verify(&Folder::new(folder.to_owned()), &Trust { roots, threads: 1, ..Trust::default() })
 }
 
 impl Bench {

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use hearing_config::{Codec, SeatId, Timestamp};
+use hearing_proto::manifest::verify::Verdict;
 use hearing_proto::manifest::{self, Entry, HashAlg, Identity, Line, Node, Refusal, Signer, Witness};
 use hearing_signaling::hearing::{self, Change, Mark, PauseReason, Phase, Presence, Proof, RecordOrder, SeatView};
 use hearing_signaling::registry::Journaled;
 
-use super::bench::{AUDIO, Bench, SECOND, VIDEO, meta, pki};
+use super::bench::{AUDIO, Bench, SECOND, VIDEO, judged, meta, pki};
 use super::source::{self, Packetizer};
 use crate::net::tls;
 use crate::record::{Judged, RecordEvent};
@@ -60,10 +61,16 @@ fn lengths(bench: &Bench) -> BTreeMap<String, u64> {
 
 #[test]
 fn a_sealed_record_covers_every_byte_and_its_value_stands_at_its_end() {
-    let (mut bench, end) = recorded();
+    let mut bench = Bench::new();
+    bench.track(AUDIO, Codec::Opus, 0);
+    bench.track(VIDEO, Codec::H264, 0);
+    bench.order(RecordOrder::Run, 0);
+    bench.play(AUDIO, &source::opus(2), 0, &mut Packetizer::default());
+    let mut packetizer = Packetizer::default();
+    let end = bench.play(VIDEO, &source::h264("320x180", 2), 0, &mut packetizer);
     bench.order(RecordOrder::Pause(PauseReason::Recess), end);
     bench.order(RecordOrder::Run, end + 2 * SECOND);
-    let end = bench.play(VIDEO, &source::h264("320x180", 1), end + 2 * SECOND, &mut Packetizer { next: 5_000 });
+    let end = bench.play(VIDEO, &source::h264("320x180", 1), end + 2 * SECOND, &mut packetizer);
     let seal = bench.close(end);
     let lines = bench.manifest();
     assert_eq!(covered(&bench, &lines), lengths(&bench));
@@ -82,6 +89,8 @@ fn a_sealed_record_covers_every_byte_and_its_value_stands_at_its_end() {
     }
     assert!(!bench.folder.join("explanation.txt").exists(), "nothing has to be explained");
     assert!(!bench.folder.join(".reserve").exists());
+    let report = judged(&bench.folder);
+    assert_eq!(report.verdict, Verdict::Intact, "{:?}", report.findings);
 }
 
 #[test]
@@ -151,6 +160,8 @@ fn after_a_crash_what_no_line_covers_is_set_aside_and_the_record_goes_on_with_fr
     assert_eq!(lines.iter().filter(|line| gaps(line)).count(), 1);
     let explanation = std::fs::read_to_string(back.folder.join("explanation.txt")).unwrap();
     assert!(explanation.contains("审判长") && explanation.contains("录制程序中断后恢复"), "{explanation}");
+    let report = judged(&back.folder);
+    assert_eq!(report.verdict, Verdict::Incomplete, "{:?}", report.findings);
 }
 
 #[test]

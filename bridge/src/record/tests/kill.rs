@@ -14,7 +14,7 @@ use hearing_proto::manifest::{Entry, Line};
 use hearing_signaling::hearing::RecordOrder;
 use tokio::sync::mpsc;
 
-use super::bench::{AUDIO, Bench, PKI_DIRECTORY, VIDEO, meta, pki, signing};
+use super::bench::{AUDIO, Bench, PKI_DIRECTORY, VIDEO, judged, meta, pki, signing};
 use super::source::{self, Clip, Coded, Packetizer};
 use super::tools::{blocks, complaints};
 use crate::record::backlog::WallClock;
@@ -57,7 +57,15 @@ fn kill_once(media: &Path, after: Duration) {
         let chained = last_chained(&manifest, name);
         assert!(sent - chained <= 200_000, "{name}: {} ms lost after {after:?}", (sent - chained) / 1_000);
     }
+    assert_incomplete(&folder);
     goes_on(&folder);
+    assert_incomplete(&folder);
+}
+
+/// Incomplete, gap declared: exit code 2 of `hearing record verify`.
+fn assert_incomplete(folder: &Path) {
+    let report = judged(folder);
+    assert_eq!(report.verdict.exit_code(), 2, "{:?}", report.findings);
 }
 
 /// What was left is set aside and named, and the record is sealed.
@@ -191,6 +199,6 @@ fn schedule(clips: &[(TrackId, &str, Clip); 2]) -> Vec<(u64, usize, usize)> {
     all
 }
 
-const BOTH: &str = "both-are-recorded";
+pub(super) const BOTH: &str = "both-are-recorded";
 pub(super) const DIRECTORY: &str = "HEARING_TEST_RECORD_DIRECTORY";
 pub(super) const MEDIA: &str = "HEARING_TEST_RECORD_MEDIA";

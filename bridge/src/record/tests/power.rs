@@ -10,9 +10,9 @@ use std::thread;
 
 use hearing_proto::manifest::{Entry, HashAlg, Line};
 
-use super::bench::{Bench, PKI_DIRECTORY, pki};
+use super::bench::{Bench, PKI_DIRECTORY, judged, pki};
 use super::full::LoopDisk;
-use super::kill::{DIRECTORY, MEDIA, media, moment};
+use super::kill::{BOTH, DIRECTORY, MEDIA, media, moment};
 
 #[test]
 fn loss_of_power_leaves_no_line_of_the_manifest_without_its_bytes() {
@@ -29,7 +29,7 @@ fn loss_of_power_leaves_no_line_of_the_manifest_without_its_bytes() {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        assert!(lines.any(|line| line.is_ok_and(|line| line.contains("counsel"))));
+        assert!(lines.any(|line| line.is_ok_and(|line| line.starts_with(BOTH))));
         thread::sleep(moment(n * 7));
         // A stopped process asks for nothing more, so that the copy is of one moment: what was flushed until then.
         signal(child.id(), "-STOP");
@@ -63,5 +63,6 @@ fn check(records: &Path) {
     assert!(ends.keys().any(|file| file.ends_with(".mkv")), "something was flushed and chained");
     let mut bench = Bench::at(&folder, 1);
     bench.close(0);
+    assert_eq!(judged(&folder).verdict.exit_code(), 2, "{:?}", judged(&folder).findings);
     assert!(matches!(bench.manifest_after_torn().last().map(|line| line.entry.kind()), Some("seal")));
 }

@@ -168,6 +168,7 @@ impl Packetizer {
                 frame_end: n == last,
                 key: coded.key,
                 generation: 0,
+                temporal: Default::default(),
                 level: None,
                 payload: Bytes::from(payload),
             }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 
 use mio::Waker;
@@ -16,6 +16,7 @@ pub struct WorkerHandle {
     media: SyncSender<Command>,
     bell: Arc<Bell>,
     local: SocketAddr,
+    load: Arc<AtomicU32>,
 }
 
 /// The command was not taken: the worker's queue is full, or the worker has ended.
@@ -38,6 +39,17 @@ impl WorkerHandle {
         }
         self.bell.ring();
         Ok(())
+    }
+
+    /// How busy the worker was in the last second, in thousandths.
+    #[must_use]
+    pub fn busy(&self) -> u32 {
+        self.load.load(Ordering::Relaxed)
+    }
+
+    /// Where the worker tells how busy it is.
+    pub(super) fn load(&self) -> Arc<AtomicU32> {
+        Arc::clone(&self.load)
     }
 
     /// The address of the worker's UDP socket.
@@ -83,7 +95,8 @@ pub(super) fn queue(waker: Waker, local: SocketAddr) -> (WorkerHandle, Inbox) {
     let ((control, control_end), (media, media_end)) = (sync_channel(CONTROL_LIMIT), sync_channel(MEDIA_LIMIT));
     let bell = Arc::new(Bell { waker, rung: AtomicBool::new(false) });
     let inbox = Inbox { control: control_end, media: media_end, bell: bell.clone() };
-    (WorkerHandle { control, media, bell, local }, inbox)
+    let load = Arc::default();
+    (WorkerHandle { control, media, bell, local, load }, inbox)
 }
 
 /// Wakes the worker, once for all that is sent while it has not looked.

@@ -2,6 +2,8 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -25,6 +27,9 @@ pub struct Worker {
     pending: bool,
     board: Switchboard,
     published: Instant,
+    /// Since then, how long it did something.
+    busy: Duration,
+    load: Arc<AtomicU32>,
 }
 
 impl Worker {
@@ -39,14 +44,16 @@ impl Worker {
         socket.register(poll.registry(), SOCKET)?;
         let local = socket.local_addr()?;
         let (handle, inbox) = queue(Waker::new(poll.registry(), QUEUE)?, local);
-        let (board, published) = (Switchboard::default(), Instant::now());
-        let worker = Self { index, poll, socket, readable: true, inbox, pending: true, board, published };
+        let (board, published, load) = (Switchboard::default(), Instant::now(), handle.load());
+        let (busy, readable, pending) = (Duration::ZERO, true, true);
+        let worker = Self { index, poll, socket, readable, inbox, pending, board, published, busy, load };
         thread::Builder::new().name(format!("media-{index}")).spawn(move || worker.run())?;
         info!(worker = index, %local, "media worker runs");
         Ok(handle)
     }
 
     fn run(mut self) {
+        prefer(self.index);
         let mut events = Events::with_capacity(8);
         loop {
             if let Err(error) = self.wait(&mut events)
@@ -64,6 +71,7 @@ impl Worker {
             self.board.handle_timeout(now);
             self.settle(now);
             self.publish(now);
+            self.busy += now.elapsed();
         }
     }
 
@@ -129,7 +137,10 @@ impl Worker {
         if now < self.published + LONGEST_PAUSE {
             return;
         }
-        self.published = now;
+        let share = self.busy.as_secs_f64() / now.saturating_duration_since(self.published).as_secs_f64();
+        self.load.store((share * 1e3) as u32, Ordering::Relaxed);
+        metrics::gauge!("hearing_worker_busy", "worker" => self.index.to_string()).set(share);
+        (self.published, self.busy) = (now, Duration::ZERO);
         let socket = self.socket.counters();
         let socket = [
             ("hearing_udp_received_total", socket.received),
@@ -145,6 +156,14 @@ impl Worker {
     }
 }
 
+/// Sound waits for this thread, so it goes before others where the system allows it: with CAP_SYS_NICE.
+fn prefer(index: usize) {
+    if let Err(error) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE) {
+        info!(worker = index, %error, "the media thread runs at the usual priority; CAP_SYS_NICE lets it go before others");
+    }
+}
+
+const NICE: i32 = -10;
 const SOCKET: Token = Token(0);
 const QUEUE: Token = Token(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);

@@ -10,6 +10,13 @@ use super::view::{seat_view_from, seat_view_to};
 use super::{Invalid, pause_from, pause_to, role_from, role_to, same_words, seat_from, session_from, session_to};
 
 same_words!(
+    relief_to,
+    relief_from,
+    hearing_signaling::hearing::Relief,
+    wire::Relief,
+    [Nothing, Resolution, FrameRate, Pictures]
+);
+same_words!(
     identity_to,
     identity_from,
     Identity,
@@ -120,6 +127,8 @@ pub(super) const fn quality_to(quality: SeatQuality) -> wire::SeatQuality {
         loss_up: quality.loss_up,
         loss_down: quality.loss_down,
         rtt_ms: quality.rtt_ms,
+        line_kbps: quality.line_kbps,
+        relief: relief_to(quality.relief),
     }
 }
 
@@ -130,6 +139,8 @@ pub(super) fn quality_from(quality: wire::SeatQuality) -> SeatQuality {
         loss_up: share(quality.loss_up),
         loss_down: share(quality.loss_down),
         rtt_ms: quality.rtt_ms,
+        line_kbps: quality.line_kbps,
+        relief: relief_from(quality.relief),
     }
 }
 

@@ -3,7 +3,7 @@
 use hearing_config::{Kind, NodeId, Timestamp};
 use hearing_signaling::hearing::{
     Action, Change, Entry, HearingView, Identity, LiveSeat, Mark, MediaPlan, PauseReason, Phase, PlannedSeat, Presence,
-    Proof, RecordOrder, RecordState, RecordView, Row, SeatQuality, SeatSet, SeatView,
+    Proof, RecordOrder, RecordState, RecordView, Relief, Row, SeatQuality, SeatSet, SeatView,
 };
 use hearing_signaling::registry::Refusal;
 
@@ -101,7 +101,15 @@ fn what_screens_see_crosses_unchanged() {
         let entry = Entry { seq: 3, at: Timestamp(4), change };
         assert_eq!(entry_from(entry_to(entry.clone())), Ok(entry));
     }
-    let quality = SeatQuality { up_kbps: 1, down_kbps: 2, loss_up: 0.25, loss_down: 0.5, rtt_ms: 3 };
+    let quality = SeatQuality {
+        up_kbps: 1,
+        down_kbps: 2,
+        loss_up: 0.25,
+        loss_down: 0.5,
+        rtt_ms: 3,
+        line_kbps: 4,
+        relief: Relief::FrameRate,
+    };
     let live = LiveSeat { seat: SeatId(1), speaking: true, quality, tracks: vec![Kind::Audio], recorded: Vec::new() };
     assert_eq!(live_from(live_to(vec![live.clone()])), Ok(vec![live]));
 }
@@ -157,8 +165,11 @@ fn a_join_onto_a_seat_of_another_zone_is_not_taken_over_from_home() {
 
 #[test]
 fn figures_that_are_no_shares_are_set_right() {
-    let quality =
-        wire::SeatQuality { up_kbps: 0, down_kbps: 0, loss_up: f32::NAN, loss_down: f32::INFINITY, rtt_ms: 0 };
+    let quality = wire::SeatQuality {
+        loss_up: f32::NAN,
+        loss_down: f32::INFINITY,
+        ..hearing::quality_to(SeatQuality::default())
+    };
     let report = report_from(SeatId(1), wire::SeatReport::Quality(quality));
     let right = SeatQuality { loss_down: 1.0, ..SeatQuality::default() };
     assert_eq!(report, signaling::MediaReport::Quality { seat: SeatId(1), quality: right });

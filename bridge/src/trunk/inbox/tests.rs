@@ -24,6 +24,7 @@ fn head(number: u64, key: bool) -> FrameHead {
         captured: 0,
         key,
         generation: 0,
+        temporal: 0,
         level: None,
     }
 }

@@ -61,6 +61,7 @@ impl Bench {
             frame_end: true,
             key,
             generation: 0,
+            temporal: Default::default(),
             level: None,
             payload: Bytes::from_static(b"x"),
         };

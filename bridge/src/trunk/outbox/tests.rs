@@ -23,6 +23,7 @@ fn frame(index: u64, key: bool, bytes: usize) -> Frame {
         frame_end: true,
         key,
         generation: 0,
+        temporal: Default::default(),
         level: None,
         payload: Bytes::from(vec![0; bytes]),
     };

@@ -256,6 +256,7 @@ async fn carry(
     tasks.spawn(async move {
         while let Some(report) = reports.recv().await {
             match report {
+                Event::Active(..) => {}
                 Event::TrackUp(info) => trunks.track_up(hearing, info).await,
                 Event::TrackDown(track) => trunks.track_down(hearing, track).await,
                 Event::Connected(seat) => drop(handle.report(MediaReport::Connected { seat }).await),
@@ -455,6 +456,7 @@ impl Endpoint {
             frame_end: piece + 1 == pieces,
             key: self.key_due || pieces == 1,
             generation: 0,
+            temporal: Default::default(),
             level: (pieces == 1).then_some(30),
             payload: Bytes::from(vec![7; 900]),
         };

@@ -84,6 +84,7 @@ fn frame(flow: u32, number: u64) -> bytes::Bytes {
         captured: 0,
         key: true,
         generation: 0,
+        temporal: 0,
         level: None,
     };
     encode_frame(&head, &[bytes::Bytes::from_static(b"media")]).unwrap()

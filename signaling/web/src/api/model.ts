@@ -122,7 +122,13 @@ export interface SeatQuality {
   loss_down: number
   /** 0 when not known yet. */
   rtt_ms: number
+  /** What the line to the seat carries; 0 when nobody measures it. */
+  line_kbps: number
+  relief: Relief
 }
+
+/** What a thin line to a seat has cost of what it would be shown. */
+export type Relief = 'nothing' | 'resolution' | 'frame-rate' | 'pictures'
 
 export interface LiveSeat {
   seat: SeatId
@@ -180,6 +186,7 @@ export type ServerMessage =
   | { type: 'done'; id: number; seq: number }
   | ({ type: 'failed'; id: number } & Problem)
   | ({ type: 'ended' } & Problem)
+  | { type: 'layers'; kind: Kind; active: boolean[] }
   | { type: 'pong'; at: number }
 
 export type ClientMessage =

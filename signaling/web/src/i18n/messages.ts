@@ -96,6 +96,9 @@ export const messages = text({
   qualityGood: { zh: '良好', en: 'Good' },
   qualityFair: { zh: '一般', en: 'Fair' },
   qualityPoor: { zh: '较差', en: 'Poor' },
+  reliefResolution: { zh: '网络较慢，部分画面已降低清晰度', en: 'Slow network: some pictures are smaller' },
+  reliefFrameRate: { zh: '网络较慢，部分画面已降低帧率', en: 'Slow network: some pictures move less smoothly' },
+  reliefPictures: { zh: '网络很慢，部分画面已暂停，声音不受影响', en: 'Very slow network: some pictures are paused, sound goes on' },
   qualityNone: { zh: '未连接', en: 'Offline' },
   elapsed: { zh: '已开庭', en: 'Since opening' },
 

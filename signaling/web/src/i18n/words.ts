@@ -1,6 +1,6 @@
 // The words for every value of the API that people see.
 
-import { phaseName, type Identity, type Kind, type PauseReason, type Phase, type Presence, type RecordState, type SeatView } from '../api/model'
+import { phaseName, type Identity, type Kind, type PauseReason, type Phase, type Presence, type RecordState, type Relief, type SeatView } from '../api/model'
 import type { CheckName, Verdict } from '../media/check'
 import type { Grade } from '../session/quality'
 import type { MessageKey } from './messages'
@@ -10,6 +10,8 @@ export const recordWord = (state: RecordState): MessageKey => RECORDS[state]
 export const reasonWord = (reason: PauseReason): MessageKey => REASONS[reason]
 export const identityWord = (identity: Identity): MessageKey => IDENTITIES[identity]
 export const gradeWord = (grade: Grade | null): MessageKey => (grade === null ? 'qualityNone' : GRADES[grade])
+/** What a thin line has cost, in words; null when nothing. */
+export const reliefWord = (relief: Relief): MessageKey | null => RELIEFS[relief]
 export const trackWord = (kind: Kind): MessageKey => TRACKS[kind]
 export const checkWord = (name: CheckName): MessageKey => CHECKS[name]
 export const verdictWord = (verdict: Verdict): MessageKey => VERDICTS[verdict]
@@ -60,6 +62,12 @@ const PRESENCES: Record<Presence, MessageKey> = {
   removed: 'presenceRemoved',
 }
 const GRADES: Record<Grade, MessageKey> = { good: 'qualityGood', fair: 'qualityFair', poor: 'qualityPoor' }
+const RELIEFS: Record<Relief, MessageKey | null> = {
+  nothing: null,
+  resolution: 'reliefResolution',
+  'frame-rate': 'reliefFrameRate',
+  pictures: 'reliefPictures',
+}
 const TRACKS: Record<Kind, MessageKey> = { audio: 'trackAudio', video: 'trackVideo', screen: 'trackScreen' }
 const CHECKS: Record<CheckName, MessageKey> = {
   camera: 'checkCamera',

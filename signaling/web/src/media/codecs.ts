@@ -1,6 +1,6 @@
 // Which codecs the page offers: what every other end can be given without transcoding, in the order of preference.
 
-/** Opus alone for sound; VP8, then H.264 constrained baseline mode 1, for pictures; each with its retransmission. */
+/** For sound Opus, and behind it Opus that carries what came before (RED), which the server uses where packets are lost; VP8, then H.264 constrained baseline mode 1, for pictures; each with its retransmission. */
 export function preferred(codecs: readonly RTCRtpCodec[]): RTCRtpCodec[] {
   return codecs
     .filter((codec) => rank(codec) >= 0)
@@ -30,6 +30,8 @@ function rank(codec: RTCRtpCodec): number {
       return /packetization-mode=1/.test(fmtp) && /profile-level-id=42(e0|c0)/i.test(fmtp) ? 1 : -1
     case 'video/rtx':
       return 2
+    case 'audio/red':
+      return 3
     default:
       return -1
   }

@@ -71,6 +71,16 @@ export class MediaLink {
     await this.lines?.senders.get(kind)?.sender.replaceTrack(track)
   }
 
+  /** Sends only these layers of a picture, the smallest first: nobody takes the others. */
+  async activate(kind: Kind, active: readonly boolean[]): Promise<void> {
+    const sender = this.lines?.senders.get(kind)?.sender
+    const parameters = sender?.getParameters()
+    if (sender === undefined || parameters === undefined || parameters.encodings.length < 2) return
+    parameters.encodings.forEach((encoding, place) => { encoding.active = active[place] ?? true })
+    // A connection that ends meanwhile has nothing to send any more.
+    await sender.setParameters(parameters).catch(() => undefined)
+  }
+
   close(): void {
     this.drop()
     this.events.state('off')

@@ -13,6 +13,11 @@ export interface OfferingPeer {
 /** What the seat sends; a track may be absent now and come later without a new offer. */
 export type Sources = Partial<Record<Kind, MediaStreamTrack | null>>
 
+/** With what browsers know and the language's library does not yet. */
+export interface Encoding extends RTCRtpEncodingParameters {
+  scalabilityMode?: string
+}
+
 export interface Lines {
   senders: Map<Kind, RTCRtpTransceiver>
   slots: { seat: SeatId; kind: Kind; transceiver: RTCRtpTransceiver }[]
@@ -29,7 +34,7 @@ export function addLines(
   if (sources !== null) {
     for (const kind of KINDS) {
       const init: RTCRtpTransceiverInit = { direction: 'sendonly', sendEncodings: ENCODINGS[kind] }
-      lines.senders.set(kind, peer.addTransceiver(sources[kind] ?? rtpKind(kind), init))
+      lines.senders.set(kind, add(peer, sources[kind] ?? rtpKind(kind), init))
     }
   }
   for (const { id } of others) {
@@ -40,6 +45,20 @@ export function addLines(
   for (const [kind, transceiver] of lines.senders) prefer(transceiver, rtpKind(kind))
   for (const { kind, transceiver } of lines.slots) prefer(transceiver, rtpKind(kind))
   return lines
+}
+
+/** Browsers that don't know how to send several frame rates in one stream send one. */
+function add(peer: OfferingPeer, what: MediaStreamTrack | string, init: RTCRtpTransceiverInit): RTCRtpTransceiver {
+  try {
+    return peer.addTransceiver(what, init)
+  } catch {
+    const plain = init.sendEncodings?.map((encoding: Encoding) => {
+      const copy = { ...encoding }
+      delete copy.scalabilityMode
+      return copy
+    }) ?? []
+    return peer.addTransceiver(what, { ...init, sendEncodings: plain })
+  }
 }
 
 /** Makes the offer; the mids are known once the local description is set. */
@@ -58,12 +77,15 @@ function midOf(transceiver: RTCRtpTransceiver): string {
   return transceiver.mid
 }
 
+// Three frame rates in one stream, so that a thin line can be given fewer frames. Browsers without the choice ignore it.
+const FRAME_RATES = 'L1T3'
+
 // Bits per second. Simulcast encodings stand in order of increasing quality.
-const ENCODINGS: Record<Kind, RTCRtpEncodingParameters[]> = {
+const ENCODINGS: Record<Kind, Encoding[]> = {
   audio: [{ maxBitrate: 48_000 }],
   video: [
-    { rid: 'l', scaleResolutionDownBy: 2, maxBitrate: 300_000 },
-    { rid: 'h', scaleResolutionDownBy: 1, maxBitrate: 1_700_000 },
+    { rid: 'l', scaleResolutionDownBy: 2, maxBitrate: 300_000, scalabilityMode: FRAME_RATES },
+    { rid: 'h', scaleResolutionDownBy: 1, maxBitrate: 1_700_000, scalabilityMode: FRAME_RATES },
   ],
   screen: [{ maxBitrate: 2_500_000 }],
 }

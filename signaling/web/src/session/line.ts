@@ -112,6 +112,7 @@ export class Line {
       case 'live':
       case 'done':
       case 'failed':
+      case 'layers':
         this.events.message(message)
     }
   }
@@ -158,7 +159,7 @@ function parse(data: unknown): ServerMessage | null {
   }
 }
 
-const KNOWN = new Set(['view', 'entry', 'live', 'done', 'failed', 'ended', 'pong'])
+const KNOWN = new Set(['view', 'entry', 'live', 'done', 'failed', 'ended', 'layers', 'pong'])
 const OPEN_TIMEOUT_MS = 5_000
 const PING_EVERY_MS = 2_000
 /** A line on which a ping stays unanswered for this long is dead. */

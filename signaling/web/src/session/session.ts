@@ -164,6 +164,9 @@ export class Session {
       case 'failed':
         this.acts.settle(message.id, message)
         return
+      case 'layers':
+        void this.media?.activate(message.kind, message.active)
+        return
       case 'ended':
       case 'pong':
     }

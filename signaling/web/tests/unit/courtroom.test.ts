@@ -124,6 +124,8 @@ describe('the quality of a connection', () => {
     expect(grade({ ...quality, rtt_ms: 240 })).toBe('fair')
     expect(grade({ ...quality, loss_down: 0.03 })).toBe('fair')
     expect(grade({ ...quality, rtt_ms: 240, loss_up: 0.2 })).toBe('poor')
+    expect(grade({ ...quality, relief: 'resolution' })).toBe('fair')
+    expect(grade({ ...quality, relief: 'pictures' })).toBe('poor')
   })
 })
 

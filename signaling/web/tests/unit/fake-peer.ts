@@ -3,7 +3,12 @@
 export class FakeTransceiver {
   mid: string | null = null
   readonly receiver: { track: { kind: string } }
-  readonly sender: { track: unknown; replaceTrack: (track: unknown) => Promise<void> }
+  readonly sender: {
+    track: unknown
+    replaceTrack: (track: unknown) => Promise<void>
+    getParameters: () => RTCRtpSendParameters
+    setParameters: (parameters: RTCRtpSendParameters) => Promise<void>
+  }
 
   constructor(
     readonly kind: string,
@@ -15,6 +20,11 @@ export class FakeTransceiver {
       track,
       replaceTrack: (next: unknown): Promise<void> => {
         sender.track = next
+        return Promise.resolve()
+      },
+      getParameters: () => ({ encodings: structuredClone(init.sendEncodings ?? []) }) as RTCRtpSendParameters,
+      setParameters: (parameters: RTCRtpSendParameters): Promise<void> => {
+        init.sendEncodings = parameters.encodings
         return Promise.resolve()
       },
     }

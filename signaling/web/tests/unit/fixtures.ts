@@ -39,7 +39,7 @@ export function view(more: Partial<HearingView> = {}): HearingView {
 }
 
 export function live(id: number, more: Partial<LiveSeat> = {}): LiveSeat {
-  const quality = { up_kbps: 0, down_kbps: 0, loss_up: 0, loss_down: 0, rtt_ms: 0 }
+  const quality = { up_kbps: 0, down_kbps: 0, loss_up: 0, loss_down: 0, rtt_ms: 0, line_kbps: 0, relief: 'nothing' as const }
   return { seat: id, speaking: false, quality, tracks: ['audio', 'video'], recorded: [], ...more }
 }
 

@@ -140,6 +140,16 @@ describe('the media connection', () => {
     expect(linked.peer.transceivers[2]?.sender.track).toBe(track)
   })
 
+  it('sends only the layers that somebody takes', async () => {
+    const linked = await new Linked().up()
+    const active = (): (boolean | undefined)[] =>
+      (linked.peer.transceivers[1]?.init.sendEncodings ?? []).map((encoding) => encoding.active)
+    await linked.link.activate('video', [true, false, true, true])
+    expect(active()).toEqual([true, false])
+    await linked.link.activate('video', [true, true])
+    expect(active()).toEqual([true, true])
+  })
+
   it('knows which seats its slots are for', () => {
     const { link } = new Linked()
     expect(link.has([{ id: 0 }, { id: 2 }])).toBe(true)

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { preferred } from '../../src/media/codecs'
-import { addLines, makeOffer, type OfferingPeer } from '../../src/media/offer'
+import { addLines, makeOffer, type Encoding, type OfferingPeer } from '../../src/media/offer'
 import { FakePeer } from './fake-peer'
 
 const offering = (peer: FakePeer): OfferingPeer => peer as unknown as OfferingPeer
@@ -37,6 +37,18 @@ describe('the offer', () => {
     expect(camera.map((one) => [one.rid, one.scaleResolutionDownBy])).toEqual([['l', 2], ['h', 1]])
   })
 
+  it('sends one frame rate where the browser does not know how to send several', () => {
+    const peer = new FakePeer()
+    const old = Object.assign(offering(peer), {
+      addTransceiver: (what: string, init: RTCRtpTransceiverInit) => {
+        if (init.sendEncodings?.some((encoding: Encoding) => encoding.scalabilityMode !== undefined)) throw new Error('no')
+        return FakePeer.prototype.addTransceiver.call(peer, what, init)
+      },
+    }) as unknown as OfferingPeer
+    const lines = addLines(old, {}, [], () => undefined)
+    expect(lines.senders.size).toBe(3)
+  })
+
   it('sends the tracks that are there and leaves room for those that come later', () => {
     const peer = new FakePeer()
     const track = { kind: 'audio', id: 'microphone' } as MediaStreamTrack
@@ -69,8 +81,8 @@ describe('the codecs', () => {
     expect(preferred(offered)).toEqual([offered[6], offered[1], offered[0]])
   })
 
-  it('are Opus alone for sound', () => {
+  it('are Opus for sound, and redundant Opus behind it', () => {
     const offered = [codec('audio/G722'), codec('audio/opus'), codec('audio/red')]
-    expect(preferred(offered)).toEqual([offered[1]])
+    expect(preferred(offered)).toEqual([offered[1], offered[2]])
   })
 })

@@ -13,11 +13,10 @@ pub(crate) struct Chorus(Course);
 impl Chorus {
     /// `count` participants, connected to `host`.
     pub(crate) fn join(host: &mut dyn Host, count: usize) -> Result<Self> {
-        let mut course = Course::new()?;
-        course.senders = count;
+        let mut course = Course::new(1.0)?;
         for _ in 0..count {
             let mut sender = Peer::sender()?;
-            host.publish(&mut sender)?;
+            host.publish(0, &mut sender)?;
             course.add(sender)?;
         }
         course.go(Duration::from_secs(20), |peers| peers.iter().all(|peer| peer.connected))?;

@@ -11,7 +11,9 @@ use mio::net::UdpSocket;
 use rtc::dtls::extension::extension_use_srtp::SrtpProtectionProfile;
 use rtc::interceptor::Registry;
 use rtc::media_stream::MediaStreamTrack;
-use rtc::peer_connection::configuration::interceptor_registry::{configure_nack, configure_rtcp_reports};
+use rtc::peer_connection::configuration::interceptor_registry::{
+    configure_nack, configure_rtcp_reports, configure_twcc,
+};
 use rtc::peer_connection::configuration::media_engine::{MIME_TYPE_OPUS, MIME_TYPE_VP8, MediaEngine};
 use rtc::peer_connection::configuration::setting_engine::{SettingEngine, SettingEngineBuilder};
 use rtc::peer_connection::event::RTCPeerConnectionEvent;
@@ -37,6 +39,10 @@ pub(crate) struct Peer {
     address: SocketAddr,
     pub(crate) connected: bool,
     sends: Vec<Sending>,
+    /// Senders that it receives.
+    receives: usize,
+    /// Counts media without opening it.
+    pub(crate) deaf: bool,
     pub(crate) got: Got,
 }
 
@@ -59,7 +65,12 @@ struct Sending {
 impl Peer {
     /// Sends sound and picture.
     pub(crate) fn sender() -> Result<Self> {
-        let mut peer = Self::new()?;
+        Self::member(0)
+    }
+
+    /// Sends sound and picture and receives those of `others`.
+    pub(crate) fn member(others: usize) -> Result<Self> {
+        let mut peer = Self::receiver(others)?;
         for kind in KINDS {
             let ssrc = rand::random();
             let coding = RTCRtpCodingParameters { ssrc: Some(ssrc), ..Default::default() };
@@ -73,14 +84,22 @@ impl Peer {
         Ok(peer)
     }
 
-    /// Receives sound and picture, once it has offered or answered.
-    pub(crate) fn receiver() -> Result<Self> {
-        Self::new()
+    /// Receives sound and picture of `others`, once it has offered or answered.
+    pub(crate) fn receiver(others: usize) -> Result<Self> {
+        Ok(Self { receives: others, ..Self::new()? })
     }
 
-    /// The offer of a sender, or of a receiver of one sender's tracks.
+    pub(crate) fn sends(&self) -> bool {
+        !self.sends.is_empty()
+    }
+
+    pub(crate) const fn receives(&self) -> bool {
+        self.receives > 0
+    }
+
+    /// The offer: first what it sends, then what it receives, each sound and picture.
     pub(crate) fn offer(&mut self) -> Result<String> {
-        if self.sends.is_empty() {
+        for _ in 0..self.receives {
             for kind in KINDS {
                 let init =
                     RTCRtpTransceiverInit { direction: RTCRtpTransceiverDirection::Recvonly, ..Default::default() };
@@ -142,6 +161,12 @@ impl Peer {
     pub(crate) fn read(&mut self) {
         let mut buffer = [0; 2_048];
         while let Ok((len, remote)) = self.socket.recv_from(&mut buffer) {
+            // SRTP and not SRTCP (RFC 7983, RFC 5761).
+            if self.deaf && matches!(buffer[0], 128..=191) && !matches!(buffer[1], 192..=223) {
+                self.got.packets += 1;
+                self.got.video += u64::from(len > 2 * AUDIO_PAYLOAD);
+                continue;
+            }
             let transport = TransportContext {
                 local_addr: self.address,
                 peer_addr: remote,
@@ -175,7 +200,8 @@ impl Peer {
         let socket = UdpSocket::from_std(socket.into());
         let address = socket.local_addr()?;
         let mut media = media_engine()?;
-        let registry = configure_rtcp_reports(configure_nack(Registry::new(), &mut media));
+        let registry = configure_twcc(configure_nack(Registry::new(), &mut media), &mut media)?;
+        let registry = configure_rtcp_reports(registry);
         let builder = RTCPeerConnectionBuilder::new().with_setting_engine(settings()).with_media_engine(media);
         let mut connection = builder.with_interceptor_registry(registry).build(Instant::now())?;
         let base_config = CandidateConfig {
@@ -187,7 +213,8 @@ impl Peer {
         };
         let candidate = CandidateHostConfig { base_config, ..Default::default() }.new_candidate_host()?;
         connection.add_local_candidate(RTCIceCandidate::from(&candidate).to_json()?)?;
-        Ok(Self { connection, socket, address, connected: false, sends: Vec::new(), got: Got::default() })
+        let (sends, got) = (Vec::new(), Got::default());
+        Ok(Self { connection, socket, address, connected: false, sends, receives: 0, deaf: false, got })
     }
 
     fn local_sdp(&self) -> Result<String> {

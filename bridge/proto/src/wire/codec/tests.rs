@@ -7,8 +7,8 @@ use crate::wire::{
     Action, Announce, Answer, Ask, Change, Codec, DenyReason, Entry, HearingView, Hello, Identity, Join, Joined, Kind,
     LiveSeat, MediaPlan, PauseReason, Phase, Ping, PlannedSeat, Presence, Proof, RecordOrder, RecordState, RecordView,
     Refusal, Refused, RefusedBy, Rehearse, RehearseAnswer, RehearseAsk, RehearsePair, RehearseReport, RehearseSeat,
-    RehearsedSeat, Reply, Report, Request, Role, Row, SeatQuality, SeatReport, SeatView, Subscribe, Tone, TrackId,
-    TrackUp, Unfollow, Update, UpdateKind, Welcome, Withdraw,
+    RehearsedSeat, Relief, Reply, Report, Request, Role, Row, SeatQuality, SeatReport, SeatView, Subscribe, Tone,
+    TrackId, TrackUp, Unfollow, Update, UpdateKind, Welcome, Withdraw,
 };
 
 const HEARING: [u8; 16] = [7; 16];
@@ -145,8 +145,15 @@ fn full_record() -> RecordView {
 }
 
 fn full_live(seat: u8) -> LiveSeat {
-    let quality =
-        SeatQuality { up_kbps: u32::MAX, down_kbps: u32::MAX, loss_up: 1.0, loss_down: 1.0, rtt_ms: u32::MAX };
+    let quality = SeatQuality {
+        up_kbps: u32::MAX,
+        down_kbps: u32::MAX,
+        loss_up: 1.0,
+        loss_down: 1.0,
+        rtt_ms: u32::MAX,
+        line_kbps: u32::MAX,
+        relief: Relief::Pictures,
+    };
     let kinds = vec![Kind::Audio, Kind::Video, Kind::Screen];
     LiveSeat { seat, speaking: true, quality, tracks: kinds.clone(), recorded: kinds }
 }

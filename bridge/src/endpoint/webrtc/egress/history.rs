@@ -44,6 +44,13 @@ impl History {
         self.packets.push_back(sent);
     }
 
+    /// A packet of the last moments, another for each `turn`: sent once more it may even be of use.
+    pub(super) fn recent(&self, turn: usize) -> Option<&Sent> {
+        let among = self.packets.len().min(RECENT);
+        let back = turn.checked_rem(among)?;
+        self.packets.get(self.packets.len() - 1 - back).filter(|sent| !sent.payload.is_empty())
+    }
+
     /// The packet of this sequence number, unless it is gone or was sent again a moment ago.
     pub(super) fn again(&mut self, now: Instant, sequence: u16) -> Option<&Sent> {
         let sent = self.packets.iter_mut().rev().find(|sent| sent.sequence == sequence)?;
@@ -56,6 +63,11 @@ impl History {
         Some(sent)
     }
 
+    /// When the packet of this sequence number was sent first.
+    pub(super) fn sent_at(&self, sequence: u16) -> Option<Instant> {
+        self.packets.iter().rev().find(|sent| sent.sequence == sequence).map(|sent| sent.at)
+    }
+
     pub(super) fn clear(&mut self) {
         self.packets.clear();
     }
@@ -63,6 +75,7 @@ impl History {
 
 const LIMIT: usize = 1_024;
 const AGE: Duration = Duration::from_secs(1);
+const RECENT: usize = 32;
 const SPACING: Duration = Duration::from_millis(20);
 
 #[cfg(test)]

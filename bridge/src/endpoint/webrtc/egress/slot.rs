@@ -1,7 +1,8 @@
 //! One slot: a seat's track of one kind, for good, under one source number.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use bytes::{BufMut as _, BytesMut};
 use hearing_config::{Codec, SeatId, Timestamp, TrackId};
 use hearing_signaling::http::Size;
 use rand::Rng;
@@ -13,7 +14,9 @@ use super::super::ingest::KeyRequests;
 use super::super::rtp::Write;
 use super::super::sdp::{Accepted, Agreed, Outbound};
 use super::history::{History, Sent};
-use super::rewrite::Rewrite;
+use super::red::{Red, Redundancy};
+use super::rewrite::{Placed, Rewrite};
+use super::share::{Claim, Portion, Rank};
 use super::switch::{LayerSwitch, Verdict};
 use crate::router::{Layer, LayerSet, Packet, TrackInfo};
 
@@ -29,11 +32,17 @@ pub(super) struct Slot {
     rewrite: Rewrite,
     history: History,
     keys: KeyRequests,
-    rtx_sequence: u16,
+    /// With how often the sequence number began anew.
+    rtx_index: u64,
     packets: u32,
     octets: u32,
     told: LayerSet,
     fresh: bool,
+    rank: Rank,
+    red: Red,
+    redundancy: Redundancy,
+    /// Bits a second of each layer, as the router counts them.
+    rates: [u32; Layer::LIMIT],
 }
 
 /// How the track is sent.
@@ -42,6 +51,7 @@ struct Sending {
     codec: Codec,
     payload_type: u8,
     rtx: Option<u8>,
+    red: Option<u8>,
     anew: bool,
 }
 
@@ -49,10 +59,33 @@ struct Sending {
 #[derive(Debug)]
 pub(super) struct Ready {
     pub(super) write: Write,
+    /// The sequence number with how often it began anew.
+    pub(super) index: u64,
     /// Bytes between header and payload.
     pub(super) prefix: Prefix,
     pub(super) payload: bytes::Bytes,
     pub(super) frame_end: bool,
+}
+
+impl Ready {
+    /// Bytes of the packet before it is protected, without what goes before its payload.
+    pub(super) const fn len(&self) -> usize {
+        let prefix = 2 * self.prefix.original.is_some() as usize + self.prefix.descriptor.is_some() as usize;
+        self.write.len() + prefix + self.payload.len()
+    }
+
+    /// Appends the packet, with `before` in front of its payload.
+    pub(super) fn append(&self, before: &[u8], packet: &mut BytesMut) {
+        self.write.append(packet);
+        if let Some(original) = self.prefix.original {
+            packet.put_u16(original);
+        }
+        if let Some(descriptor) = self.prefix.descriptor {
+            packet.put_u8(descriptor);
+        }
+        packet.put_slice(before);
+        packet.put_slice(&self.payload);
+    }
 }
 
 /// At most an original sequence number (RFC 4588) and a VP8 descriptor.
@@ -75,11 +108,15 @@ impl Slot {
             rewrite: Rewrite::new(rand::rng().random()),
             history: History::default(),
             keys: KeyRequests::default(),
-            rtx_sequence: rand::rng().random(),
+            rtx_index: u64::from(rand::rng().random::<u16>()),
             packets: 0,
             octets: 0,
             told: LayerSet::EMPTY,
             fresh: false,
+            rank: Rank::Other,
+            red: Red::default(),
+            redundancy: Redundancy::None,
+            rates: USUAL,
         })
     }
 
@@ -110,8 +147,8 @@ impl Slot {
             self.mismatch(info.codec);
             return;
         };
-        let (payload_type, rtx) = (agreed.payload_type, agreed.rtx);
-        self.sending = Some(Sending { codec: info.codec, payload_type, rtx, anew: true });
+        let (payload_type, rtx, red) = (agreed.payload_type, agreed.rtx, agreed.red);
+        self.sending = Some(Sending { codec: info.codec, payload_type, rtx, red, anew: true });
     }
 
     /// The track must not be sent any more.
@@ -132,6 +169,56 @@ impl Slot {
 
     pub(super) const fn show(&mut self, size: Size) {
         self.switch.show(size);
+    }
+
+    /// How much its picture matters now.
+    pub(super) const fn set_rank(&mut self, rank: Rank) {
+        self.rank = rank;
+    }
+
+    /// How much of the sound before goes along with sound.
+    pub(super) const fn set_redundancy(&mut self, redundancy: Redundancy) {
+        self.redundancy = redundancy;
+    }
+
+    /// What its layers take, kbit/s; 0 where that is not known.
+    pub(super) fn set_rates(&mut self, kbps: [u32; Layer::LIMIT]) {
+        for (rate, kbps) in self.rates.iter_mut().zip(kbps).filter(|(_, kbps)| *kbps > 0) {
+            *rate = kbps.saturating_mul(1_000);
+        }
+    }
+
+    /// What it could use of the line; `None` for sound, which always goes.
+    pub(super) fn claim(&self) -> Option<Claim> {
+        if !self.outbound.kind.is_picture() {
+            return None;
+        }
+        let layers = if self.sending.is_some() { self.switch.claims() } else { LayerSet::EMPTY };
+        Some(Claim { rank: self.rank, layers, rates: self.rates, temporal: self.switch.highest_temporal() })
+    }
+
+    /// What it gets of the line. `urgent`: packets stand in a queue, so a larger layer is not sent until the smaller one begins.
+    pub(super) fn give(&mut self, portion: Option<Portion>, urgent: bool) {
+        self.switch.give(portion);
+        if urgent && self.switch.needs_key() < self.switch.current() && self.switch.needs_key().is_some() {
+            self.switch.restart();
+        }
+    }
+
+    /// Nobody measures the line: its loss decides.
+    pub(super) const fn give_unknown(&mut self) {
+        self.switch.give_unknown();
+    }
+
+    /// True when there are packets that could be sent once more.
+    pub(super) fn has_sent(&self) -> bool {
+        self.sending.is_some() && self.history.recent(0).is_some()
+    }
+
+    /// True when its client can be sent padding; the payload type for it.
+    pub(super) fn padding_type(&self) -> Option<u8> {
+        let of_codec = || self.codecs.iter().find_map(|agreed| agreed.rtx);
+        self.outbound.kind.is_picture().then(|| self.sending.and_then(|sending| sending.rtx).or_else(of_codec))?
     }
 
     /// The layers to be handed.
@@ -178,8 +265,14 @@ impl Slot {
         self.switch.report(now, loss);
     }
 
-    /// Takes a packet of the track; what goes out of it.
-    pub(super) fn take(&mut self, now: Instant, packet: &Packet, number: &mut u16) -> Option<Ready> {
+    /// Takes a packet of the track; what goes out of it. What goes before its payload, besides the prefix, is put into `before`.
+    pub(super) fn take(
+        &mut self,
+        now: Instant,
+        packet: &Packet,
+        number: &mut u16,
+        before: &mut Vec<u8>,
+    ) -> Option<Ready> {
         let sending = self.sending?;
         let rate = sending.codec.clock_rate();
         if !sending.anew && self.switch.current() == Some(packet.layer) && self.rewrite.breaks(packet, rate) {
@@ -190,6 +283,10 @@ impl Slot {
         let anew = self.sending?.anew;
         match self.switch.judge(packet) {
             Verdict::Drop => return None,
+            Verdict::Skip => {
+                let placed = self.rewrite.skip(packet)?;
+                return Some(self.filler(sending.payload_type, placed, number));
+            }
             Verdict::Switch => {
                 self.rewrite.join(now, packet, rate, anew);
                 self.sending = Some(Sending { anew: false, ..sending });
@@ -212,33 +309,74 @@ impl Slot {
             let numbers = (placed.sequence, placed.timestamp, marker);
             self.history.push(Sent::new(numbers, descriptor, packet.payload.clone(), now));
         }
-        let write = Write {
-            marker,
-            payload_type: sending.payload_type,
+        let mut payload_type = sending.payload_type;
+        if let Some(red) = sending.red {
+            let this = (placed.sequence, placed.timestamp, &packet.payload);
+            if self.red.write(self.redundancy, sending.payload_type, this, before) {
+                payload_type = red;
+            }
+        }
+        let write = Write { marker, ..self.header(payload_type, placed, number) };
+        let prefix = Prefix { original: None, descriptor };
+        let index = placed.index;
+        Some(Ready { write, index, prefix, payload: packet.payload.clone(), frame_end: packet.frame_end })
+    }
+
+    fn header(&self, payload_type: u8, placed: Placed, number: &mut u16) -> Write {
+        Write {
+            marker: false,
+            payload_type,
             sequence: placed.sequence,
             timestamp: placed.timestamp,
             ssrc: self.outbound.ssrc,
+            padded: false,
             transport: self.transport.map(|id| (id, next(number))),
-        };
-        let prefix = Prefix { original: None, descriptor };
-        Some(Ready { write, prefix, payload: packet.payload.clone(), frame_end: packet.frame_end })
+        }
+    }
+
+    /// Takes the place of a packet that is left out but was waited for.
+    fn filler(&self, payload_type: u8, placed: Placed, number: &mut u16) -> Ready {
+        let write = Write { padded: true, ..self.header(payload_type, placed, number) };
+        let payload = bytes::Bytes::from_static(&PADDING[..4]);
+        Ready { write, index: placed.index, prefix: Prefix::default(), payload, frame_end: true }
+    }
+
+    /// Something to send for its size alone: a packet of the last moments once more, or nothing but padding.
+    pub(super) fn pad(&mut self, turn: usize, number: &mut u16) -> Option<Ready> {
+        let payload_type = self.padding_type()?;
+        self.rtx_index += 1;
+        let sent = self.history.recent(turn).filter(|_| self.sending.is_some_and(|sending| sending.rtx.is_some()));
+        let (marker, timestamp) = sent.map_or((false, 0), |sent| (sent.marker, sent.timestamp));
+        let prefix = sent
+            .map_or(Prefix::default(), |sent| Prefix { original: Some(sent.sequence), descriptor: sent.descriptor });
+        let payload = sent.map_or(bytes::Bytes::from_static(&PADDING), |sent| sent.payload.clone());
+        let padded = sent.is_none();
+        let placed = Placed { sequence: self.rtx_index as u16, index: self.rtx_index, timestamp };
+        let write = Write { marker, ssrc: self.outbound.rtx_ssrc, padded, ..self.header(payload_type, placed, number) };
+        Some(Ready { write, index: placed.index, prefix, payload, frame_end: false })
     }
 
     /// A packet that the client misses, over RTX.
     pub(super) fn again(&mut self, now: Instant, sequence: u16, number: &mut u16) -> Option<Ready> {
         let payload_type = self.sending?.rtx?;
         let sent = self.history.again(now, sequence)?;
-        self.rtx_sequence = self.rtx_sequence.wrapping_add(1);
+        self.rtx_index += 1;
         let write = Write {
             marker: sent.marker,
             payload_type,
-            sequence: self.rtx_sequence,
+            sequence: self.rtx_index as u16,
             timestamp: sent.timestamp,
             ssrc: self.outbound.rtx_ssrc,
+            padded: false,
             transport: self.transport.map(|id| (id, next(number))),
         };
         let prefix = Prefix { original: Some(sequence), descriptor: sent.descriptor };
-        Some(Ready { write, prefix, payload: sent.payload.clone(), frame_end: true })
+        Some(Ready { write, index: self.rtx_index, prefix, payload: sent.payload.clone(), frame_end: true })
+    }
+
+    /// True when the client misses a packet that would come too late: only a key frame helps.
+    pub(super) fn is_too_late(&self, now: Instant, sequence: u16, rtt: Duration) -> bool {
+        self.history.sent_at(sequence).is_some_and(|at| now.saturating_duration_since(at) + rtt / 2 > PATIENCE)
     }
 
     /// True once after the stream began anew: receivers need its times soon.
@@ -272,3 +410,15 @@ const fn next(number: &mut u16) -> u16 {
     *number = number.wrapping_add(1);
     *number
 }
+
+/// As much padding as a packet may have (RFC 3550 section 5.1): its last byte says how much. Its first four are a whole one, too.
+const PADDING: [u8; 255] = {
+    let mut padding = [0; 255];
+    padding[3] = 4;
+    padding[254] = 255;
+    padding
+};
+/// What layers take as long as nobody has counted: the page's settings, bits a second.
+const USUAL: [u32; Layer::LIMIT] = [250_000, 1_500_000, 2_500_000, 4_000_000];
+/// How late a packet may come, from being sent first, and still be of use in a conversation.
+const PATIENCE: Duration = Duration::from_millis(600);

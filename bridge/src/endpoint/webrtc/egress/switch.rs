@@ -1,10 +1,11 @@
 //! Which layer of a track a subscriber gets: chosen by how large the picture is shown and what the line carries, changed only
-//! at key frames.
+//! at key frames. Of a layer, frames that no other needs are left out when its share is smaller than the whole.
 
 use std::time::{Duration, Instant};
 
 use hearing_signaling::http::Size;
 
+use super::share::Portion;
 use crate::router::{Layer, LayerSet, Packet};
 
 /// What becomes of a packet.
@@ -16,6 +17,19 @@ pub(super) enum Verdict {
     Switch,
     /// It does not go out.
     Drop,
+    /// It belongs to a frame that is left out of the layer that goes out: nobody must miss it.
+    Skip,
+}
+
+/// What the line carries of a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Share {
+    /// Nobody measures the line: loss decides.
+    Unknown,
+    /// Nothing of it.
+    Nothing,
+    /// At most this.
+    Portion(Portion),
 }
 
 /// The choice for one subscriber and track.
@@ -26,6 +40,10 @@ pub(super) struct LayerSwitch {
     current: Option<Layer>,
     /// The index at which the current layer began.
     since: u64,
+    share: Share,
+    /// The highest temporal layer that goes out now, and the highest that there is.
+    passing: u8,
+    highest: u8,
     /// The highest layer that the line carries, as far as its loss tells.
     most: u8,
     calm_since: Option<Instant>,
@@ -40,6 +58,9 @@ impl LayerSwitch {
             size: Size::Large,
             current: None,
             since: 0,
+            share: Share::Unknown,
+            passing: u8::MAX,
+            highest: 0,
             most: HIGHEST,
             calm_since: None,
             lossy: 0,
@@ -60,6 +81,34 @@ impl LayerSwitch {
         }
     }
 
+    /// What the line carries of the picture from now on; `None`: nothing.
+    pub(super) fn give(&mut self, portion: Option<Portion>) {
+        self.share = portion.map_or(Share::Nothing, Share::Portion);
+        if portion.is_none() {
+            self.current = None;
+        }
+    }
+
+    /// Nobody measures the line: its loss decides.
+    pub(super) const fn give_unknown(&mut self) {
+        self.share = Share::Unknown;
+    }
+
+    /// The layers that the picture could use, by how large it is shown.
+    pub(super) fn claims(&self) -> LayerSet {
+        let lowest = (0..=HIGHEST).map(Layer).find(|layer| self.available.contains(*layer));
+        match self.size {
+            Size::Off => LayerSet::EMPTY,
+            Size::Small => lowest.map_or(LayerSet::EMPTY, LayerSet::only),
+            Size::Large => self.available,
+        }
+    }
+
+    /// The highest temporal layer that there is.
+    pub(super) const fn highest_temporal(&self) -> u8 {
+        self.highest
+    }
+
     /// Whatever comes next begins anew.
     pub(super) const fn restart(&mut self) {
         self.current = None;
@@ -67,13 +116,18 @@ impl LayerSwitch {
 
     /// The layer to be on.
     pub(super) fn target(&self) -> Option<Layer> {
+        let most = match self.share {
+            Share::Unknown => self.most,
+            Share::Nothing => return None,
+            Share::Portion(portion) => portion.layer.0,
+        };
         let mut layers = (0..=HIGHEST).map(Layer).filter(|layer| self.available.contains(*layer));
         match self.size {
             Size::Off => None,
             Size::Small => layers.next(),
             Size::Large => {
                 let lowest = layers.clone().next();
-                layers.rfind(|layer| layer.0 <= self.most).or(lowest)
+                layers.rfind(|layer| layer.0 <= most).or(lowest)
             }
         }
     }
@@ -97,17 +151,45 @@ impl LayerSwitch {
     /// Judges a packet.
     pub(super) fn judge(&mut self, packet: &Packet) -> Verdict {
         if self.current == Some(packet.layer) {
-            return if packet.index >= self.since { Verdict::Forward } else { Verdict::Drop };
+            return match packet.index >= self.since {
+                true if self.passes(packet) => Verdict::Forward,
+                true => Verdict::Skip,
+                false => Verdict::Drop,
+            };
         }
         if self.target() == Some(packet.layer) && packet.key && packet.frame_start {
             self.current = Some(packet.layer);
             self.since = packet.index;
+            (self.passing, self.highest) = (self.may_pass(), 0);
             return Verdict::Switch;
         }
         Verdict::Drop
     }
 
-    /// The client reported that `loss` of the packets, 0.0 to 1.0, did not come.
+    /// True when the packet's frame is not left out. That changes only where a frame begins, and upwards only where one may
+    /// begin with the temporal layer.
+    fn passes(&mut self, packet: &Packet) -> bool {
+        let temporal = packet.temporal;
+        self.highest = self.highest.max(temporal.id);
+        if packet.frame_start {
+            let may = self.may_pass();
+            self.passing = match temporal.id {
+                0 if packet.key => may,
+                id if id <= may && temporal.sync => self.passing.max(id),
+                _ => self.passing.min(may),
+            };
+        }
+        temporal.id <= self.passing
+    }
+
+    const fn may_pass(&self) -> u8 {
+        match self.share {
+            Share::Portion(portion) if portion.temporal < self.highest => portion.temporal,
+            Share::Unknown | Share::Nothing | Share::Portion(_) => u8::MAX,
+        }
+    }
+
+    /// Without an estimate of the line: the client reported that `loss` of the packets, 0.0 to 1.0, did not come.
     pub(super) fn report(&mut self, now: Instant, loss: f32) {
         if loss > TOO_MUCH {
             self.calm_since = None;
@@ -162,6 +244,7 @@ mod tests {
             frame_end: true,
             key,
             generation: 0,
+            temporal: Default::default(),
             level: None,
             payload: Bytes::from_static(b"x"),
         }

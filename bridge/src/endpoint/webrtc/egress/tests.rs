@@ -26,13 +26,18 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let agreed = |codec, payload_type, rtx| Agreed { codec, payload_type, rtx, feedback: Vec::new() };
+        Self::with(None)
+    }
+
+    /// `transport`: the id of the transport-wide number, by which the line is measured.
+    fn with(transport: Option<u8>) -> Self {
+        let agreed = |codec, payload_type, rtx| Agreed { codec, payload_type, rtx, red: None, feedback: Vec::new() };
         let section = |kind, codecs, ssrc| Accepted {
             mid: String::new(),
             what: String::new(),
             protocol: String::new(),
             codecs,
-            extensions: Extensions { transport: Some(3), ..Extensions::default() },
+            extensions: Extensions { transport, ..Extensions::default() },
             inbound: None,
             outbound: Some(Outbound { seat: SeatId(3), kind, ssrc, rtx_ssrc: ssrc + 1 }),
         };
@@ -46,7 +51,7 @@ impl Bench {
 
     fn begin(&mut self, id: TrackId, codec: Codec, layers: u8) {
         let info = TrackInfo { id, codec, origin: "internet".parse().unwrap(), layers: LayerSet(layers) };
-        self.egress.begin(&info, &mut self.out);
+        self.egress.begin(self.start, &info, &mut self.out);
     }
 
     fn at(&self, ms: i64) -> Instant {
@@ -84,6 +89,7 @@ fn packet(layer: u8, index: u64, ms: i64, key: bool) -> Packet {
         frame_end: true,
         key,
         generation: 0,
+        temporal: Default::default(),
         level: None,
         payload: Bytes::from_static(b"frame"),
     }
@@ -95,9 +101,9 @@ fn a_stream_over_layers_and_restarts_is_one_stream_to_the_client() {
     bench.begin(VIDEO, Codec::Vp8, 0b11);
     bench.send(VIDEO, &packet(1, 700, 0, true));
     bench.send(VIDEO, &packet(1, 701, 33, false));
-    bench.egress.show(VIDEO, Size::Small, &mut bench.out);
+    bench.egress.show(bench.start, VIDEO, Size::Small, &mut bench.out);
     bench.send(VIDEO, &packet(0, 9, 66, true));
-    bench.egress.end(VIDEO, &mut bench.out);
+    bench.egress.end(bench.start, VIDEO, &mut bench.out);
     bench.begin(VIDEO, Codec::Vp8, 0b01);
     let mut anew = packet(0, 0, 166, true);
     anew.media_time = 7;
@@ -119,12 +125,12 @@ fn the_wanted_layers_follow_the_choice_and_every_change_is_told_once() {
     assert_eq!(bench.egress.wanted(VIDEO), LayerSet(0b100));
     bench.send(VIDEO, &packet(2, 1, 0, true));
     assert!(bench.out.is_empty());
-    bench.egress.show(VIDEO, Size::Small, &mut bench.out);
+    bench.egress.show(bench.start, VIDEO, Size::Small, &mut bench.out);
     assert_eq!(bench.egress.wanted(VIDEO), LayerSet(0b101));
     bench.send(VIDEO, &packet(0, 1, 33, true));
     assert_eq!(bench.egress.wanted(VIDEO), LayerSet(0b001));
     assert_eq!(bench.out.drain(..).collect::<Vec<_>>(), [Output::Wanted(VIDEO), Output::Wanted(VIDEO)]);
-    bench.egress.show(VIDEO, Size::Off, &mut bench.out);
+    bench.egress.show(bench.start, VIDEO, Size::Off, &mut bench.out);
     assert_eq!(bench.egress.wanted(VIDEO), LayerSet::EMPTY);
 }
 
@@ -153,7 +159,7 @@ fn a_key_frame_of_the_old_layer_does_not_end_the_wait_for_the_new_ones() {
     let mut bench = Bench::new();
     bench.begin(VIDEO, Codec::Vp8, 0b11);
     bench.send(VIDEO, &packet(1, 1, 0, true));
-    bench.egress.show(VIDEO, Size::Small, &mut bench.out);
+    bench.egress.show(bench.start, VIDEO, Size::Small, &mut bench.out);
     bench.send(VIDEO, &packet(1, 2, 33, true));
     bench.out.clear();
     let now = bench.at(1_000);
@@ -184,15 +190,30 @@ fn a_lost_packet_comes_again_over_rtx_with_its_first_number() {
     let lost = bench.received()[0].0.sequence;
     let [high, low] = lost.to_be_bytes();
     let now = bench.at(50);
-    bench.egress.repair(now, 200, &[high, low, 0, 0], (&mut bench.srtp, &mut bench.batch));
+    let rtt = Duration::from_millis(40);
+    bench.egress.repair(now, rtt, (200, &[high, low, 0, 0]), (&mut bench.srtp, &mut bench.batch));
     let again = bench.received();
     assert_eq!((again[0].0.ssrc, again[0].0.payload_type), (201, 97));
     assert_eq!(again[0].1, [&[high, low][..], b"\x10frame"].concat());
 }
 
 #[test]
-fn every_packet_has_its_own_transport_wide_number() {
+fn a_packet_that_would_come_too_late_is_not_sent_again_and_a_key_frame_is_asked_for() {
     let mut bench = Bench::new();
+    bench.begin(VIDEO, Codec::Vp8, 0b1);
+    bench.send(VIDEO, &packet(0, 1, 0, true));
+    let [high, low] = bench.received()[0].0.sequence.to_be_bytes();
+    bench.out.clear();
+    let (now, rtt) = (bench.at(590), Duration::from_millis(40));
+    bench.egress.repair(now, rtt, (200, &[high, low, 0, 0]), (&mut bench.srtp, &mut bench.batch));
+    assert!(bench.received().is_empty());
+    bench.egress.handle_timeout(now, &mut bench.out);
+    assert!(bench.out.contains(&Output::KeyFrame(VIDEO, Layer(0))));
+}
+
+#[test]
+fn every_packet_has_its_own_transport_wide_number() {
+    let mut bench = Bench::with(Some(3));
     bench.begin(VIDEO, Codec::Vp8, 0b1);
     bench.begin(AUDIO, Codec::Opus, 0b1);
     for n in 0..3_u64 {
@@ -209,6 +230,42 @@ fn every_packet_has_its_own_transport_wide_number() {
         }
     }
     assert_eq!(numbers, [1, 2, 3, 4, 5, 6]);
+}
+
+#[test]
+fn a_session_that_runs_sends_without_an_allocation() {
+    let mut bench = Bench::with(Some(3));
+    bench.begin(VIDEO, Codec::Vp8, 0b1);
+    bench.begin(AUDIO, Codec::Opus, 0b1);
+    let pictures: Vec<Packet> = (0..9)
+        .map(|part| Packet {
+            frame_start: part == 0,
+            frame_end: part == 8,
+            payload: Bytes::from(vec![7; 1_100]),
+            ..packet(0, part, 0, true)
+        })
+        .collect();
+    let sound = Packet { payload: Bytes::from(vec![7; 100]), ..packet(0, 0, 0, true) };
+    // Feedback for all of it, so that the picture stays.
+    let second = |bench: &mut Bench, from: u64| {
+        for frame in from..from + 30 {
+            let ms = frame as i64 * 33;
+            let now = bench.at(ms);
+            for part in &pictures {
+                let (index, captured, media_time) = (frame * 9 + part.index, WALL.plus(ms * 1000), ms * 90);
+                let packet = Packet { index, captured, media_time, ..part.clone() };
+                bench.egress.send(now, VIDEO, &packet, (&mut bench.srtp, &mut bench.batch), &mut bench.out);
+            }
+            let packet = Packet { index: frame, captured: WALL.plus(ms * 1000), media_time: ms * 48, ..sound.clone() };
+            bench.egress.send(now, AUDIO, &packet, (&mut bench.srtp, &mut bench.batch), &mut bench.out);
+            while let Some(output) = bench.batch.pop(path(1)) {
+                drop(output);
+            }
+        }
+    };
+    (0..20).for_each(|n| second(&mut bench, n * 30));
+    let used = allocation_counter::measure(|| second(&mut bench, 600));
+    assert_eq!(used.count_total, 0, "{used:?}");
 }
 
 #[test]

@@ -4,6 +4,8 @@ use bytes::Bytes;
 use hearing_config::Codec;
 use hearing_proto::payload::{h264, vp8};
 
+use crate::router::Temporal;
+
 /// What is known of a packet's frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Piece {
@@ -11,6 +13,7 @@ pub(super) struct Piece {
     pub(super) frame_end: bool,
     pub(super) key: bool,
     pub(super) generation: u32,
+    pub(super) temporal: Temporal,
     /// The payload as it goes on: without a VP8 descriptor.
     pub(super) payload: Bytes,
 }
@@ -36,7 +39,8 @@ impl Frames {
     pub(super) fn look(&mut self, sequence: i64, time: i64, marker: bool, payload: Bytes) -> Option<Piece> {
         match self.codec {
             Codec::Opus | Codec::Pcma | Codec::Pcmu => {
-                Some(Piece { frame_start: true, frame_end: true, key: true, generation: 0, payload })
+                let temporal = Temporal::default();
+                Some(Piece { frame_start: true, frame_end: true, key: true, generation: 0, temporal, payload })
             }
             Codec::Vp8 => self.vp8(time, marker, &payload),
             Codec::H264 => self.h264(sequence, time, marker, payload),
@@ -51,8 +55,9 @@ impl Frames {
             // Width and height with scaling, after the frame tag and the start code (RFC 6386 section 9.1).
             self.learn(time, payload.get(6..10));
         }
-        let key = self.key_time == Some(time);
-        Some(Piece { frame_start: descriptor.frame_start, frame_end, key, generation: self.generation, payload })
+        let (key, generation) = (self.key_time == Some(time), self.generation);
+        let temporal = Temporal { id: descriptor.temporal, sync: descriptor.sync };
+        Some(Piece { frame_start: descriptor.frame_start, frame_end, key, generation, temporal, payload })
     }
 
     fn h264(&mut self, sequence: i64, time: i64, frame_end: bool, payload: Bytes) -> Option<Piece> {
@@ -66,8 +71,8 @@ impl Frames {
             None => glance.may_start && !self.recent.iter().any(|(s, t)| *t == time && *s < sequence),
         };
         self.recent[sequence.rem_euclid(MEMORY as i64) as usize] = (sequence, time);
-        let key = self.key_time == Some(time);
-        Some(Piece { frame_start, frame_end, key, generation: self.generation, payload })
+        let (key, generation, temporal) = (self.key_time == Some(time), self.generation, Temporal::default());
+        Some(Piece { frame_start, frame_end, key, generation, temporal, payload })
     }
 
     fn learn(&mut self, time: i64, parameters: Option<&[u8]>) {

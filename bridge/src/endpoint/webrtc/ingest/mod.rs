@@ -1,5 +1,6 @@
 //! What a participant sends: RTP to packets of tracks, and the RTCP that keeps its sender informed.
 
+mod demand;
 mod frames;
 mod keyframes;
 mod nack;
@@ -19,6 +20,7 @@ use rtc_rtcp::Packet as Rtcp;
 use rtc_rtcp::receiver_report::ReceiverReport;
 
 pub(super) use keyframes::KeyRequests;
+pub(super) use transport::Arrivals;
 
 use super::clock::{Clock, ntp_micros};
 use super::rtcp;
@@ -28,7 +30,6 @@ use crate::router::{Layer, LayerSet, Output, TrackInfo};
 use source::Arrived;
 use timeline::SenderClock;
 use track::Track;
-use transport::Arrivals;
 
 /// Everything that one participant sends.
 pub(super) struct Ingest {
@@ -175,6 +176,13 @@ impl Ingest {
         }
     }
 
+    /// Only these layers of a track are taken from now on.
+    pub(super) fn demand(&mut self, now: Instant, id: TrackId, layers: LayerSet) {
+        if let Some(track) = self.tracks.iter_mut().find(|track| track.id == id) {
+            track.demand.set(now, layers);
+        }
+    }
+
     /// The feedback that is due, each a packet of its own.
     pub(super) fn handle_timeout(&mut self, now: Instant, out: &mut VecDeque<Output>) -> Vec<Box<dyn Rtcp>> {
         let mut packets: Vec<Box<dyn Rtcp>> = Vec::new();
@@ -189,6 +197,9 @@ impl Ingest {
             packets.extend(self.arrivals.report(self.ssrc, media));
         }
         for track in &mut self.tracks {
+            if let Some(layers) = track.poll_demand(now) {
+                out.push_back(Output::Active(track.id, layers));
+            }
             let fir = track.needs_fir();
             track.ask_keys(now, |media| {
                 self.fir = self.fir.wrapping_add(u8::from(fir));
@@ -216,7 +227,8 @@ impl Ingest {
             .filter(|track| track.repairs())
             .flat_map(|track| track.sources().filter_map(|source| source.missing.due()));
         let keys = self.tracks.iter().filter_map(|track| track.keys_due(now));
-        missing.chain(keys).chain(self.next_feedback).chain(self.next_report).min()
+        let demands = self.tracks.iter().filter_map(Track::demand_due);
+        missing.chain(keys).chain(demands).chain(self.next_feedback).chain(self.next_report).min()
     }
 
     /// (packets that should have come, packets that came), since the beginning.

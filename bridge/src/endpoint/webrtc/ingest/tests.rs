@@ -46,8 +46,8 @@ impl Browser {
             }),
             outbound: None,
         };
-        let opus = Agreed { codec: Codec::Opus, payload_type: 111, rtx: None, feedback: Vec::new() };
-        let vp8 = Agreed { codec: Codec::Vp8, payload_type: 96, rtx: Some(97), feedback };
+        let opus = Agreed { codec: Codec::Opus, payload_type: 111, rtx: None, red: None, feedback: Vec::new() };
+        let vp8 = Agreed { codec: Codec::Vp8, payload_type: 96, rtx: Some(97), red: None, feedback };
         let (audio, video) = (section("0", Kind::Audio, opus, &[]), section("1", Kind::Video, vp8, rids));
         let start = Instant::now();
         let origin = "internet".parse().unwrap();

@@ -50,20 +50,26 @@ pub(super) struct SourceClock {
     report: Option<(i64, i64)>,
     /// The smallest difference of arrival and RTP time, in microseconds.
     earliest: Option<i64>,
+    /// Up to when drift has been allowed for.
+    arrived: Option<Timestamp>,
     shift: Option<(i64, bool)>,
 }
 
 impl SourceClock {
     pub(super) const fn new(rate: u32) -> Self {
-        Self { rate, unwrap: Unwrap::DEFAULT, report: None, earliest: None, shift: None }
+        Self { rate, unwrap: Unwrap::DEFAULT, report: None, earliest: None, arrived: None, shift: None }
     }
 
     /// A packet of RTP time `timestamp` arrived: its unwrapped time.
     pub(super) fn arrive(&mut self, timestamp: u32, arrival: Timestamp) -> i64 {
         let time = self.unwrap.unwrap(timestamp, 32);
         let difference = arrival.0 - ticks_micros(time, self.rate);
-        // One microsecond a packet follows any clock's drift, where no sender report tells better.
-        self.earliest = Some(self.earliest.map_or(difference, |earliest| difference.min(earliest + 1)));
+        // This follows any clock's drift, however many packets a second come, where no sender report tells better.
+        let drift = self.arrived.map_or(0, |before| arrival.since(before).max(0) * DRIFT_PPM / 1_000_000);
+        if self.arrived.is_none() || drift > 0 {
+            self.arrived = Some(arrival);
+        }
+        self.earliest = Some(self.earliest.map_or(difference, |earliest| difference.min(earliest + drift)));
         time
     }
 
@@ -134,6 +140,8 @@ const WINDOW: usize = 64;
 const SETTLING: u32 = 8;
 /// Microseconds by which the offset moves at one report at most.
 const SLEW: i64 = 300;
+/// No clock of a device is further off than this many parts in a million.
+const DRIFT_PPM: i64 = 200;
 /// A capture time further than this from what arrival says comes from a sender that counts otherwise.
 const BELIEVABLE: i64 = 2_000_000;
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use hearing_config::{Codec, Timestamp, TrackId};
 
 use super::super::sdp::{Accepted, Agreed};
+use super::demand::Demand;
 use super::keyframes::KeyRequests;
 use super::source::{Arrived, Source};
 use super::timeline::{Line, SenderClock};
@@ -19,6 +20,7 @@ pub(super) struct Track {
     /// Names of layers, smallest first; empty without simulcast.
     pub(super) rids: Vec<String>,
     pub(super) announced: LayerSet,
+    pub(super) demand: Demand,
     layers: [Option<Source>; Layer::LIMIT],
     next: [u64; Layer::LIMIT],
     keys: [KeyRequests; Layer::LIMIT],
@@ -35,6 +37,7 @@ impl Track {
             agreed: section.codecs.first()?.clone(),
             rids: inbound.rids.clone(),
             announced: LayerSet::EMPTY,
+            demand: Demand::new(),
             layers: [const { None }; Layer::LIMIT],
             next: [0; Layer::LIMIT],
             keys: [KeyRequests::default(); Layer::LIMIT],
@@ -109,6 +112,7 @@ impl Track {
             frame_end: placed.piece.frame_end,
             key: placed.piece.key,
             generation: placed.piece.generation,
+            temporal: placed.piece.temporal,
             level: None,
             payload: placed.piece.payload,
         }))
@@ -125,7 +129,22 @@ impl Track {
             })
         };
         let lively = heard(STALLED);
-        if lively.is_empty() { heard(GONE) } else { lively }
+        if lively.is_empty() {
+            return heard(GONE);
+        }
+        let resting = if self.rids.is_empty() { 0 } else { self.demand.resting(now).0 & self.announced.0 };
+        lively.union(LayerSet(resting))
+    }
+
+    /// The layers that the client is to send, once after every change; nothing where it has but one.
+    pub(super) fn poll_demand(&mut self, now: Instant) -> Option<LayerSet> {
+        let layers = self.rids.len();
+        (layers > 1).then(|| self.demand.poll(now))?.map(|active| LayerSet(active.0 & ((1 << layers) - 1)))
+    }
+
+    /// When `poll_demand` may have something new.
+    pub(super) fn demand_due(&self) -> Option<Instant> {
+        (self.rids.len() > 1).then(|| self.demand.due())?
     }
 
     pub(super) const fn want_key(&mut self, layer: Layer) {

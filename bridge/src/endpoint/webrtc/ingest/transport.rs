@@ -10,7 +10,7 @@ use super::super::rtp::Unwrap;
 
 /// Arrivals not yet told.
 #[derive(Debug, Default)]
-pub(super) struct Arrivals {
+pub(in crate::endpoint::webrtc) struct Arrivals {
     unwrap: Unwrap,
     /// (unwrapped number, microseconds since the session began), in order of arrival.
     pending: Vec<(i64, i64)>,
@@ -21,19 +21,19 @@ pub(super) struct Arrivals {
 
 impl Arrivals {
     /// A packet with this transport-wide number arrived.
-    pub(super) fn add(&mut self, sequence: u16, at: i64) {
+    pub(in crate::endpoint::webrtc) fn add(&mut self, sequence: u16, at: i64) {
         if self.pending.len() < LIMIT {
             self.pending.push((self.unwrap.unwrap(u32::from(sequence), 16), at));
         }
     }
 
     /// True when there is enough to tell without waiting.
-    pub(super) fn is_full(&self) -> bool {
+    pub(in crate::endpoint::webrtc) fn is_full(&self) -> bool {
         self.pending.len() >= LIMIT / 2
     }
 
     /// The feedback on what arrived since the last, about any of the sender's sources.
-    pub(super) fn report(&mut self, sender_ssrc: u32, media_ssrc: u32) -> Option<Box<dyn Packet>> {
+    pub(in crate::endpoint::webrtc) fn report(&mut self, sender_ssrc: u32, media_ssrc: u32) -> Option<Box<dyn Packet>> {
         let mut arrivals = std::mem::take(&mut self.pending);
         arrivals.sort_unstable();
         arrivals.dedup_by_key(|(sequence, _)| *sequence);

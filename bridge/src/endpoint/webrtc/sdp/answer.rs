@@ -98,7 +98,8 @@ fn sends(media: &Media, offer: &Offer) -> Option<Kind> {
 fn agreed(media: &Media, sends: bool) -> Vec<Agreed> {
     let agreed = |codec: Codec| {
         let offered = media.codecs.iter().find(|offered| offered.codec == codec)?;
-        Some(Agreed { codec, payload_type: offered.payload_type, rtx: offered.rtx, feedback: offered.feedback.clone() })
+        let (red, feedback) = (offered.red.filter(|_| !sends), offered.feedback.clone());
+        Some(Agreed { codec, payload_type: offered.payload_type, rtx: offered.rtx, red, feedback })
     };
     let mut codecs: Vec<Agreed> =
         [Codec::Opus, Codec::Pcma, Codec::Pcmu, Codec::Vp8, Codec::H264].into_iter().filter_map(agreed).collect();
@@ -170,7 +171,7 @@ fn refuse(what: &str, protocol: &str, format: &str, mid: &str) -> MediaDescripti
 }
 
 fn accept(local: &Local<'_>, section: &Accepted, first: bool) -> MediaDescription {
-    let formats = section.codecs.iter().flat_map(|agreed| [Some(agreed.payload_type), agreed.rtx]);
+    let formats = section.codecs.iter().flat_map(|agreed| [Some(agreed.payload_type), agreed.rtx, agreed.red]);
     let formats = formats.flatten().map(|number| number.to_string()).collect();
     let mut lines = Lines(line(&section.what, &section.protocol, 9, formats));
     lines.value("ice-ufrag", local.ufrag);
@@ -220,6 +221,10 @@ fn codec(lines: &mut Lines, agreed: &Agreed) {
     }
     for feedback in &agreed.feedback {
         lines.value("rtcp-fb", format!("{number} {feedback}"));
+    }
+    if let Some(red) = agreed.red {
+        lines.value("rtpmap", format!("{red} red/48000/2"));
+        lines.value("fmtp", format!("{red} {number}/{number}"));
     }
     if let Some(rtx) = agreed.rtx {
         lines.value("rtpmap", format!("{rtx} rtx/90000"));

@@ -86,6 +86,8 @@ pub(super) struct Agreed {
     pub(super) codec: Codec,
     pub(super) payload_type: u8,
     pub(super) rtx: Option<u8>,
+    /// The payload type under which sound carries the sound before it (RFC 2198); only for what the client receives.
+    pub(super) red: Option<u8>,
     pub(super) feedback: Vec<String>,
 }
 

@@ -46,6 +46,7 @@ pub(super) struct Offered {
     pub(super) codec: Codec,
     pub(super) payload_type: u8,
     pub(super) rtx: Option<u8>,
+    pub(super) red: Option<u8>,
     pub(super) feedback: Vec<String>,
 }
 
@@ -130,7 +131,8 @@ fn codecs(media: &MediaDescription) -> Vec<Offered> {
             rtpmap(media, *rtx).is_some_and(|map| map.starts_with("rtx/"))
                 && parameter(&fmtp(media, *rtx), "apt").and_then(|apt| apt.parse().ok()) == Some(payload_type)
         });
-        Some(Offered { codec, payload_type, rtx, feedback: feedback(media, payload_type) })
+        let red = (codec == Codec::Opus).then(|| red(media, payload_type)).flatten();
+        Some(Offered { codec, payload_type, rtx, red, feedback: feedback(media, payload_type) })
     });
     let mut codecs: Vec<Offered> = Vec::new();
     for offered in known {
@@ -140,6 +142,17 @@ fn codecs(media: &MediaDescription) -> Vec<Offered> {
         }
     }
     codecs
+}
+
+/// The payload type of redundant sound (RFC 2198) whose every block has the payload type `of`.
+fn red(media: &MediaDescription, of: u8) -> Option<u8> {
+    media.media_name.formats.iter().filter_map(|format| format.parse().ok()).find(|red: &u8| {
+        let blocks = fmtp(media, *red);
+        *red < 128
+            && rtpmap(media, *red).as_deref() == Some("red/48000/2")
+            && !blocks.is_empty()
+            && blocks.split('/').all(|block| block.parse() == Ok(of))
+    })
 }
 
 /// The codec of an `a=rtpmap`, in lower case, with its format parameters.

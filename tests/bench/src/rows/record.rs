@@ -10,16 +10,17 @@ use anyhow::{Context as _, Result};
 use hearing_proto::matroska::{Item, Reader};
 use serde_json::Value;
 
+use super::Bench;
 use crate::load::Chorus;
 use crate::node::Node;
 use crate::process;
-use crate::table::{Row, median};
+use crate::table::Row;
 
 /// CPU for each recorded participant: all that the node uses in session, what of it recording adds, and the limit.
-pub(crate) fn cost(hearing: &Path, seconds: u64, rounds: usize) -> Result<Vec<Row>> {
-    let (time, mut all, mut added, mut limit) = (Duration::from_secs(seconds), Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..rounds {
-        let mut node = Node::start(hearing, PARTICIPANTS - 1)?;
+pub(super) fn cost(bench: &mut Bench) -> Result<Vec<Row>> {
+    let (time, mut all, mut added, mut limit) = (bench.time, Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..bench.rounds {
+        let mut node = Node::start(&bench.hearing, 1, usize::from(PARTICIPANTS))?;
         let mut chorus = Chorus::join(&mut node, usize::from(PARTICIPANTS))?;
         chorus.sing(WARM_UP)?;
         let before = cpu(&node, &mut chorus, time)?;
@@ -30,18 +31,17 @@ pub(crate) fn cost(hearing: &Path, seconds: u64, rounds: usize) -> Result<Vec<Ro
         let written = size(&node.record())? - written;
         all.push(recorded);
         added.push(recorded - before);
-        limit.push(write_as_much(written, seconds)?);
+        limit.push(write_as_much(written, time.as_secs())?);
     }
-    let row =
-        |name: &str, ours, limit| Row { name: name.to_owned(), ours, peer: None, limit, unit: "cores/participant" };
-    Ok(vec![row("record", median(all), None), row("record-added", median(added), median(limit))])
+    let row = |name: &str, ours: &[f64]| Row::of(name, "cores/participant", ours, &[], |cores| *cores);
+    Ok(vec![row("record", &all), row("record-added", &added).limited(&limit)])
 }
 
 /// What a kill of the node in session takes of each track, milliseconds.
-pub(crate) fn loss(hearing: &Path, kills: usize) -> Result<Vec<Row>> {
+pub(super) fn loss(bench: &mut Bench) -> Result<Vec<Row>> {
     let mut lost = Vec::new();
-    for kill in 0..kills {
-        let mut node = Node::start(hearing, SENDERS - 1)?;
+    for kill in 0..bench.kills {
+        let mut node = Node::start(&bench.hearing, 1, usize::from(SENDERS))?;
         let mut chorus = Chorus::join(&mut node, usize::from(SENDERS))?;
         chorus.sing(WARM_UP)?;
         open(&node, &mut chorus)?;
@@ -53,9 +53,9 @@ pub(crate) fn loss(hearing: &Path, kills: usize) -> Result<Vec<Row>> {
             lost.push((killed - last_captured(&node.record(), &track)?) as f64 / 1e3);
         }
     }
-    let worst = lost.iter().copied().max_by(f64::total_cmp);
-    let row = |name: &str, ours| Row { name: name.to_owned(), ours, peer: None, limit: None, unit: "ms/track" };
-    Ok(vec![row("kill-loss", median(lost)), row("kill-loss-worst", worst)])
+    let worst: Vec<f64> = lost.iter().copied().max_by(f64::total_cmp).into_iter().collect();
+    let row = |name: &str, ours: &[f64]| Row::of(name, "ms/track", ours, &[], |lost| *lost);
+    Ok(vec![row("kill-loss", &lost), row("kill-loss-worst", &worst)])
 }
 
 /// Opens it once every track has arrived.

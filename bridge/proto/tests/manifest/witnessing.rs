@@ -1,7 +1,7 @@
 //! The witness: what it signs, and what it refuses.
 
 use super::parties::{Authority, at, begin, keys, note, opening};
-use crate::manifest::{Chain, Error, HashAlg, Identity, Node, Opened, Refusal, Witness};
+use hearing_proto::manifest::{Chain, Error, HashAlg, Identity, Node, Opened, Refusal, Witness};
 
 fn peer(node: &Node) -> Identity {
     Identity { zone: node.zone.clone(), node: node.node.clone() }

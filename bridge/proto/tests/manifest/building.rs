@@ -1,7 +1,7 @@
 //! The chain: what it gives, what it refuses, and how it goes on after a crash.
 
 use super::parties::{Authority, at, begin, data, keys, note, opening};
-use crate::manifest::{
+use hearing_proto::manifest::{
     Addenda, Chain, Entry, Error, Hash, HashAlg, Line, Opened, SignAlg, Stamp, Torn, Tree, leaf, note as texts,
     unsigned,
 };

@@ -6,15 +6,14 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use crate::table::{Row, median};
+use super::Bench;
+use crate::table::Row;
 
-pub(crate) fn measure(hearing: &Path, rounds: usize) -> Result<Vec<Row>> {
-    let reports = (0..rounds).map(|_| rehearse(hearing)).collect::<Result<Vec<_>>>()?;
-    let row = |name: &str, figure: fn(&Value) -> Option<f64>| {
-        let figures = reports.iter().filter_map(figure).collect();
-        Row { name: name.to_owned(), ours: median(figures), peer: None, limit: None, unit: "ms" }
-    };
-    Ok(vec![row("start", |report| report["start_ms"].as_f64()), row("first-frame", slowest)])
+pub(super) fn measure(bench: &mut Bench) -> Result<Vec<Row>> {
+    let reports = (0..bench.rounds).map(|_| rehearse(&bench.hearing)).collect::<Result<Vec<_>>>()?;
+    let row = |name: &str, figure: fn(&Value) -> f64| Row::of(name, "ms", &reports, &[], figure);
+    let start = row("start", |report| report["start_ms"].as_f64().unwrap_or(f64::NAN));
+    Ok(vec![start, row("first-frame", |report| slowest(report).unwrap_or(f64::NAN))])
 }
 
 /// Three nodes, a hearing, headless participants in every seat. The report counts even if it finds a fault: this is about time.

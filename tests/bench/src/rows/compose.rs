@@ -12,35 +12,41 @@ use hearing_bridge::record::export::Keep;
 use hearing_bridge::record::{Meta, Order, Seat, Sheet, What, catalog};
 use hearing_config::{HearingId, Role, SeatId, Timestamp};
 
-use crate::table::{Row, median};
+use super::Bench;
+use crate::table::Row;
 
-/// Composes `seconds` of `seats` seats, `rounds` times each way, alternately. `media` is the child's program.
-pub(crate) fn measure(media: &Path, seats: u8, seconds: u64, rounds: usize) -> Result<Vec<Row>> {
+/// Four and six seats: times real time by the clock, and CPU seconds for a second of film; each round ours, then the limit.
+pub(super) fn measure(bench: &mut Bench) -> Result<Vec<Row>> {
+    let seconds = bench.time.as_secs().max(10);
+    let program = Program::at(bench.hearing.with_file_name("hearing-media"))?;
+    let rows = [4, 6].map(|seats| film(&program, seats, seconds, bench.rounds));
+    Ok(rows.into_iter().collect::<Result<Vec<_>>>()?.concat())
+}
+
+fn film(program: &Program, seats: u8, seconds: u64, rounds: usize) -> Result<Vec<Row>> {
     let directory = tempfile::tempdir()?;
     let hearing = HearingId::random();
-    let folder = directory.path().join(hearing.to_string());
     let clips = (0..seats).map(|seat| clip(directory.path(), seat, seconds)).collect::<Result<Vec<_>>>()?;
-    write_record(&folder, hearing, &clips, seconds)?;
+    write_record(&directory.path().join(hearing.to_string()), hearing, &clips, seconds)?;
     let record = catalog::find(directory.path(), hearing)?;
-    let (program, film) = (Program::at(media.to_owned())?, directory.path().join("composed.mp4"));
-    let (mut ours, mut bare) = (Vec::new(), Vec::new());
+    let (keep, to) = (Keep::of(&record.sheet, false), directory.path().join("composed.mp4"));
+    let (mut ours, mut limit) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
-        let keep = Keep::of(&record.sheet, false);
-        ours.push(timed(|| Ok(playback::compose(&program, &record, &keep, None, &film, &|_| ()).map(drop)?))?);
-        bare.push(timed(|| launch(&clips, &directory.path().join("bare.mp4")))?);
+        let mine = || Ok(playback::compose(program, &record, &keep, None, &to, &|_| ()).map(drop)?);
+        ours.push(timed(seconds, mine)?);
+        limit.push(timed(seconds, || launch(&clips, &directory.path().join("bare.mp4")))?);
     }
-    let length = seconds as f64;
-    let row = |name, unit, figure: &dyn Fn(&(f64, f64)) -> f64| Row {
-        name: format!("{name}-{seats}"),
-        ours: median(ours.iter().map(figure).collect()),
-        peer: None,
-        limit: median(bare.iter().map(figure).collect()),
-        unit,
+    let row = |name: &str, unit, what: fn(&Cost) -> f64| {
+        let least: Vec<f64> = limit.iter().map(what).collect();
+        Row::of(&format!("{name}-{seats}"), unit, &ours, &[], what).limited(&least)
     };
-    Ok(vec![
-        row("compose", "x real time", &|(wall, _)| length / wall),
-        row("compose-cpu", "CPU s/s", &|(_, cpu)| cpu / length),
-    ])
+    Ok(vec![row("compose", "x real time", |cost| cost.speed), row("compose-cpu", "CPU s/s", |cost| cost.cpu)])
+}
+
+/// What a second of film took.
+struct Cost {
+    speed: f64,
+    cpu: f64,
 }
 
 /// One seat's picture (VP8, 1280x720, 30 frames a second, about 1.5 Mb/s) and sound (Opus).
@@ -137,11 +143,12 @@ fn launch(clips: &[[PathBuf; 2]], to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Seconds by the clock, and of all processors, for this process and the children that it waited for.
-fn timed(work: impl FnOnce() -> Result<()>) -> Result<(f64, f64)> {
+/// What `seconds` of film take, this process and the children that it waited for.
+fn timed(seconds: u64, work: impl FnOnce() -> Result<()>) -> Result<Cost> {
     let (began, before) = (Instant::now(), cpu()?);
     work()?;
-    Ok((began.elapsed().as_secs_f64(), cpu()? - before))
+    let length = seconds as f64;
+    Ok(Cost { speed: length / began.elapsed().as_secs_f64(), cpu: (cpu()? - before) / length })
 }
 
 /// proc(5): utime, stime, cutime, cstime, in hundredths of a second.

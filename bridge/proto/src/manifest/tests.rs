@@ -1,5 +1,0 @@
-//! Tests of the builder: honest hearings, crashes, witnesses.
-
-mod building;
-mod parties;
-mod witnessing;

@@ -1,0 +1,367 @@
+//! Everything that somebody may do to a record, with the disk, with the hearing's key, or with the node's as well.
+
+use hearing_proto::manifest::verify::{Code, MANIFEST, Trust, Verdict, witness_lines};
+use hearing_proto::manifest::{
+    Checkpoint, Entry, Hash, HashAlg, HearingKeys, Hex, Line, SignAlg, Sigs, Tree, leaf, note, unsigned,
+};
+use rcgen::date_time_ymd;
+
+use super::honest::{Recording, SHEET, sealed};
+use super::parties::{Authority, keys};
+
+/// One deed, and what must be found.
+pub(crate) struct Deed {
+    pub(crate) name: &'static str,
+    /// Changes the record, and what is held against it.
+    pub(crate) does: fn(&mut Recording, &mut Trust),
+    pub(crate) verdict: Verdict,
+    pub(crate) code: Code,
+}
+
+pub(crate) const DEEDS: &[Deed] = &[
+    tampered("a byte of a picture is changed", Code::FileEdited, |r, _| file(r, VIDEO)[2_222] ^= 1),
+    tampered("a byte of an index is changed", Code::FileEdited, |r, _| file(r, "judge-video/index.jsonl")[9] ^= 1),
+    tampered("the sheet is changed", Code::FileEdited, |r, _| file(r, SHEET)[4] ^= 1),
+    tampered("the sheet is put back to an earlier one", Code::FileEdited, |r, _| {
+        *file(r, SHEET) = b"{\"orders\":[]}".to_vec();
+    }),
+    tampered("a word of the manifest is changed", Code::LineEdited, |r, _| {
+        edit(r, |lines| {
+            let n = find(lines, "recess");
+            replace(&mut lines[n], "\"recess\"}", "\"mediation\"}");
+        });
+    }),
+    tampered("a line of the manifest is made unreadable", Code::LineDamaged, |r, _| {
+        edit(r, |lines| lines[5][0] = b'[');
+    }),
+    tampered("a segment is deleted", Code::FileMissing, |r, _| drop(r.folder.0.remove("judge-video/0002.mkv"))),
+    tampered("a segment is cut short", Code::FileTruncated, |r, _| file(r, VIDEO).truncate(1_800)),
+    tampered("something is appended to a segment", Code::FileExtended, |r, _| file(r, VIDEO).extend(b"more")),
+    tampered("two segments are exchanged", Code::FilesSwapped, |r, _| {
+        let (one, two) = (file(r, VIDEO).clone(), file(r, "judge-video/0002.mkv").clone());
+        *file(r, VIDEO) = two;
+        *file(r, "judge-video/0002.mkv") = one;
+    }),
+    tampered("a segment of another hearing takes the place of one", Code::FileEdited, |r, _| {
+        let length = file(r, VIDEO).len();
+        *file(r, VIDEO) = vec![9; length];
+    }),
+    tampered("a file is added", Code::FileExtra, |r, _| {
+        r.folder.0.insert("judge-video/0003.mkv".to_owned(), b"never recorded".to_vec());
+    }),
+    tampered("a line is deleted", Code::LinesMissing, |r, _| edit(r, |lines| drop(lines.remove(7)))),
+    tampered("two lines change places", Code::LinesMissing, |r, _| edit(r, |lines| lines.swap(7, 8))),
+    tampered("a line is repeated", Code::LineForeign, |r, _| edit(r, |lines| lines.insert(9, lines[7].clone()))),
+    tampered("a line of another record is put in", Code::LineForeign, |r, _| {
+        let foreign = lines(&sealed(HashAlg::Sm3).folder.0[MANIFEST])[4].clone();
+        edit(r, |lines| lines.insert(9, foreign));
+    }),
+    tampered("the head is replayed at the end", Code::LineForeign, |r, _| {
+        edit(r, |lines| lines.push(lines[0].clone()))
+    }),
+    tampered("a cosignature is removed", Code::LinesMissing, |r, _| {
+        edit(r, |lines| drop(lines.remove(find(lines, "cosign"))));
+    }),
+    tampered("a signature is changed", Code::LineEdited, |r, _| {
+        edit(r, |lines| {
+            let n = find(lines, "checkpoint");
+            let at = lines[n].windows(11).position(|w| w == b"\"ed25519\":\"").unwrap() + 20;
+            let byte = &mut lines[n][at];
+            *byte = if *byte == b'0' { b'1' } else { b'0' };
+        });
+    }),
+    tampered("the integrity value in the seal is changed", Code::SignatureInvalid, |r, _| {
+        edit(r, |lines| {
+            let n = find(lines, "seal");
+            let at = lines[n].windows(9).position(|w| w == b"\"value\":\"").unwrap() + 9;
+            lines[n][at] = if lines[n][at] == b'0' { b'1' } else { b'0' };
+        });
+    }),
+    tampered("the end is cut off, and a witness saw it", Code::WitnessSawMore, |r, t| {
+        edit(r, |lines| lines.truncate(20));
+        bring_witness(r, t);
+    }),
+    tampered("what was signed is another integrity value", Code::ValueDiffers, |_, t| {
+        t.value = sealed(HashAlg::Sm3).value.unwrap().parse().ok();
+    }),
+    tampered("the seal is taken off, and parties signed the value", Code::ValueDiffers, |r, t| {
+        t.value = r.value.clone().unwrap().parse().ok();
+        edit(r, |lines| lines.truncate(find(lines, "seal")));
+    }),
+    tampered("the record is passed off as another hearing's", Code::OtherHearing, |_, t| {
+        t.hearing = Some("0198c0de-0000-7000-8000-00000000ffff".to_owned());
+    }),
+    tampered(
+        "the hearing's key is stolen: a line is changed and all is signed anew",
+        Code::CosignatureForged,
+        |r, _| {
+            forge(r, &Thief::of_hearing(r), rewrite_gap);
+        },
+    ),
+    tampered(
+        "the hearing's key is stolen: without cosignatures, but a witness saw it",
+        Code::WitnessDisagrees,
+        |r, t| {
+            bring_witness(r, t);
+            forge(r, &Thief::of_hearing(r), |line| rewrite_gap(line) && !matches!(line.entry, Entry::Cosign(_)));
+        },
+    ),
+    tampered("both keys are stolen: the head is changed too, but a witness saw it", Code::WitnessDisagrees, |r, t| {
+        bring_witness(r, t);
+        forge(r, &Thief::of_both(r), |line| {
+            if let Entry::Head(head) = &mut line.entry {
+                head.case = "another case".to_owned();
+            }
+            !matches!(line.entry, Entry::Cosign(_))
+        });
+    }),
+    tampered("the hearing's key is stolen: the clock is set back", Code::ClockUndeclared, |r, _| {
+        forge(r, &Thief::of_hearing(r), |line| {
+            line.utc -= if line.seq > 20 { 3_600_000_000 } else { 0 };
+            true
+        });
+    }),
+    tampered("the hearing's key is stolen: the machine is another", Code::ClockImpossible, |r, _| {
+        forge(r, &Thief::of_hearing(r), |line| {
+            if line.seq > 20 {
+                line.boot = "boot-9".to_owned();
+            }
+            true
+        });
+    }),
+    tampered("the hearing's key is stolen: a span leaves bytes out", Code::SpansBroken, |r, _| {
+        forge(r, &Thief::of_hearing(r), |line| {
+            if let (8, Entry::Data { spans }) = (line.seq, &mut line.entry) {
+                spans.remove(0);
+            }
+            true
+        });
+    }),
+    tampered("the hearing's key is stolen: the head is changed", Code::HeadForged, |r, _| {
+        forge(r, &Thief::of_hearing(r), |line| {
+            if let Entry::Head(head) = &mut line.entry {
+                head.case = "another case".to_owned();
+            }
+            true
+        });
+    }),
+    tampered("a node that was not there signs the head", Code::HeadForged, |r, _| {
+        let mut thief = Thief::of_hearing(r);
+        thief.node = Some(r.authority.node("internet", "edge"));
+        let chain = thief.node.clone().unwrap().chain;
+        forge(r, &thief, |line| {
+            if let Entry::Head(head) = &mut line.entry {
+                head.chain.clone_from(&chain);
+            }
+            true
+        });
+    }),
+    tampered("a node of the same zone cosigns", Code::CosignatureForged, |r, _| {
+        let accomplice = r.authority.node("tripartite", "court-2");
+        forge(r, &Thief::of_hearing(r), |line| {
+            if let Entry::Cosign(word) = &mut line.entry {
+                (word.node, word.zone, word.chain) =
+                    (accomplice.node.clone(), accomplice.zone.clone(), accomplice.chain.clone());
+                word.sig = Hex(accomplice.signer.sign(note::cosigned(word).as_bytes()).unwrap());
+            }
+            true
+        });
+    }),
+    tampered("something is added after the seal", Code::AddendumForged, |r, _| {
+        edit(r, |lines| {
+            let last = lines.last_mut().unwrap();
+            replace(last, "explained", "excused");
+        });
+    }),
+    tampered("lines come after the seal as if it was not there", Code::LineMisplaced, |r, _| {
+        let thief = Thief::of_both(r);
+        let mut lines: Vec<Line> = lines(&r.folder.0[MANIFEST]).iter().map(|line| Line::parse(line).unwrap()).collect();
+        let mut more = lines[5].clone();
+        (more.utc, more.mono) = (lines[lines.len() - 1].utc, lines[lines.len() - 1].mono);
+        lines.push(more);
+        r.folder.0.insert(MANIFEST.to_owned(), thief.sign_all(lines));
+    }),
+    tampered("lines are hidden as torn, with the node's key", Code::LinesMissing, hide_lines),
+    tampered("the certificate had ended", Code::CertificateInvalid, |r, _| {
+        let mut thief = Thief::of_both(r);
+        let node = r.authority.node_until("tripartite", "court", 2026);
+        thief.node = Some(node.clone());
+        forge(r, &thief, |line| {
+            if let Entry::Head(head) = &mut line.entry {
+                head.chain.clone_from(&node.chain);
+            }
+            true
+        });
+    }),
+    tampered("the certificate had been revoked", Code::CertificateInvalid, |r, t| {
+        t.revoked = vec![r.authority.revoking(date_time_ymd(2026, 11, 1))];
+    }),
+    Deed {
+        name: "another authority signs everything",
+        does: |_, t| t.roots = vec![Authority::new().root],
+        verdict: Verdict::CannotJudge,
+        code: Code::NotTrusted,
+    },
+    Deed {
+        name: "there is no root to trust",
+        does: |_, t| t.roots.clear(),
+        verdict: Verdict::CannotJudge,
+        code: Code::NotTrusted,
+    },
+    Deed {
+        name: "the manifest is deleted",
+        does: |r, _| drop(r.folder.0.remove(MANIFEST)),
+        verdict: Verdict::CannotJudge,
+        code: Code::NoManifest,
+    },
+    Deed {
+        name: "the witness's file is that of other records",
+        does: |_, t| t.witness = Some(Vec::new()),
+        verdict: Verdict::CannotJudge,
+        code: Code::WitnessSilent,
+    },
+    Deed {
+        name: "the last lines are cut off at a checkpoint, which looks like a crash without a witness",
+        does: |r, _| {
+            *file(r, SHEET) = b"{\"orders\":[]}".to_vec();
+            edit(r, |lines| lines.truncate(20));
+        },
+        verdict: Verdict::Incomplete,
+        code: Code::UncoveredTail,
+    },
+];
+
+const fn tampered(name: &'static str, code: Code, does: fn(&mut Recording, &mut Trust)) -> Deed {
+    Deed { name, does, verdict: Verdict::Tampered, code }
+}
+
+pub(crate) const VIDEO: &str = "judge-video/0001.mkv";
+
+pub(crate) fn lines(manifest: &[u8]) -> Vec<Vec<u8>> {
+    manifest.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(<[u8]>::to_vec).collect()
+}
+
+fn file<'a>(recording: &'a mut Recording, name: &str) -> &'a mut Vec<u8> {
+    recording.folder.0.get_mut(name).unwrap()
+}
+
+/// Changes the lines as somebody with the disk alone can.
+fn edit(recording: &mut Recording, change: impl FnOnce(&mut Vec<Vec<u8>>)) {
+    let mut all = lines(&recording.folder.0[MANIFEST]);
+    change(&mut all);
+    let bytes = all.into_iter().flat_map(|line| [line, vec![b'\n']].concat()).collect();
+    recording.folder.0.insert(MANIFEST.to_owned(), bytes);
+}
+
+fn find(lines: &[Vec<u8>], kind: &str) -> usize {
+    lines.iter().position(|line| Line::parse(line).is_ok_and(|line| line.entry.kind() == kind)).unwrap()
+}
+
+fn replace(line: &mut Vec<u8>, from: &str, to: &str) {
+    let text = String::from_utf8(line.clone()).unwrap();
+    assert!(text.contains(from), "{text}");
+    *line = text.replacen(from, to, 1).into_bytes();
+}
+
+fn bring_witness(recording: &Recording, trust: &mut Trust) {
+    trust.witness = Some(witness_lines(&recording.witnessed));
+}
+
+/// A recess that was longer than it was.
+fn rewrite_gap(line: &mut Line) -> bool {
+    if let Entry::Recess { reason } = &mut line.entry {
+        *reason = "mediation".to_owned();
+    }
+    true
+}
+
+/// What a thief has.
+struct Thief {
+    hearing: HearingKeys,
+    node: Option<hearing_proto::manifest::Node>,
+    alg: HashAlg,
+}
+
+impl Thief {
+    fn of_hearing(_: &Recording) -> Self {
+        Self { hearing: keys(1), node: None, alg: HashAlg::Sha256 }
+    }
+
+    fn of_both(recording: &Recording) -> Self {
+        Self { node: Some(recording.home.clone()), ..Self::of_hearing(recording) }
+    }
+
+    /// Chains and signs all lines anew with what the thief has.
+    fn sign_all(&self, all: Vec<Line>) -> Vec<u8> {
+        let (mut tree, mut last, mut out) = (Tree::new(self.alg), Hash::ZERO, Vec::new());
+        let mut final_text = String::new();
+        for mut line in all {
+            (line.seq, line.prev) = (tree.size(), last);
+            let root = tree.root(line.seq).unwrap();
+            if let Entry::Checkpoint(checkpoint) = &mut line.entry {
+                *checkpoint = Checkpoint { size: line.seq, root, ..*checkpoint };
+            }
+            if let Entry::Seal { size, value } = &mut line.entry {
+                *size = final_text.split('\n').nth(1).unwrap().parse().unwrap();
+                *value = hearing_proto::manifest::IntegrityValue::of(self.alg, &final_text).to_string();
+            }
+            let old = line.sigs.take();
+            let mut bytes = serde_json::to_vec(&line).unwrap();
+            if let Some(old) = old {
+                bytes.pop();
+                let (sigs, text) = self.sigs(&line, &bytes, root, old);
+                if let Entry::Checkpoint(Checkpoint { is_final: true, .. }) = line.entry {
+                    final_text = text;
+                }
+                bytes.extend(format!(",\"sigs\":{}}}", serde_json::to_string(&sigs).unwrap()).into_bytes());
+            }
+            assert!(unsigned(&bytes).len() <= bytes.len());
+            last = leaf(self.alg, &bytes);
+            tree.push(last);
+            out.extend(bytes);
+            out.push(b'\n');
+        }
+        out
+    }
+
+    fn sigs(&self, line: &Line, unsigned: &[u8], root: Hash, old: Sigs) -> (Sigs, String) {
+        let kind = line.entry.kind();
+        let origin = note::origin("tripartite", "court", &super::parties::opening(self.alg).hearing);
+        let text = note::checkpoint(&origin, line.seq, root, &note::bound(self.alg, kind, unsigned));
+        let sign = |signer: &dyn hearing_proto::manifest::Signer, message: &[u8]| {
+            (signer.algorithm().name().to_owned(), Hex(signer.sign(message).unwrap()))
+        };
+        let sigs = match (&line.entry, &self.node) {
+            (Entry::Head(_) | Entry::Addendum { .. }, Some(node)) => {
+                Sigs::from([sign(node.signer.as_ref(), &note::of_node(kind, unsigned))])
+            }
+            (Entry::Head(_) | Entry::Addendum { .. }, None) => old,
+            _ => {
+                let mut sigs = Sigs::from([sign(self.hearing.ed25519.as_ref(), text.as_bytes())]);
+                if old.contains_key(SignAlg::Sm2.name()) {
+                    sigs.extend([sign(self.hearing.sm2.as_ref(), text.as_bytes())]);
+                }
+                sigs
+            }
+        };
+        (sigs, text)
+    }
+}
+
+/// Changes each line, drops those for which `keeps` says no, and signs everything anew.
+fn forge(recording: &mut Recording, thief: &Thief, mut keeps: impl FnMut(&mut Line) -> bool) {
+    let mut all: Vec<Line> =
+        lines(&recording.folder.0[MANIFEST]).iter().map(|line| Line::parse(line).unwrap()).collect();
+    all.retain_mut(|line| keeps(line));
+    recording.folder.0.insert(MANIFEST.to_owned(), thief.sign_all(all));
+}
+
+/// The node's key signs a head that calls whole lines torn.
+fn hide_lines(recording: &mut Recording, _: &mut Trust) {
+    let all = lines(&recording.folder.0[MANIFEST]);
+    let mut manifest: Vec<u8> = all[..10].iter().flat_map(|line| [line.as_slice(), b"\n"].concat()).collect();
+    manifest.extend(all[11].iter().chain(b"\n").chain(&all[12]).chain(b"\n"));
+    recording.folder.0.insert(MANIFEST.to_owned(), manifest);
+    recording.now = super::parties::at(500_000);
+    recording.start();
+}

@@ -24,13 +24,9 @@ use crate::endpoint::webrtc::Certificate;
 use crate::net::clock::NodeClock;
 use crate::net::http::{Listener, bind_unix};
 use crate::net::tls::{self, Identity, TrunkTls};
-<<<<<<< HEAD
 use crate::playback::{self, Playback};
-use crate::record::{self, Recorder};
-=======
 use crate::record::keep::http::Keeping;
 use crate::record::{self, Recorder, keep};
->>>>>>> main
 use crate::rehearsal::{self, Rehearsals, Station};
 use crate::sessions::Sessions;
 use crate::sitting::{Parts, Sittings};
@@ -113,11 +109,8 @@ impl Node {
             station.serve(rehearsals).await;
             Ok(())
         });
-<<<<<<< HEAD
         let journal = registry.journal().clone();
-=======
         keep_records(&mut tasks, config, copy);
->>>>>>> main
         tasks.spawn(follow(registry, sittings));
         tasks.spawn(show_trunks(lines, shown));
         let playback = Playback::new(config, journal);

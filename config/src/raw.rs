@@ -109,9 +109,7 @@ pub(crate) struct Record {
     pub(crate) spill: Option<String>,
     pub(crate) warn_free_percent: Option<Vec<i64>>,
     pub(crate) refuse_free_percent: Option<i64>,
-<<<<<<< HEAD
     pub(crate) emblem: Option<String>,
-=======
     pub(crate) keep_days: Option<i64>,
     pub(crate) scrub_hours: Option<i64>,
     pub(crate) backup: Option<Backup>,
@@ -122,7 +120,6 @@ pub(crate) struct Record {
 pub(crate) struct Backup {
     pub(crate) directory: Option<String>,
     pub(crate) recipients: Vec<String>,
->>>>>>> main
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -16,23 +16,15 @@ use super::print;
 use super::reach::Reach;
 use super::verify;
 
-<<<<<<< HEAD
-/// 录音录像：列出、导出、见证、授权回放 Lists and exports records, what was witnessed, and who may play them back
-=======
-/// 录音录像：列出、导出、见证、核验与保存 Lists, exports, verifies and keeps records, and what was witnessed
->>>>>>> main
+/// 录音录像：列出、导出、核验、见证、保存、授权回放 Lists, exports, verifies and keeps records, what was witnessed, who may play them back
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 例 Examples:
   hearing record list
-<<<<<<< HEAD
   hearing record export ID --to /media/usb/123.zip
+  hearing record verify /media/usb/123/record --trust root.pem
   hearing record share ID --name 合议庭
   hearing record audit ID
-=======
-  hearing record export ID --to /media/usb/123
-  hearing record verify /media/usb/123 --trust root.pem
->>>>>>> main
 
 退出码 Exit codes: 0 正常 ok; 1 没有此录像或导出失败 there is no such record, or it can't be written; 2 用法错误 usage; 3 节点无应答 the node is not reachable")]
 pub(super) struct Args {
@@ -143,18 +135,14 @@ struct Track {
 impl Args {
     pub(super) const fn json(&self) -> bool {
         match &self.verb {
-<<<<<<< HEAD
             Verb::List { reach }
             | Verb::Export { reach, .. }
             | Verb::Witness { reach, .. }
             | Verb::Share { reach, .. }
             | Verb::Unshare { reach, .. }
             | Verb::Audit { reach, .. } => reach.json,
-=======
-            Verb::List { reach } | Verb::Export { reach, .. } | Verb::Witness { reach, .. } => reach.json,
             Verb::Verify(args) => args.json,
             Verb::Keep(verb) => verb.json(),
->>>>>>> main
         }
     }
 }
@@ -167,17 +155,14 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
             export(id, &wish, &reach).await?;
         }
         Verb::Witness { id, to, reach } => witness(id, &to, &reach).await?,
-<<<<<<< HEAD
         Verb::Share { id, name, valid, public, reach } => {
             let wish = json!({ "name": name, "hours": valid, "public": public });
             share(id, &wish, &reach).await?;
         }
         Verb::Unshare { id, name, reach } => unshare(id, &json!({ "name": name }), &reach).await?,
         Verb::Audit { id, reach } => audit(id, &reach).await?,
-=======
         Verb::Verify(args) => return verify::run(&args),
         Verb::Keep(verb) => keep::run(verb).await?,
->>>>>>> main
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,11 +1,6 @@
 //! Measures what docs/performance.md states: ours, a peer and the bare minimum, alternately in one run on one machine.
 
 mod bare;
-<<<<<<< HEAD
-mod compose;
-mod forward;
-=======
->>>>>>> main
 mod http;
 mod janus;
 mod load;
@@ -31,11 +26,7 @@ use crate::table::Table;
     after_help = "example: hearing-bench forward-50 latency --rounds 3 --svg docs/performance"
 )]
 struct Args {
-<<<<<<< HEAD
-    /// The rows: forward (which measures Janus and the bare minimum as well), record, kill, start, compose, bare, janus.
-=======
     /// The rows, or the beginning of several up to a dash (`forward`); `list` names them.
->>>>>>> main
     rows: Vec<String>,
     /// Prints JSON instead of a table.
     #[arg(long)]
@@ -76,28 +67,8 @@ fn main() -> Result<()> {
         plots: Vec::new(),
     };
     let mut table = Table::default();
-<<<<<<< HEAD
-    let all = ["forward", "record", "kill", "start", "compose"].map(str::to_owned);
-    for row in if args.rows.is_empty() { &all[..] } else { &args.rows } {
-        match row.as_str() {
-            "bare" => table.extend(bare_rows(&args)?),
-            "janus" => table.extend(forward::measure(&plan(&args, Who { ours: false, peer: true })?)?),
-            "forward" => table.extend(forward::measure(&plan(&args, Who { ours: true, peer: !args.no_peer })?)?),
-            "record" => table.extend(record::cost(&hearing(&args)?, args.seconds, args.rounds)?),
-            "kill" => table.extend(record::loss(&hearing(&args)?, args.kills)?),
-            "start" => table.extend(start::measure(&hearing(&args)?, args.rounds)?),
-            "compose" => {
-                let media = hearing(&args)?.with_file_name("hearing-media");
-                for seats in [4, 6] {
-                    table.extend(compose::measure(&media, seats, args.seconds.max(10), args.rounds)?);
-                }
-            }
-            other => bail!("no row is named {other:?}; known: forward, record, kill, start, compose, bare, janus"),
-        }
-=======
     for group in rows::select(&args.rows)? {
         table.extend(group.measure(&mut bench)?);
->>>>>>> main
     }
     table.print(args.json)?;
     if let Some(directory) = &args.svg {

@@ -113,9 +113,7 @@ impl Node {
         keep_records(&mut tasks, config, copy);
         tasks.spawn(follow(registry, sittings));
         tasks.spawn(show_trunks(lines, shown));
-        let playback = Playback::new(config, journal);
-        let more = rehearsal::routes(rehearse).merge(playback::operator(playback.clone()));
-        doors.open(&mut tasks, app, admin, more, playback::public(playback));
+        doors.open(&mut tasks, app, admin, rehearsal::routes(rehearse), Playback::new(config, journal));
         Ok(Self { recorder, tasks })
     }
 
@@ -155,9 +153,10 @@ impl Doors {
         })
     }
 
-    fn open(self, tasks: &mut JoinSet<Result<(), Error>>, app: App, admin: Admin, more: Router, records: Router) {
-        let public = http::public(app.clone(), records);
-        let operator = admin.operator(http::admin(app)).merge(more);
+    fn open(self, tasks: &mut JoinSet<Result<(), Error>>, app: App, admin: Admin, rehearse: Router, records: Playback) {
+        let operator =
+            admin.operator(http::admin(app.clone())).merge(rehearse).merge(playback::operator(records.clone()));
+        let public = http::public(app, playback::public(records));
         tasks.spawn(async move { self.web.serve(public).await.map_err(Error::Server) });
         tasks.spawn(async move { self.metrics.serve(admin.observer()).await.map_err(Error::Server) });
         tasks.spawn(async move { axum::serve(self.operator, operator).await.map_err(Error::Server) });

@@ -33,7 +33,7 @@ pub enum Decoded {
 
 /// A decoded picture in the decoder's own memory.
 #[derive(Debug)]
-pub struct Frame(video::VideoFrame<video::video_frame::Readable>);
+pub struct Frame(Box<video::VideoFrame<video::video_frame::Readable>>);
 
 impl Decoder {
     /// A decoder that is ready.
@@ -113,7 +113,7 @@ fn read(buffer: gst::Buffer, caps: &gst::CapsRef) -> Option<Decoded> {
     let info = video::VideoInfo::from_caps(caps).ok()?;
     let frame = video::VideoFrame::from_buffer_readable(buffer, &info).ok()?;
     // Cameras of hearings send 4:2:0; what else there may be counts as a frame that gave nothing.
-    (info.format() == video::VideoFormat::I420).then_some(Decoded::Picture(Frame(frame)))
+    (info.format() == video::VideoFormat::I420).then_some(Decoded::Picture(Frame(Box::new(frame))))
 }
 
 impl Picture for Frame {

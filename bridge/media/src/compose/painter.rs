@@ -189,8 +189,8 @@ impl<P: Picture> Painter<P> {
         let px = f32::from(high) * 0.6;
         let room = usize::from(place.width).saturating_sub(usize::from(high));
         let zh = self.face.line(&words.zh, px, room);
-        let x = place.x + (high / 2 & !1);
-        let beside = x + (zh.width as u16 + high / 3 & !1);
+        let x = place.x + even(high / 2);
+        let beside = x + even(zh.width as u16 + high / 3);
         let left = room.saturating_sub(zh.width + usize::from(high / 3));
         self.canvas.paint(&zh, x, middle(bar, &zh), WHITE);
         if left > usize::from(high) {
@@ -225,7 +225,7 @@ impl<P: Picture> Painter<P> {
         let header = self.scene.header();
         let line = self.face.line(&text, f32::from(header.height) * 0.42, usize::from(header.width / 3));
         // Room that does not change with the digits.
-        let width = header.width / 3 & !1;
+        let width = even(header.width / 3);
         let area = Area { x: header.width - width, width, ..header };
         self.canvas.fill(area, HEADER);
         let x = header.width.saturating_sub(line.width as u16 + header.height / 3) & !1;
@@ -254,13 +254,13 @@ impl State {
 fn header(scene: &Scene, face: &Face, canvas: &mut Canvas) -> Result<(), &'static str> {
     let area = scene.header();
     canvas.fill(area, HEADER);
-    let margin = area.height / 3 & !1;
+    let margin = even(area.height / 3);
     let mut x = margin;
     if let Some(png) = &scene.emblem {
-        let high = area.height * 5 / 6 & !1;
+        let high = even(area.height * 5 / 6);
         let (mask, colors) = emblem(png, u32::from(high)).ok_or("the emblem is no PNG picture that can be used")?;
-        canvas.stamp(&mask, x, (area.height - high) / 2 & !1, |column, row| colors[row * mask.width + column]);
-        x += mask.width as u16 + margin & !1;
+        canvas.stamp(&mask, x, even((area.height - high) / 2), |column, row| colors[row * mask.width + column]);
+        x += even(mask.width as u16 + margin);
     }
     let room = (scene.width / 3 * 2).saturating_sub(x);
     let line = face.line(&scene.heading, f32::from(area.height) * 0.46, room.into());
@@ -287,6 +287,10 @@ fn emblem(png: &[u8], high: u32) -> Option<(Mask, Vec<Color>)> {
     let pixels = scaled.chunks_exact(4);
     let (alpha, colors) = pixels.map(|p| (p[3], Color::rgb(p[0], p[1], p[2]))).unzip();
     Some((Mask { width: wide as usize, height: high as usize, alpha }, colors))
+}
+
+const fn even(n: u16) -> u16 {
+    n & !1
 }
 
 /// Where a line stands so that it is in the middle of an area's height.

@@ -49,7 +49,7 @@ fn luma(bytes: &[u8], area: Area) -> Vec<u8> {
 
 /// The lower sixth of a tile, where its name is.
 fn foot(place: Area) -> Area {
-    let high = place.height / 6 & !1;
+    let high = even(place.height / 6);
     Area { y: place.y + place.height - high, height: high, ..place }
 }
 
@@ -76,7 +76,7 @@ fn each_tile_shows_its_own_picture_and_bears_its_name() {
 fn a_tile_whose_picture_stays_away_for_more_than_a_second_says_so_until_it_is_back() {
     let mut painter = painter(scene(&["审判长", "公诉人"]));
     let place = painter.places[0];
-    let middle = Area { y: place.y + place.height / 2 - 24 & !1, height: 48, ..place };
+    let middle = Area { y: even(place.y + place.height / 2 - 24), height: 48, ..place };
     painter.show(0, 0, Grey::of(200));
     let live = luma(painter.draw(1_000_000), middle);
     let cut = luma(painter.draw(1_040_000), middle);
@@ -105,7 +105,7 @@ fn a_notice_hides_every_tile_and_goes_again() {
 fn the_clock_shows_wall_time_and_runs() {
     let mut painter = painter(scene(&["审判长"]));
     let header = painter.scene.header();
-    let right = Area { x: header.width / 3 * 2 & !1, width: header.width / 3 & !1, ..header };
+    let right = Area { x: even(header.width / 3 * 2), width: even(header.width / 3), ..header };
     let none = luma(painter.draw(0), right);
     painter.cue(0, Cue::Clock(1_790_000_000_000_000));
     let (first, same) = (luma(painter.draw(0), right), luma(painter.draw(960_000), right));

@@ -317,6 +317,10 @@ impl Hearing {
                 }
             }
         };
+        // A pause that was over before the writer could end the segment.
+        if let Some(order) = track.last().and_then(|last| self.sheet.paused_between(last, captured)) {
+            track.pause(order.reason);
+        }
         if let Err(error) = track.write(now, epoch, captured, frame) {
             self.trouble = Some((error.to_string(), now));
         }

@@ -210,6 +210,11 @@ impl Sheet {
         true
     }
 
+    /// The order to pause that lies between two captures, if there is one.
+    pub(super) fn paused_between(&self, from: Timestamp, to: Timestamp) -> Option<Order> {
+        self.orders.iter().rev().find(|order| order.what == What::Pause && from < order.at && order.at <= to).copied()
+    }
+
     /// The order for what was captured at `captured`; `None` before the opening.
     pub(super) fn order_at(&self, captured: Timestamp) -> Option<Order> {
         self.orders.iter().rev().find(|order| order.at <= captured).copied()

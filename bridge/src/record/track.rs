@@ -122,6 +122,11 @@ impl Track {
         Ok(())
     }
 
+    /// When the last frame that was written was captured.
+    pub(super) const fn last(&self) -> Option<Timestamp> {
+        self.last
+    }
+
     /// Nothing is written until the order changes.
     pub(super) fn pause(&mut self, reason: Option<PauseReason>) {
         if self.segment.is_some() || self.last.is_some() {

@@ -16,20 +16,25 @@ pub(super) struct Watch(Arc<Mutex<Watched>>);
 
 struct Watched {
     beat: Instant,
+    /// The hearings have been told that the writer stands still.
+    told: bool,
     events: HashMap<HearingId, mpsc::Sender<RecordEvent>>,
 }
 
 impl Watch {
     pub(super) fn spawn() -> io::Result<Self> {
-        let watched = Arc::new(Mutex::new(Watched { beat: Instant::now(), events: HashMap::new() }));
+        let watched = Arc::new(Mutex::new(Watched { beat: Instant::now(), told: false, events: HashMap::new() }));
         let weak = Arc::downgrade(&watched);
         thread::Builder::new().name("record-watch".to_owned()).spawn(move || run(&weak))?;
         Ok(Self(watched))
     }
 
-    /// The writer has made a turn.
-    pub(super) fn beat(&self) {
-        self.with(|watched| watched.beat = Instant::now());
+    /// The writer has made a turn; for how long it stood still, if the hearings were told that it does.
+    pub(super) fn beat(&self) -> Option<Duration> {
+        let mut watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let still = watched.beat.elapsed();
+        watched.beat = Instant::now();
+        std::mem::replace(&mut watched.told, false).then_some(still)
     }
 
     pub(super) fn add(&self, hearing: HearingId, events: mpsc::Sender<RecordEvent>) {
@@ -46,13 +51,13 @@ impl Watch {
 }
 
 fn run(watched: &Weak<Mutex<Watched>>) {
-    let mut told = false;
     loop {
         thread::sleep(LOOK);
         let Some(watched) = watched.upgrade() else { return };
-        let watched = watched.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut watched = watched.lock().unwrap_or_else(PoisonError::into_inner);
         let still = watched.beat.elapsed();
-        if still > STUCK && !told {
+        if still > STUCK && !watched.told {
+            watched.told = true;
             tracing::error!(?still, "the disk of the record takes nothing");
             let reason = "磁盘无响应，画面和声音在内存中等待 the disk takes nothing; sound and picture wait in memory";
             for events in watched.events.values() {
@@ -60,7 +65,6 @@ fn run(watched: &Weak<Mutex<Watched>>) {
                 _ = events.try_send(RecordEvent::Failed(reason.to_owned()));
             }
         }
-        told = still > STUCK;
     }
 }
 

@@ -171,11 +171,9 @@ impl Writer {
             !over
         });
         self.sync(now);
-        let stood = now.elapsed();
-        if stood > STOOD {
+        if let Some(stood) = self.watch.beat() {
             self.hearings.values_mut().for_each(|hearing| hearing.stood_still(stood));
         }
-        self.watch.beat();
         metrics::histogram!("hearing_record_commit_seconds").record(now.elapsed().as_secs_f64());
     }
 

@@ -127,7 +127,7 @@ fn a_leg_that_panics_is_taken_off_and_counted_and_nobody_else_misses_a_packet() 
             _ => false,
         });
         // Who panics before it has connected was never there.
-        let connected = !matches!(call, "delivery" | "poll_output" | "handle_track" | "wanted");
+        let connected = !matches!(call, "delivery" | "poll_output" | "handle_track" | "handle_control" | "wanted");
         assert!(gone || !connected, "{call}: nobody was told that the seat is gone");
         let again = court.attach(4, Place::Seat(SeatId(1)));
         court.plan(plan(3, &[(track(0, Kind::Audio), &[1, 2], false)]));

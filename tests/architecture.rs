@@ -29,7 +29,7 @@ fn router_and_net_import_nothing_above_them() {
     for below in ["router", "net"] {
         forbid(
             &format!("bridge/src/{below}"),
-            &above(&["endpoint", "trunk", "pipeline", "record", "rehearsal", "node", "cli"]),
+            &above(&["endpoint", "trunk", "pipeline", "playback", "record", "rehearsal", "node", "cli"]),
         );
     }
 }
@@ -38,8 +38,8 @@ fn router_and_net_import_nothing_above_them() {
 fn legs_never_import_each_other() {
     forbid("bridge/src/endpoint", &above(&["trunk", "pipeline", "record", "rehearsal", "node", "cli"]));
     forbid("bridge/src/trunk", &above(&["endpoint", "pipeline", "record", "node", "cli"]));
-    forbid("bridge/src/record", &above(&["endpoint", "trunk", "pipeline", "node", "cli"]));
-    forbid("bridge/src/pipeline", &above(&["endpoint", "trunk", "record", "node", "cli"]));
+    forbid("bridge/src/record", &above(&["endpoint", "trunk", "pipeline", "node", "cli", "playback"]));
+    forbid("bridge/src/pipeline", &above(&["endpoint", "trunk", "record", "node", "cli", "playback"]));
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod late;
 pub mod net;
 pub mod node;
 pub mod pipeline;
+pub mod playback;
 pub mod record;
 mod recording;
 pub mod rehearsal;

@@ -25,6 +25,7 @@ use crate::late;
 use crate::net::clock::NodeClock;
 use crate::net::http::{Listener, Media, bind_unix};
 use crate::net::tls::{self, Identity, TrunkTls};
+use crate::playback::{self, Playback};
 use crate::record::keep::http::Keeping;
 use crate::record::spool::{self, Spool};
 use crate::record::{self, Recorder, keep};
@@ -106,10 +107,12 @@ impl Node {
         endless(&mut tasks, async move { sessions.run(requests).await });
         endless(&mut tasks, async move { station.serve(asked.rehearsals).await });
         endless(&mut tasks, async move { late::serve(asked.late, spool).await });
+        let journal = registry.journal().clone();
         keep_records(&mut tasks, config, copy);
         tasks.spawn(follow(registry, sittings));
         tasks.spawn(show_trunks(lines, shown));
-        doors.open(&mut tasks, Rooms { app, admin, rehearse: rehearsal::routes(rehearse), media: media_door });
+        let (rehearse, records) = (rehearsal::routes(rehearse), Playback::new(config, journal));
+        doors.open(&mut tasks, Rooms { app, admin, rehearse, records, media: media_door });
         Ok(Self { recorder, tasks })
     }
 
@@ -158,9 +161,10 @@ impl Doors {
     }
 
     fn open(self, tasks: &mut JoinSet<Result<(), Error>>, rooms: Rooms) {
-        let Rooms { app, admin, rehearse, media } = rooms;
-        let public = http::public(app.clone());
-        let operator = admin.operator(http::admin(app)).merge(rehearse);
+        let Rooms { app, admin, rehearse, records, media } = rooms;
+        let operator =
+            admin.operator(http::admin(app.clone())).merge(rehearse).merge(playback::operator(records.clone()));
+        let public = http::public(app, playback::public(records));
         tasks.spawn(async move { self.web.serve(public, media).await.map_err(Error::Server) });
         tasks.spawn(async move { self.metrics.serve(admin.observer(), None).await.map_err(Error::Server) });
         tasks.spawn(async move { axum::serve(self.operator, operator).await.map_err(Error::Server) });
@@ -172,6 +176,7 @@ struct Rooms {
     app: App,
     admin: Admin,
     rehearse: Router,
+    records: Playback,
     media: Option<Media>,
 }
 

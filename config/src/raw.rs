@@ -120,6 +120,7 @@ pub(crate) struct Record {
     pub(crate) spill: Option<String>,
     pub(crate) warn_free_percent: Option<Vec<i64>>,
     pub(crate) refuse_free_percent: Option<i64>,
+    pub(crate) emblem: Option<String>,
     pub(crate) keep_days: Option<i64>,
     pub(crate) scrub_hours: Option<i64>,
     pub(crate) backup: Option<Backup>,

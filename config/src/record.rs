@@ -18,6 +18,8 @@ pub struct Record {
     pub warn_free_percent: Vec<u8>,
     /// Free space, in percent, below which no new hearing begins. A running one goes on.
     pub refuse_free_percent: u8,
+    /// A PNG that stands before the case number in composed films, such as the national emblem (法释〔2021〕12号, article 24).
+    pub emblem: Option<PathBuf>,
     /// Days after the close for which nobody may delete a record.
     pub keep_days: u32,
     /// Hours between two looks whether a record is still what it was.
@@ -50,10 +52,11 @@ impl Record {
             .collect::<Result<Vec<_>, _>>()?;
         warn_free_percent.sort_unstable_by(|a, b| b.cmp(a));
         let refuse_free_percent = percent(raw.refuse_free_percent.unwrap_or(10), "record.refuse_free_percent")?;
+        let emblem = raw.emblem.map(|emblem| base.path(Some(emblem), "record.emblem")).transpose()?;
         let keep_days = number(raw.keep_days.unwrap_or(3_650), (0, 36_500), "record.keep_days")?;
         let scrub_hours = number(raw.scrub_hours.unwrap_or(168), (1, 8_760), "record.scrub_hours")?;
         let backup = raw.backup.map(|raw| Backup::parse(raw, &directory, base)).transpose()?;
-        Ok(Self { directory, spill, warn_free_percent, refuse_free_percent, keep_days, scrub_hours, backup })
+        Ok(Self { directory, spill, warn_free_percent, refuse_free_percent, emblem, keep_days, scrub_hours, backup })
     }
 }
 

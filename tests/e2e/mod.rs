@@ -7,6 +7,7 @@ mod links;
 mod networks;
 mod operator;
 mod page;
+mod playback;
 mod record;
 mod relay;
 mod restart;

@@ -46,6 +46,16 @@ impl Browser {
         Self::start("chromium", namespace, Some(card))
     }
 
+    /// Chromium without camera and microphone, outside any namespace.
+    pub(crate) fn viewer() -> Self {
+        Self::start("chromium", "-", None)
+    }
+
+    /// Opens an address.
+    pub(crate) fn open(&mut self, url: &str) {
+        self.tell(&json!({ "command": "open", "url": url }));
+    }
+
     /// Firefox with its own fake camera and microphone, outside any namespace.
     pub(crate) fn firefox() -> Self {
         Self::start("firefox", "-", None)

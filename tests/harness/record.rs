@@ -82,7 +82,8 @@ pub(crate) fn samples(file: &Path) -> Vec<i16> {
     bytes.chunks_exact(2).map(|sample| i16::from_le_bytes([sample[0], sample[1]])).collect()
 }
 
-fn ffmpeg(file: &Path, output: &[&str]) -> Vec<u8> {
+/// What ffmpeg makes of a file, without a complaint.
+pub(crate) fn ffmpeg(file: &Path, output: &[&str]) -> Vec<u8> {
     let run = Command::new("ffmpeg").args(["-v", "error", "-i"]).arg(file).args(output).arg("-").output();
     let run = run.expect("ffmpeg is installed by scripts/setup");
     assert!(

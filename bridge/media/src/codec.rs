@@ -60,6 +60,23 @@ pub enum Task {
     EncodePicture(PictureShape),
     /// Codes sound as Opus.
     EncodeSound,
+    /// Codes pictures for a file.
+    EncodeFilm(Film),
+    /// Codes sound for a file, as AAC.
+    EncodeAac,
+}
+
+/// How pictures for a file are coded.
+#[derive(Debug, Clone, Copy)]
+pub struct Film {
+    /// Pixels in a row; a multiple of 8.
+    pub width: u16,
+    /// Rows; even.
+    pub height: u16,
+    /// Frames a second.
+    pub fps: u8,
+    /// Threads of the encoder.
+    pub threads: u8,
 }
 
 /// Loads GStreamer and the plug-ins that these tasks use, and no other: some take longer to load than a child to start.
@@ -84,14 +101,17 @@ impl Task {
     const fn plugins(self) -> &'static [&'static str] {
         match self {
             Self::Decode(Codec::Vp8) => &["vpx"],
-            Self::Decode(Codec::H264) => &["libav"],
+            Self::Decode(Codec::H264 | Codec::H265) | Self::EncodeAac => &["libav"],
             Self::Decode(Codec::Opus) | Self::EncodeSound => &["opus"],
-            Self::Still(Codec::H264) => &["libav", "jpeg"],
-            Self::Still(Codec::Vp8 | Codec::Opus) => &["vpx", "jpeg"],
+            // G.711 needs no plug-in.
+            Self::Decode(Codec::Pcma | Codec::Pcmu) => &[],
+            Self::Still(Codec::H264 | Codec::H265) => &["libav", "jpeg"],
+            Self::Still(Codec::Vp8 | Codec::Opus | Codec::Pcma | Codec::Pcmu) => &["vpx", "jpeg"],
             Self::EncodePicture(shape) => match shape.codec {
                 Codec::H264 => &["x264"],
-                Codec::Vp8 | Codec::Opus => &["vpx"],
+                Codec::Vp8 | Codec::H265 | Codec::Opus | Codec::Pcma | Codec::Pcmu => &["vpx"],
             },
+            Self::EncodeFilm(_) => &["x264"],
         }
     }
 }
@@ -211,6 +231,8 @@ fn description(task: Task) -> String {
         Task::Still(codec) => (coded_caps(codec).to_owned(), format!("{} ! jpegenc quality=80", decoder(codec))),
         Task::EncodePicture(shape) => (raw_caps(shape), encoder(shape)),
         Task::EncodeSound => (SOUND_CAPS.to_owned(), "opusenc frame-size=20 bitrate=32000 complexity=1".to_owned()),
+        Task::EncodeFilm(film) => film_elements(film),
+        Task::EncodeAac => (FLOAT_CAPS.to_owned(), "avenc_aac bitrate=96000".to_owned()),
     };
     format!(
         "appsrc name=in format=time block=true max-buffers=8 max-bytes=0 max-time=0 caps=\"{caps}\" ! {elements} \
@@ -218,19 +240,37 @@ fn description(task: Task) -> String {
     )
 }
 
-const fn coded_caps(codec: Codec) -> &'static str {
+/// Constant quality; no picture refers to a later one, so that times and order are the same.
+fn film_elements(film: Film) -> (String, String) {
+    let Film { width, height, fps, threads } = film;
+    let caps = format!("video/x-raw,format=I420,width={width},height={height},framerate={fps}/1,colorimetry=bt709");
+    let elements = format!(
+        "x264enc pass=qual quantizer=23 speed-preset=superfast threads={threads} bframes=0 key-int-max={} vbv-buf-capacity=0 \
+         ! video/x-h264,stream-format=byte-stream,alignment=au,profile=main",
+        u32::from(fps) * 2
+    );
+    (caps, elements)
+}
+
+pub(crate) const fn coded_caps(codec: Codec) -> &'static str {
     match codec {
         Codec::Vp8 => "video/x-vp8",
         Codec::H264 => "video/x-h264,stream-format=byte-stream,alignment=au",
+        Codec::H265 => "video/x-h265,stream-format=byte-stream,alignment=au",
+        Codec::Pcma => "audio/x-alaw,rate=8000,channels=1",
+        Codec::Pcmu => "audio/x-mulaw,rate=8000,channels=1",
         Codec::Opus => "audio/x-opus,rate=48000,channels=1,channel-mapping-family=0",
     }
 }
 
-const fn decoder(codec: Codec) -> &'static str {
+pub(crate) const fn decoder(codec: Codec) -> &'static str {
     match codec {
         Codec::Vp8 => "vp8dec max-errors=-1",
         Codec::H264 => "avdec_h264 max-threads=1 max-errors=-1",
-        Codec::Opus => "opusdec max-errors=-1 ! audio/x-raw,format=S16LE,rate=48000",
+        Codec::H265 => "avdec_h265 max-threads=1 max-errors=-1",
+        // Only composers take it, and decode it themselves.
+        Codec::Pcma | Codec::Pcmu => "identity",
+        Codec::Opus => "opusdec max-errors=-1 ! capsfilter caps=audio/x-raw,format=S16LE,rate=48000",
     }
 }
 
@@ -245,7 +285,7 @@ fn encoder(shape: PictureShape) -> String {
             "x264enc tune=zerolatency speed-preset=superfast threads=1 bitrate={kbps} key-int-max={distance} \
              ! video/x-h264,stream-format=byte-stream,alignment=au,profile=constrained-baseline"
         ),
-        Codec::Vp8 | Codec::Opus => format!(
+        Codec::Vp8 | Codec::H265 | Codec::Opus | Codec::Pcma | Codec::Pcmu => format!(
             "vp8enc deadline=1 cpu-used=16 threads=1 target-bitrate={} keyframe-max-dist={distance} \
              end-usage=cbr error-resilient=default",
             kbps.saturating_mul(1000)
@@ -269,4 +309,5 @@ pub fn i420(frame: &video::VideoFrameRef<&gst::BufferRef>) -> Option<Bytes> {
 }
 
 const SOUND_CAPS: &str = "audio/x-raw,format=S16LE,rate=48000,channels=1,layout=interleaved";
+const FLOAT_CAPS: &str = "audio/x-raw,format=F32LE,rate=48000,channels=1,layout=interleaved";
 const ALWAYS: &[&str] = &["coreelements", "app"];

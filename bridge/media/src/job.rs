@@ -1,5 +1,6 @@
 //! One job from start to end: walls up, libraries loaded, pipelines built, last wall, then media.
 
+mod compose;
 mod decode;
 mod generate;
 
@@ -9,7 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use hearing_proto::child::{FromChild, Job, Stats, ToChild, VERSION};
 
-use crate::codec::Task;
+use crate::codec::{Film, Task};
+use crate::compose::text;
 use crate::link::{self, Receiver, Sender};
 use crate::{codec, sandbox};
 
@@ -42,6 +44,8 @@ enum Error {
     Version(u16),
     #[error("the node's first message names no job")]
     NoJob,
+    #[error(transparent)]
+    Font(#[from] text::Missing),
     #[error("the job can't be done: {0}")]
     Job(&'static str),
 }
@@ -49,6 +53,7 @@ enum Error {
 enum Running {
     Generate(generate::Generator),
     Decode(decode::Streams),
+    Compose(Box<compose::Composer>),
 }
 
 fn start(receiver: &mut Receiver, sender: &Sender) -> Result<Running, Error> {
@@ -56,7 +61,10 @@ fn start(receiver: &mut Receiver, sender: &Sender) -> Result<Running, Error> {
     let job = match receiver.receive()? {
         Some(ToChild::Start { version: VERSION, job }) => job,
         Some(ToChild::Start { version, .. }) => return Err(Error::Version(version)),
-        Some(ToChild::Frame(_) | ToChild::KeyFrame { .. } | ToChild::Stop) | None => return Err(Error::NoJob),
+        Some(
+            ToChild::Frame(_) | ToChild::KeyFrame { .. } | ToChild::Cue { .. } | ToChild::Until { .. } | ToChild::Stop,
+        )
+        | None => return Err(Error::NoJob),
     };
     codec::load(&tasks(&job))?;
     let running = match job {
@@ -64,6 +72,7 @@ fn start(receiver: &mut Receiver, sender: &Sender) -> Result<Running, Error> {
         Job::Observe(streams) => Running::Decode(decode::Streams::build(decode::Purpose::Observe, &streams, sender)?),
         Job::Decode(streams) => Running::Decode(decode::Streams::build(decode::Purpose::Decode, &streams, sender)?),
         Job::Snapshot(streams) => Running::Decode(decode::Streams::build(decode::Purpose::Snapshot, &streams, sender)?),
+        Job::Compose(what) => Running::Compose(Box::new(compose::Composer::build(what, sender)?)),
     };
     sandbox::shut()?;
     sender.send(&FromChild::Ready { version: VERSION });
@@ -80,6 +89,12 @@ fn tasks(job: &Job) -> Vec<Task> {
             streams.iter().map(|stream| Task::Decode(stream.codec)).collect()
         }
         Job::Snapshot(streams) => streams.iter().map(|stream| Task::Still(stream.codec)).collect(),
+        Job::Compose(what) => {
+            let (scene, threads) = (&what.scene, what.threads);
+            let film = Film { width: scene.width, height: scene.height, fps: scene.fps, threads };
+            let decoders = what.streams.iter().map(|stream| Task::Decode(stream.codec));
+            decoders.chain([Task::EncodeFilm(film), Task::EncodeAac]).collect()
+        }
     }
 }
 
@@ -88,6 +103,7 @@ impl Running {
         match self {
             Self::Generate(generator) => generator.run(receiver, sender),
             Self::Decode(streams) => streams.run(receiver, sender),
+            Self::Compose(composer) => composer.run(receiver, sender),
         }
     }
 }

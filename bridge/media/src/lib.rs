@@ -1,6 +1,8 @@
 //! The sandboxed child that decodes and encodes; the only code that links GStreamer. See docs/design/media-child.md.
 
 pub mod codec;
+pub mod compose;
+pub mod decoder;
 pub mod job;
 pub mod link;
 pub mod probe;

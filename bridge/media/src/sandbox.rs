@@ -25,7 +25,7 @@ pub enum Step {
     DeathSignal,
     /// No set-user-id program gains anything.
     NoNewPrivileges,
-    /// Reading of libraries only.
+    /// Reading of libraries and fonts only.
     Landlock,
     /// The system calls that decoding needs, and no other.
     Seccomp,
@@ -104,7 +104,7 @@ fn landlock() -> Result<(), Broken> {
     }
 }
 
-/// Reading of libraries. Files (ABI 2, as Debian 12's kernel has it) are required; later kinds of access, network and
+/// Reading of libraries and fonts. Files (ABI 2, as Debian 12's kernel has it) are required; later kinds of access, network and
 /// signals are taken along where the kernel knows them, for the network namespace and seccomp forbid those as well.
 fn restrict() -> Result<RulesetStatus, landlock::RulesetError> {
     let read: BitFlags<AccessFs> = AccessFs::ReadFile | AccessFs::ReadDir;
@@ -150,5 +150,13 @@ const LIMITS: [(Resource, u64); 5] = [
     (Resource::Fsize, 0),
     (Resource::Memlock, 0),
 ];
-const READABLE: [&str; 7] =
-    ["/usr/lib", "/lib", "/lib64", "/etc/ld.so.cache", "/dev/urandom", "/sys/devices/system/cpu", "/proc/self"];
+const READABLE: [&str; 8] = [
+    "/usr/lib",
+    "/lib",
+    "/lib64",
+    "/etc/ld.so.cache",
+    "/dev/urandom",
+    "/sys/devices/system/cpu",
+    "/proc/self",
+    "/usr/share/fonts",
+];

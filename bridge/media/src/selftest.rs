@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode, Stdio};
 use hearing_proto::child::{Codec, PictureShape, VERSION};
 use serde::Serialize;
 
-use crate::codec::{self, Pipeline, Task};
+use crate::codec::{self, Film, Pipeline, Task};
 use crate::probe::Probe;
 use crate::sandbox;
 
@@ -105,7 +105,7 @@ const fn picture(codec: Codec) -> Task {
 }
 
 /// One task of each sort.
-pub(crate) const TASKS: [Task; 7] = [
+pub(crate) const TASKS: [Task; 9] = [
     Task::Decode(Codec::Vp8),
     Task::Decode(Codec::H264),
     Task::Decode(Codec::Opus),
@@ -113,6 +113,17 @@ pub(crate) const TASKS: [Task; 7] = [
     picture(Codec::Vp8),
     picture(Codec::H264),
     Task::EncodeSound,
+    Task::EncodeFilm(Film { width: 1280, height: 720, fps: 25, threads: 2 }),
+    Task::EncodeAac,
 ];
-const NAMES: [&str; 7] =
-    ["vp8-decode", "h264-decode", "opus-decode", "jpeg-encode", "vp8-encode", "h264-encode", "opus-encode"];
+const NAMES: [&str; 9] = [
+    "vp8-decode",
+    "h264-decode",
+    "opus-decode",
+    "jpeg-encode",
+    "vp8-encode",
+    "h264-encode",
+    "opus-encode",
+    "film-encode",
+    "aac-encode",
+];

@@ -5,8 +5,10 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::scene::{Cue, Scene};
+
 /// Grows with every change of a message; a node and a child of different versions refuse each other.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// The most bytes that a message may have: a raw picture of 1920x1080 fits.
 pub const MESSAGE_LIMIT: usize = 4 << 20;
@@ -30,6 +32,19 @@ pub enum ToChild {
     KeyFrame {
         /// The stream.
         stream: u16,
+    },
+    /// From `at` on (microseconds of the composed picture) the scene changes. Cues come in order of time, before the frames
+    /// that belong behind them.
+    Cue {
+        /// When.
+        at: i64,
+        /// What.
+        cue: Cue,
+    },
+    /// Nothing more comes that belongs before `at`: everything before may be drawn.
+    Until {
+        /// When.
+        at: i64,
     },
     /// Finish what is under way, say `Done`, and end.
     Stop,
@@ -128,7 +143,8 @@ pub struct Coded {
     pub pts: i64,
     /// True when it can be decoded without earlier ones. Sound: always.
     pub key: bool,
-    /// The frame: VP8 as it is, H.264 as a byte stream of whole access units (Annex B), one Opus packet.
+    /// The frame: VP8 as it is, H.264 and H.265 as a byte stream of whole access units (Annex B), one packet of Opus or G.711,
+    /// one raw AAC frame.
     pub bytes: Bytes,
 }
 
@@ -143,6 +159,19 @@ pub enum Job {
     Decode(Vec<Stream>),
     /// Decodes pictures and gives each key frame as JPEG.
     Snapshot(Vec<Stream>),
+    /// Draws a scene and mixes its sound, as fast as it can; gives H.264 as stream [`PICTURE`] and AAC as [`SOUND`].
+    Compose(Compose),
+}
+
+/// What a composer takes and makes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Compose {
+    /// What it draws.
+    pub scene: Scene,
+    /// The streams that are fed, in order of time. All sound streams are mixed.
+    pub streams: Vec<Stream>,
+    /// Threads of the picture's encoder, 1 to 16.
+    pub threads: u8,
 }
 
 /// A stream that a job takes.
@@ -187,8 +216,22 @@ pub enum Codec {
     Vp8,
     /// H.264 constrained baseline, byte stream.
     H264,
+    /// H.265, byte stream; decoded only.
+    H265,
     /// Opus, decoded to one channel.
     Opus,
+    /// G.711 A-law, 8 kHz, one channel; decoded only, and only by a composer.
+    Pcma,
+    /// G.711 mu-law, as A-law.
+    Pcmu,
+}
+
+impl Codec {
+    /// True for pictures.
+    #[must_use]
+    pub const fn is_picture(self) -> bool {
+        matches!(self, Self::Vp8 | Self::H264 | Self::H265)
+    }
 }
 
 /// A child's counters since its start.
@@ -202,9 +245,9 @@ pub struct Stats {
     pub frames_lost: u64,
 }
 
-/// The generator's picture stream.
+/// The picture stream of a generator or composer.
 pub const PICTURE: u16 = 0;
-/// The generator's sound stream.
+/// The sound stream of a generator or composer.
 pub const SOUND: u16 = 1;
 
 /// Why bytes are no message.

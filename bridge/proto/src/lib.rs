@@ -4,6 +4,8 @@ pub mod child;
 pub mod depacketize;
 pub mod manifest;
 pub mod matroska;
+pub mod mp4;
 pub mod payload;
+pub mod scene;
 pub mod testcard;
 pub mod wire;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use reqwest::RequestBuilder;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Talks to one node.
 #[derive(Debug, Clone)]
@@ -88,6 +89,38 @@ impl Client {
         self.send(self.http.post(url(path)).json(body).timeout(PATIENCE)).await
     }
 
+    /// Has something done that tells how far it is: `told` gets every line of JSON, and the last one is the answer.
+    pub(super) async fn follow(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        told: &mut impl FnMut(&Value),
+    ) -> Result<Value, Error> {
+        let unreachable = |e: reqwest::Error| Error::Unreachable { socket: self.socket.clone(), reason: root(&e) };
+        let garbled = |reason: String| Error::Garbled { reason };
+        let mut answer = self.http.post(url(path)).json(body).send().await.map_err(unreachable)?;
+        if !answer.status().is_success() {
+            let (status, body) = (answer.status(), answer.bytes().await.map_err(unreachable)?);
+            let problem = serde_json::from_slice(&body);
+            return Err(problem.map_or_else(|_| garbled(format!("HTTP {status}")), Error::Refused));
+        }
+        let (mut waiting, mut last) = (Vec::new(), Value::Null);
+        while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
+            waiting.extend_from_slice(&chunk);
+            while let Some(end) = waiting.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = waiting.drain(..=end).collect();
+                last = serde_json::from_slice(&line).map_err(|error| garbled(error.to_string()))?;
+                told(&last);
+            }
+        }
+        match last.get("failed") {
+            Some(problem) => {
+                Err(serde_json::from_value(problem.clone()).map_or_else(|e| garbled(e.to_string()), Error::Refused))
+            }
+            None => Ok(last),
+        }
+    }
+
     async fn send<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Error> {
         let unreachable = |e: reqwest::Error| Error::Unreachable { socket: self.socket.clone(), reason: root(&e) };
         let answer = request.send().await.map_err(unreachable)?;
@@ -123,7 +156,7 @@ mod tests {
     use axum::routing::{get, post};
     use axum::{Json, Router};
     use http::StatusCode;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 

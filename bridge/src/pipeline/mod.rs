@@ -116,6 +116,14 @@ impl Feed {
         self.input.send(ToChild::Frame(frame)).await.map_err(|_| Ended)
     }
 
+    /// Says something to the child as soon as it has room. For threads that may wait.
+    ///
+    /// # Errors
+    /// The child has ended.
+    pub fn give_blocking(&self, message: ToChild) -> Result<(), Ended> {
+        self.input.blocking_send(message).map_err(|_| Ended)
+    }
+
     /// Asks a generator for a key frame; one that doesn't fit is asked for again by whoever needs it.
     pub fn key_frame(&self, stream: u16) {
         if self.input.try_send(ToChild::KeyFrame { stream }).is_err() {
@@ -142,6 +150,11 @@ impl Events {
     /// What happens next; `None` after the child has ended for good.
     pub async fn next(&mut self) -> Option<Event> {
         self.0.recv().await
+    }
+
+    /// The same for threads that may wait.
+    pub fn next_blocking(&mut self) -> Option<Event> {
+        self.0.blocking_recv()
     }
 }
 

@@ -128,7 +128,7 @@ pub(super) fn segments(folder: &Path) -> io::Result<Vec<SegmentFile>> {
 }
 
 /// When the last frame in a track's folder was captured; only the last cluster is read, as far as the index knows it.
-pub(super) fn last_frame(folder: &Path, epoch: Timestamp) -> Option<Timestamp> {
+pub(crate) fn last_frame(folder: &Path, epoch: Timestamp) -> Option<Timestamp> {
     let lines = index::read(folder).ok()?;
     let is_late = |name: &str| {
         let of = |line: &Line| matches!(line, Line::Segment { file, reason: StartReason::Late, .. } if file == name);

@@ -74,6 +74,13 @@ pub enum Line {
         /// Frames that came; 0: nobody had anything.
         frames: u64,
     },
+    /// Somebody spoke, judged by the loudness that the sound packets carry. A long speech has several lines.
+    Speech {
+        /// From when on, in capture time.
+        from: Timestamp,
+        /// Until when.
+        to: Timestamp,
+    },
     /// A segment ended in order.
     End {
         /// Its file.
@@ -160,7 +167,7 @@ impl Line {
 }
 
 /// The lines of the index in a track's folder; a line that a crash cut off is left out.
-pub(super) fn read(folder: &Path) -> Result<Vec<Line>, Error> {
+pub fn read(folder: &Path) -> Result<Vec<Line>, Error> {
     let path = folder.join(FILE);
     match fs::read(&path) {
         Ok(text) => {

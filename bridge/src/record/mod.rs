@@ -24,6 +24,7 @@ mod narrate;
 mod place;
 mod preroll;
 mod recover;
+pub mod replay;
 mod reserve;
 mod seal;
 mod segment;
@@ -33,6 +34,7 @@ mod space;
 pub mod spool;
 mod sync;
 mod track;
+mod voice;
 mod watch;
 mod writer;
 
@@ -48,9 +50,9 @@ use hearing_signaling::registry::Journaled;
 use tokio::sync::{mpsc, oneshot};
 
 pub use clock::Clocks;
-pub use index::{GapReason, Line, StartReason};
+pub use index::{GapReason, Line, StartReason, read as read_index};
 pub use seal::Seal;
-pub use sheet::{Meta, Order, Seat, Sheet, What};
+pub use sheet::{Meta, Order, Pause, Seat, Sheet, What};
 pub use space::Space;
 
 use crate::router::Leg;

@@ -99,6 +99,28 @@ pub struct Order {
     pub reason: Option<PauseReason>,
 }
 
+/// A time in which nothing was recorded by order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pause {
+    /// File time in milliseconds from which on.
+    pub from_ms: u64,
+    /// Until when; `None` while it lasts.
+    pub to_ms: Option<u64>,
+    /// Why.
+    pub reason: PauseReason,
+}
+
+impl Pause {
+    /// True when the public may not follow what happened in it (法释〔2017〕5号, article 3; 法释〔2021〕12号, article 27).
+    #[must_use]
+    pub const fn is_closed(&self) -> bool {
+        match self.reason {
+            PauseReason::Recess => false,
+            PauseReason::ClosedEvidence | PauseReason::Mediation => true,
+        }
+    }
+}
+
 /// The word for an order in the sheet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -145,6 +167,25 @@ impl Sheet {
     /// The sheet as it stands in its file.
     pub(super) fn text(&self) -> String {
         serde_json::to_string_pretty(self).expect("a sheet is text, numbers and lists")
+    }
+
+    /// The file time of a moment, in milliseconds; `None` before the opening.
+    #[must_use]
+    pub fn file_ms(&self, at: Timestamp) -> Option<u64> {
+        u64::try_from(at.since(self.epoch?) / 1_000).ok()
+    }
+
+    /// The pauses by order, in order of time.
+    #[must_use]
+    pub fn pauses(&self) -> Vec<Pause> {
+        let mut pauses = Vec::new();
+        for (n, order) in self.orders.iter().enumerate() {
+            if let (Some(reason), Some(from_ms)) = (order.reason, self.file_ms(order.at)) {
+                let end = self.orders.get(n + 1).map(|next| next.at).or(self.closed);
+                pauses.push(Pause { from_ms, to_ms: end.and_then(|at| self.file_ms(at)), reason });
+            }
+        }
+        pauses
     }
 
     /// True while the record has begun and not ended: after a crash it goes on.

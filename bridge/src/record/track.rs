@@ -19,6 +19,7 @@ use super::leg::{Arrived, Missing};
 use super::place::Place;
 use super::segment::Segment;
 use super::sink::Sink;
+use super::voice::Voice;
 use crate::router::Frame;
 
 /// A track in the writer.
@@ -39,6 +40,7 @@ pub(super) struct Track {
     /// What is missing since the last frame that was written.
     missing: Option<Missing>,
     pause: Option<PauseReason>,
+    voice: Voice,
     /// When the last written frame was captured.
     last: Option<Timestamp>,
     /// When the last frame was written.
@@ -77,6 +79,7 @@ impl Track {
             coding: None,
             missing: (next > 1).then_some(restart),
             pause: None,
+            voice: Voice::default(),
             last,
             fed: now,
             durable: false,
@@ -119,6 +122,8 @@ impl Track {
                 self.index.push(&line.to_bytes());
             }
         }
+        let speech = self.voice.hear(captured, frame.frame.head().level);
+        self.note_speech(speech);
         (self.last, self.fed) = (Some(captured), now);
         self.late.wrote(&frame.frame);
         Ok(())
@@ -192,6 +197,8 @@ impl Track {
 
     /// Ends the segment; the next one begins for `next`.
     pub(super) fn end(&mut self, next: StartReason) {
+        let speech = self.voice.end();
+        self.note_speech(speech);
         if let Some(segment) = self.segment.take() {
             self.index.push(&segment.end_line().to_bytes());
             self.ended.push(segment.sink);
@@ -199,6 +206,12 @@ impl Track {
         }
         self.durable = false;
         self.late.unmark();
+    }
+
+    fn note_speech(&mut self, span: Option<(Timestamp, Timestamp)>) {
+        if let Some((from, to)) = span {
+            self.index.push(&Line::Speech { from, to }.to_bytes());
+        }
     }
 
     /// The sender's clock was found to be off.

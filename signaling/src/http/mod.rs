@@ -77,9 +77,10 @@ pub struct TrunkView {
     pub shed: u64,
 }
 
-/// What everybody may reach: the page, and the API for those who have a link. Serve it with
+/// What everybody may reach: the page, the API for those who have a link, and `records`, which answers for itself who may see
+/// a record. Serve it with
 /// `into_make_service_with_connect_info::<SocketAddr>()`, so that refused joins can be limited by address.
-pub fn public(app: App) -> Router {
+pub fn public(app: App, records: Router) -> Router {
     let shared = Arc::new(Shared { app, attempts: Attempts::default() });
     let api = Router::new()
         .route("/api/hearings/{id}/join", post(join::join))
@@ -94,8 +95,9 @@ pub fn public(app: App) -> Router {
         .route("/api/hearings/{id}/whip/{session}", delete(whip::end))
         .route("/api/openapi.json", get(openapi::serve))
         .with_state(shared);
-    let page = Router::new().route("/h/{id}", get(page::index)).fallback(page::asset);
-    secure(api.merge(page))
+    let page =
+        Router::new().route("/h/{id}", get(page::index)).route("/p/{id}", get(page::index)).fallback(page::asset);
+    secure(api.merge(records).merge(page))
 }
 
 /// What the operator on this machine may reach, over the admin socket; whoever can open the socket is the operator.

@@ -24,12 +24,8 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(crate) fn new(
-        status: StatusCode,
-        code: &'static str,
-        message: impl Into<String>,
-        zh: impl Into<String>,
-    ) -> Self {
+    /// What went wrong.
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>, zh: impl Into<String>) -> Self {
         Self { status: status.as_u16(), code, message: message.into(), message_zh: zh.into() }
     }
 
@@ -76,7 +72,9 @@ impl Problem {
         Self::new(StatusCode::GONE, "hearing_closed", "the hearing is closed", "庭审已结束（闭庭）")
     }
 
-    pub(crate) fn not_found() -> Self {
+    /// Nothing is at this path.
+    #[must_use]
+    pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "nothing is here", "此处没有内容")
     }
 

@@ -49,7 +49,7 @@ impl Court {
             trunks,
         };
         let peer: SocketAddr = "192.0.2.7:40000".parse().unwrap();
-        let public = super::public(app.clone()).layer(Extension(ConnectInfo(peer)));
+        let public = super::public(app.clone(), axum::Router::new()).layer(Extension(ConnectInfo(peer)));
         Self { registry, started, public, admin: super::admin(app), media, _data: data }
     }
 

@@ -257,9 +257,10 @@ impl Registry {
     }
 }
 
-#[cfg(test)]
 impl Registry {
-    pub(super) const fn journal(&self) -> &Journal {
+    /// The journal that it is kept in.
+    #[must_use]
+    pub const fn journal(&self) -> &Journal {
         &self.journal
     }
 }

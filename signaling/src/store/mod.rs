@@ -1,5 +1,7 @@
 //! The journal: one SQLite file per node, written and synced before anything becomes visible.
 
+mod playback;
+
 use std::path::{Path, PathBuf};
 
 use hearing_config::{HearingId, Timestamp};
@@ -9,6 +11,8 @@ use sqlx::{Row as _, SqlitePool};
 
 use crate::hearing::{Entry, Kept};
 use crate::registry::Journaled;
+
+pub use playback::{Act, NewShare, View, Viewed};
 
 /// A node's journal. Cheap to clone.
 #[derive(Debug, Clone)]

@@ -36,7 +36,10 @@ impl Streams {
         let counters = Counters::default();
         let mut pipelines = HashMap::new();
         for stream in streams {
-            if purpose != Purpose::Observe && stream.codec == Codec::Opus {
+            if matches!(stream.codec, Codec::Pcma | Codec::Pcmu) {
+                return Err(Error::Job("only a composer takes G.711"));
+            }
+            if purpose != Purpose::Observe && !stream.codec.is_picture() {
                 return Err(Error::Job("sound has no picture"));
             }
             let tap = Tap::new(purpose, stream.id, sender.clone(), counters.clone());
@@ -54,7 +57,9 @@ impl Streams {
         loop {
             match receiver.receive() {
                 Ok(Some(ToChild::Frame(frame))) => self.push(frame.stream, frame.pts, frame.key, frame.bytes),
-                Ok(Some(ToChild::KeyFrame { .. } | ToChild::Start { .. })) => {}
+                Ok(Some(
+                    ToChild::KeyFrame { .. } | ToChild::Start { .. } | ToChild::Cue { .. } | ToChild::Until { .. },
+                )) => {}
                 Ok(Some(ToChild::Stop)) => break,
                 Ok(None) | Err(_) => return,
             }

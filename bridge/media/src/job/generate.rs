@@ -71,7 +71,13 @@ impl Generator {
                 Ok(Some(ToChild::KeyFrame { stream: PICTURE })) => {
                     let _asked = camera.as_ref().is_some_and(|camera| camera.key_frame());
                 }
-                Ok(Some(ToChild::KeyFrame { .. } | ToChild::Frame(_) | ToChild::Start { .. })) => {}
+                Ok(Some(
+                    ToChild::KeyFrame { .. }
+                    | ToChild::Frame(_)
+                    | ToChild::Start { .. }
+                    | ToChild::Cue { .. }
+                    | ToChild::Until { .. },
+                )) => {}
                 Ok(Some(ToChild::Stop) | None) | Err(_) => break,
             }
         }

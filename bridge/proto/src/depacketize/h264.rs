@@ -43,6 +43,12 @@ impl Parameters {
         (self.first.width, self.first.height)
     }
 
+    /// The first SPS and the first PPS.
+    #[must_use]
+    pub fn first_sets(&self) -> (&[u8], &[u8]) {
+        (&self.sps[0], &self.pps[0])
+    }
+
     /// The AVC decoder configuration record (ISO/IEC 14496-15, section 5.3.3.1), for 4-byte lengths.
     #[must_use]
     pub fn configuration(&self) -> Vec<u8> {

@@ -1,6 +1,7 @@
 //! From RTP payloads to whole frames.
 
 mod bits;
+pub mod framing;
 pub mod h264;
 pub mod h265;
 mod unit;

@@ -76,7 +76,7 @@ async fn rehearse(args: &Args, home: &Client) -> anyhow::Result<ExitCode> {
     if let Some(to) = &args.export {
         let hearing = report["hearing"].as_str().context("the report names no hearing to export")?;
         let wish = json!({ "to": std::path::absolute(to)? });
-        let _: Value = home.post(&format!("/admin/records/{hearing}/export"), &wish).await?;
+        home.follow(&format!("/admin/records/{hearing}/export"), &wish, &mut |_| ()).await?;
     }
     print::rehearsal(&report, args.json)?;
     Ok(if report["ok"] == true { ExitCode::SUCCESS } else { ExitCode::from(1) })

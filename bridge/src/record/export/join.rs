@@ -1,35 +1,41 @@
-//! Segments of one track that are coded alike become one file that can be searched. Gaps stay gaps.
+//! Segments of one track that are coded alike become one file that can be searched. Gaps stay gaps; what came late stands
+//! where it belongs.
 
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufReader, Write};
+use std::io::{BufWriter, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use hearing_proto::matroska::{Coding, Item, Reader, Seekable};
+use hearing_proto::matroska::{Block, Coding, Seekable};
 
 use super::manifest::{JoinedFile, JoinedSegment};
-use super::{Error, Hashing, file_hash};
-use crate::record::catalog;
+use super::{Error, file_hash};
+use crate::record::replay::{Replay, Replayed};
 
-/// Joins the segments in `folder` into files in `to`, named after the track.
-pub(super) fn track(folder: &Path, name: &str, to: &Path) -> Result<Vec<JoinedFile>, Error> {
-    let segments = catalog::segments(folder).map_err(Error::disk(folder, "read"))?;
-    let mut joined: Vec<JoinedFile> = Vec::new();
-    let mut open: Option<Joint> = None;
-    for segment in segments {
-        let mut source = Source::open(segment.path)?;
-        if open.as_ref().is_some_and(|joint| source.coding.as_ref().is_some_and(|coding| *coding != joint.coding)) {
-            joined.extend(open.take().map(Joint::finish).transpose()?);
+/// Joins the segments in `folder` into files in `to`, named after the track. Only frames whose file time (ms) `keep` wants
+/// are taken.
+pub(super) fn track(
+    folder: &Path,
+    name: &str,
+    to: &Path,
+    keep: &dyn Fn(u64) -> bool,
+) -> Result<Vec<JoinedFile>, Error> {
+    let mut replay = Replay::open(folder)?;
+    let mut files: Vec<Joint> = Vec::new();
+    while let Some(Replayed { source, block }) = replay.next_frame()? {
+        let Some(coding) = replay.sources()[source].coding.clone().filter(|_| keep(block.ms)) else { continue };
+        if files.last().is_none_or(|joint| joint.coding != coding) {
+            if let Some(joint) = files.last_mut() {
+                joint.end()?;
+            }
+            files.push(Joint::begin(to, &file_name(name, files.len()), coding)?);
         }
-        if let (None, Some(coding)) = (&open, &source.coding) {
-            open = Some(Joint::begin(to, &file_name(name, joined.len()), coding.clone())?);
-        }
-        if let Some(joint) = &mut open {
-            joint.append(&mut source)?;
+        if let Some(joint) = files.last_mut() {
+            joint.append(source, &block)?;
         }
     }
-    joined.extend(open.map(Joint::finish).transpose()?);
-    Ok(joined)
+    files.into_iter().map(|joint| joint.finish(&replay)).collect()
 }
 
 fn file_name(track: &str, before: usize) -> String {
@@ -39,79 +45,67 @@ fn file_name(track: &str, before: usize) -> String {
     }
 }
 
-/// A segment that is being read.
-struct Source {
-    path: PathBuf,
-    /// `None` when it was cut off before its first frame.
-    coding: Option<Coding>,
-    reader: Reader<Hashing<BufReader<File>>>,
-}
-
-impl Source {
-    fn open(path: PathBuf) -> Result<Self, Error> {
-        let file = File::open(&path).map_err(Error::disk(&path, "read"))?;
-        let mut reader = Reader::new(Hashing::new(BufReader::new(file)), 0);
-        let coding = match reader.next_item()? {
-            Some(Item::Track(coding)) => Some(coding),
-            Some(Item::Block(_)) | None => None,
-        };
-        Ok(Self { path, coding, reader })
-    }
-}
-
 /// A file that is being written.
 struct Joint {
     path: PathBuf,
-    file: File,
+    file: BufWriter<File>,
     coding: Coding,
-    mux: Seekable,
-    segments: Vec<JoinedSegment>,
+    /// `None` once it has ended.
+    mux: Option<Seekable>,
+    /// By segment: its frames that are here.
+    spans: BTreeMap<usize, Span>,
+}
+
+/// Frames of one segment: file times of the first and the last, and how many.
+struct Span {
+    start_ms: u64,
+    end_ms: u64,
+    frames: u64,
 }
 
 impl Joint {
     fn begin(to: &Path, name: &str, coding: Coding) -> Result<Self, Error> {
         let path = to.join(name);
         let file = File::create_new(&path).map_err(Error::disk(&path, "write"))?;
-        let mux = Seekable::new(&coding)?;
-        Ok(Self { path, file, coding, mux, segments: Vec::new() })
+        let mux = Some(Seekable::new(&coding)?);
+        Ok(Self { path, file: BufWriter::new(file), coding, mux, spans: BTreeMap::new() })
     }
 
-    fn append(&mut self, source: &mut Source) -> Result<(), Error> {
-        let name = source.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let sha256 = file_hash(&source.path)?;
-        let mut segment = JoinedSegment { file: name, start_ms: 0, end_ms: 0, frames: 0, whole: false, sha256 };
-        while let Some(item) = source.reader.next_item()? {
-            let Item::Block(block) = item else { continue };
-            self.mux.frame(block.ms, block.key, &block.data)?;
-            self.flush()?;
-            if segment.frames == 0 {
-                segment.start_ms = block.ms;
-            }
-            segment.end_ms = block.ms;
-            segment.frames += 1;
+    fn append(&mut self, source: usize, block: &Block) -> Result<(), Error> {
+        if let Some(mux) = &mut self.mux {
+            mux.frame(block.ms, block.key, &block.data)?;
+            self.file.write_all(&mux.take()).map_err(Error::disk(&self.path, "write"))?;
         }
-        segment.whole = source.reader.is_whole();
-        self.segments.push(segment);
+        let span = self.spans.entry(source).or_insert(Span { start_ms: block.ms, end_ms: block.ms, frames: 0 });
+        span.end_ms = block.ms;
+        span.frames += 1;
         Ok(())
     }
 
-    fn flush(&mut self) -> Result<(), Error> {
-        let bytes = self.mux.take();
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        self.file.write_all(&bytes).map_err(Error::disk(&self.path, "write"))
-    }
-
-    fn finish(mut self) -> Result<JoinedFile, Error> {
-        let finished = self.mux.finish()?;
+    /// Writes the index; nothing can be appended any more.
+    fn end(&mut self) -> Result<(), Error> {
+        let Some(mux) = self.mux.take() else { return Ok(()) };
+        let finished = mux.finish()?;
         let mut write = || {
             self.file.write_all(&finished.tail)?;
-            finished.patches.iter().try_for_each(|(at, bytes)| self.file.write_all_at(bytes, *at))?;
-            self.file.sync_all()?;
-            self.file.metadata()
+            self.file.flush()?;
+            let file = self.file.get_ref();
+            finished.patches.iter().try_for_each(|(at, bytes)| file.write_all_at(bytes, *at))?;
+            file.sync_all()
         };
-        let bytes = write().map_err(Error::disk(&self.path, "write"))?.len();
+        write().map_err(Error::disk(&self.path, "write"))
+    }
+
+    fn finish(mut self, replay: &Replay) -> Result<JoinedFile, Error> {
+        self.end()?;
+        let bytes = self.file.get_ref().metadata().map_err(Error::disk(&self.path, "read"))?.len();
+        let segment = |(source, span): (&usize, &Span)| {
+            let source = &replay.sources()[*source];
+            let sha256 = file_hash(&source.path)?;
+            let Span { start_ms, end_ms, frames } = *span;
+            Ok(JoinedSegment { file: source.name(), start_ms, end_ms, frames, whole: source.is_whole(), sha256 })
+        };
+        let segments = self.spans.iter().map(segment).collect::<Result<Vec<_>, Error>>()?;
         let sha256 = file_hash(&self.path)?;
         let file = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         Ok(JoinedFile {
@@ -125,12 +119,12 @@ impl Joint {
                 Coding::H265 { .. } => "h265",
             },
             size: self.coding.size(),
-            start_ms: self.segments.first().map_or(0, |segment| segment.start_ms),
-            end_ms: self.segments.last().map_or(0, |segment| segment.end_ms),
-            frames: self.segments.iter().map(|segment| segment.frames).sum(),
+            start_ms: self.spans.values().map(|span| span.start_ms).min().unwrap_or(0),
+            end_ms: self.spans.values().map(|span| span.end_ms).max().unwrap_or(0),
+            frames: self.spans.values().map(|span| span.frames).sum(),
             bytes,
             sha256,
-            segments: self.segments,
+            segments,
         })
     }
 }

@@ -1,5 +1,6 @@
 //! The copy that anybody can play and search, and the list of records.
 
+use std::path::Path;
 use std::process::Command;
 
 use axum::body::Body;
@@ -11,7 +12,8 @@ use tower::ServiceExt;
 use super::bench::{AUDIO, Bench, SECOND, VIDEO};
 use super::source::{self, Packetizer};
 use super::tools::{blocks, complaints, decoded, ffprobe};
-use crate::record::{Error, catalog, export, http as api};
+use crate::record::export::{Exported, Wish};
+use crate::record::{Error, Order, Sheet, What, catalog, export, http as api};
 
 /// Sound and picture with a pause of two seconds in between, and a change of size at the end.
 fn recorded() -> Bench {
@@ -41,7 +43,7 @@ fn hearing(bench: &Bench) -> hearing_config::HearingId {
 fn an_export_joins_what_is_coded_alike_keeps_gaps_and_can_be_searched() {
     let bench = recorded();
     let to = tempfile::tempdir().unwrap();
-    let done = export::export(bench.folder.parent().unwrap(), hearing(&bench), to.path()).unwrap();
+    let done = exported(&bench, to.path(), false);
     assert_eq!((done.files, done.frames), (3, 2 * 101 + 150));
     let picture = to.path().join("counsel-video.mkv");
     assert_eq!(decoded(&picture), 120);
@@ -65,7 +67,7 @@ fn an_export_joins_what_is_coded_alike_keeps_gaps_and_can_be_searched() {
 fn an_export_tells_what_is_in_it_and_its_checksums_hold() {
     let bench = recorded();
     let to = tempfile::tempdir().unwrap();
-    export::export(bench.folder.parent().unwrap(), hearing(&bench), to.path()).unwrap();
+    exported(&bench, to.path(), false);
     let manifest: serde_json::Value =
         serde_json::from_slice(&std::fs::read(to.path().join("manifest.json")).unwrap()).unwrap();
     assert_eq!(manifest["record"]["case"], "(2022)内0291刑初123号");
@@ -76,7 +78,7 @@ fn an_export_tells_what_is_in_it_and_its_checksums_hold() {
     let check =
         Command::new("sha256sum").args(["-c", "--strict", "SHA256SUMS"]).current_dir(to.path()).output().unwrap();
     assert!(check.status.success());
-    assert_eq!(String::from_utf8(check.stdout).unwrap().lines().count(), 7);
+    assert_eq!(String::from_utf8(check.stdout).unwrap().lines().count(), 13);
     assert!(std::fs::read_to_string(to.path().join("README.txt")).unwrap().contains("sha256sum -c SHA256SUMS"));
 }
 
@@ -85,7 +87,8 @@ fn an_export_into_a_folder_in_use_is_refused() {
     let bench = recorded();
     let to = tempfile::tempdir().unwrap();
     std::fs::write(to.path().join("mine"), b"x").unwrap();
-    let refused = export::export(bench.folder.parent().unwrap(), hearing(&bench), to.path());
+    let wish = Wish { to: to.path().to_owned(), public: false };
+    let refused = export::export(bench.folder.parent().unwrap(), hearing(&bench), &wish, &|_| ());
     assert!(matches!(refused, Err(Error::Disk { action: "export into it", .. })));
 }
 
@@ -100,30 +103,66 @@ fn the_catalog_tells_tracks_and_gaps_and_leaves_out_what_is_no_record() {
     assert_eq!(tracks, [("counsel-audio", 2, 1), ("counsel-video", 3, 1)]);
 }
 
-#[tokio::test]
-async fn the_admin_api_lists_and_exports_and_says_what_is_wrong() {
+#[test]
+fn an_export_holds_the_record_byte_by_byte() {
     let bench = recorded();
-    let (routes, to) = (api::routes(bench.folder.parent().unwrap().to_owned()), tempfile::tempdir().unwrap());
-    let ask = async |request: Request<Body>| {
-        let response = routes.clone().oneshot(request).await.unwrap();
-        let status = response.status();
-        let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
-        (status, serde_json::from_slice::<serde_json::Value>(&body).unwrap())
-    };
-    let export = |id: String, to: &std::path::Path| {
-        let body = serde_json::json!({ "to": to }).to_string();
-        let request = Request::post(format!("/admin/records/{id}/export")).header("content-type", "application/json");
-        request.body(Body::from(body)).unwrap()
-    };
-    let (status, list) = ask(Request::get("/admin/records").body(Body::empty()).unwrap()).await;
+    let to = tempfile::tempdir().unwrap();
+    exported(&bench, to.path(), false);
+    for file in ["hearing.json", "counsel-video/index.jsonl", "counsel-video/0003.mkv", "counsel-audio/0001.mkv"] {
+        let copy = std::fs::read(to.path().join(export::ORIGINALS).join(file)).unwrap();
+        assert!(copy == std::fs::read(bench.folder.join(file)).unwrap(), "{file}");
+    }
+}
+
+#[test]
+fn a_segment_that_came_late_stands_where_it_belongs() {
+    let bench = recorded();
+    let to = tempfile::tempdir().unwrap();
+    // As if the first part had been fetched last.
+    let folder = bench.folder.join("counsel-video");
+    std::fs::rename(folder.join("0001.mkv"), folder.join("0009.mkv")).unwrap();
+    exported(&bench, to.path(), false);
+    let kept = blocks(&to.path().join("counsel-video.mkv"));
+    assert_eq!(kept.len(), 120);
+    assert!(kept.windows(2).all(|two| two[0].ms < two[1].ms), "in order of time");
+    assert_eq!(decoded(&to.path().join("counsel-video.mkv")), 120);
+}
+
+#[test]
+fn the_public_copy_has_nothing_of_a_closed_part_and_no_originals() {
+    let bench = recorded();
+    let to = tempfile::tempdir().unwrap();
+    // As if media of a closed part had come late: the order says that it was closed from the fourth second on.
+    let mut sheet = Sheet::read(&bench.folder).unwrap();
+    let opened = sheet.opened.unwrap();
+    let order = |at: i64, what, reason| Order { at: opened.plus(at), what, reason };
+    let closed = order(SECOND, What::Pause, Some(PauseReason::ClosedEvidence));
+    sheet.orders = vec![order(0, What::Run, None), closed, order(7 * SECOND, What::Run, None)];
+    sheet.write(&bench.folder).unwrap();
+    exported(&bench, to.path(), true);
+    assert!(!to.path().join(export::ORIGINALS).exists() && !to.path().join("index").exists());
+    for file in ["counsel-video.mkv", "counsel-audio.mkv"] {
+        let kept = blocks(&to.path().join(file));
+        assert!(kept.iter().all(|block| !(4_000..10_000).contains(&block.ms)), "{file}");
+        assert!(kept.iter().any(|block| block.ms < 4_000) && kept.iter().any(|block| block.ms >= 10_000), "{file}");
+    }
+    assert!(std::fs::read_to_string(to.path().join("README.txt")).unwrap().contains("法释〔2021〕12号"));
+}
+
+#[tokio::test]
+async fn the_admin_api_lists_the_records() {
+    let bench = recorded();
+    let routes = api::routes(bench.folder.parent().unwrap().to_owned());
+    let response = routes.oneshot(Request::get("/admin/records").body(Body::empty()).unwrap()).await.unwrap();
+    let status = response.status();
+    let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
+    let list: serde_json::Value = serde_json::from_slice(&body).unwrap();
     assert_eq!((status, &list[0]["hearing"]), (StatusCode::OK, &hearing(&bench).to_string().into()));
-    let (status, done) = ask(export(hearing(&bench).to_string(), to.path())).await;
-    assert_eq!((status, &done["files"]), (StatusCode::OK, &3.into()));
-    let (status, unknown) = ask(export(hearing_config::HearingId::random().to_string(), to.path())).await;
-    assert_eq!((status, &unknown["code"]), (StatusCode::NOT_FOUND, &"unknown_record".into()));
-    let empty = Request::post(format!("/admin/records/{}/export", hearing(&bench))).body(Body::empty()).unwrap();
-    let (status, body) = ask(empty).await;
-    assert_eq!((status, &body["code"]), (StatusCode::BAD_REQUEST, &"bad_request".into()));
-    let (status, relative) = ask(export(hearing(&bench).to_string(), "x".as_ref())).await;
-    assert_eq!((status, &relative["code"]), (StatusCode::BAD_REQUEST, &"relative_path".into()));
+}
+
+fn exported(bench: &Bench, to: &Path, public: bool) -> Exported {
+    let wish = Wish { to: to.to_owned(), public };
+    let (done, _) = export::export(bench.folder.parent().unwrap(), hearing(bench), &wish, &|_| ()).unwrap();
+    export::seal(to).unwrap();
+    done
 }

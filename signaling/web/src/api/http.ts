@@ -99,7 +99,7 @@ function timeout(ms: number): AbortSignal {
   return controller.signal
 }
 
-function isProblem(value: unknown): value is Problem {
+export function isProblem(value: unknown): value is Problem {
   if (typeof value !== 'object' || value === null) return false
   const { code, message } = value as Partial<Problem>
   return typeof code === 'string' && typeof message === 'string'
@@ -109,13 +109,13 @@ const CALL_TIMEOUT_MS = 10_000
 const RESTART_TIMEOUT_MS = 1_000
 const RELAYS_TIMEOUT_MS = 3_000
 
-const UNREACHABLE: Problem = {
+export const UNREACHABLE: Problem = {
   code: 'unreachable',
   message: 'the server of the court cannot be reached',
   message_zh: '无法连接法庭服务器',
 }
 
-const unreadable = (status: number): Problem => ({
+export const unreadable = (status: number): Problem => ({
   code: 'unreadable',
   message: `the server answered with status ${status.toString()}`,
   message_zh: `服务器返回异常状态 ${status.toString()}`,

@@ -187,6 +187,27 @@ export const messages = text({
   trackAudio: { zh: '声音', en: 'sound' },
   trackVideo: { zh: '画面', en: 'picture' },
   trackScreen: { zh: '屏幕', en: 'screen' },
+
+  playbackTitle: { zh: '庭审回放', en: 'Playback' },
+  openingRecord: { zh: '正在打开庭审录像……', en: 'Opening the record…' },
+  copyWhole: { zh: '完整录像', en: 'Whole record' },
+  copyPublic: { zh: '公开副本', en: 'Public copy' },
+  recordGoesOn: { zh: '庭审进行中，可回放至当前', en: 'In session: replay up to now' },
+  viewer: { zh: '查看人', en: 'Viewer' },
+  viewFilm: { zh: '合成画面', en: 'Composed' },
+  viewSeats: { zh: '分席位', en: 'Seats' },
+  allSeats: { zh: '全部席位', en: 'All seats' },
+  play: { zh: '播放', en: 'Play' },
+  pausePlay: { zh: '暂停', en: 'Pause' },
+  back10: { zh: '后退 10 秒', en: 'Back 10 s' },
+  on10: { zh: '前进 10 秒', en: 'On 10 s' },
+  speed: { zh: '播放速度', en: 'Speed' },
+  volume: { zh: '音量', en: 'Volume' },
+  loading: { zh: '正在加载', en: 'Loading' },
+  noSignal: { zh: '信号中断', en: 'No signal' },
+  soundOnly: { zh: '仅声音', en: 'Sound only' },
+  gap: { zh: '缺口', en: 'Gap' },
+  ruleNoCopy: { zh: '每次查看均记入日志。未经法庭许可，不得录制、复制或传播。', en: 'Every view is logged. Without leave of the court nothing may be recorded, copied or passed on.' },
 })
 
 export type MessageKey = keyof typeof messages

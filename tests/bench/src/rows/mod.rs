@@ -1,6 +1,7 @@
 //! The rows of the table: a file for each group, listed here.
 
 mod bare;
+mod compose;
 mod forward;
 mod latency;
 mod meetings;
@@ -45,7 +46,7 @@ pub(crate) struct Group {
 }
 
 /// All groups, in the order in which they are measured.
-pub(crate) const ALL: [Group; 13] = [
+pub(crate) const ALL: [Group; 14] = [
     Group { name: "forward-20", about: "one sender, 20 receivers: CPU, memory, latency", measure: forward::to_20 },
     Group { name: "forward-50", about: "50 receivers", measure: forward::to_50 },
     Group { name: "forward-100", about: "two senders, 100 receivers", measure: forward::to_100 },
@@ -82,6 +83,11 @@ pub(crate) const ALL: [Group; 13] = [
         measure: start::measure,
     },
     Group { name: "verify", about: "how fast a record is verified, against hashing alone", measure: verify::measure },
+    Group {
+        name: "compose",
+        about: "the film of a record of four and of six seats, against a bare GStreamer pipeline",
+        measure: compose::measure,
+    },
     Group { name: "ours", about: "forward-50 without the peer, for profiles", measure: forward::ours },
 ];
 /// Not measured unless named.

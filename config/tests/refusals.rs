@@ -192,8 +192,8 @@ fn numbers_out_of_range_are_refused() {
         &format!("{EDGE}\n[record]\nrefuse_free_percent = 100\n"),
         &["record.refuse_free_percent: 100 is out of range"],
     );
-    refused(&format!("{EDGE}\n[spool]\nmegabytes = 1\n"), &["spool.megabytes: 1 is out of range"]);
-    refused(&format!("{EDGE}\n[spool]\nminutes = 0\n"), &["spool.minutes: 0 is out of range"]);
+    refuses(&format!("{EDGE}\n[spool]\nmegabytes = 1\n"), &["spool.megabytes: 1 is out of range"]);
+    refuses(&format!("{EDGE}\n[spool]\nminutes = 0\n"), &["spool.minutes: 0 is out of range"]);
 }
 
 #[test]

@@ -1,7 +1,6 @@
 // One stay on a seat: joins, follows the hearing, and keeps the media connected while the seat is admitted.
 
-import type { Api } from '../api/http'
-import { Refused } from '../api/http'
+import { Refused, type Api } from '../api/http'
 import { phaseName, type Action, type Joined, type Kind, type PhaseName, type Problem, type SeatId, type SeatView, type ServerMessage } from '../api/model'
 import { MediaLink, type MediaState } from '../media/link'
 import { OwnMedia } from '../media/own'
@@ -293,8 +292,7 @@ const OVER: ReadonlySet<PhaseName> = new Set<PhaseName>(['closed', 'sealed'])
 const OVER_CODES = new Set(['hearing_closed', 'wrong_phase'])
 /** Codes after which the same device may simply join again. */
 const REJOIN_CODES = new Set(['unknown_session', 'too_fast'])
-const SETTLE_MS = 50
-const EARLY_AGAIN_MS = 300
+const [SETTLE_MS, EARLY_AGAIN_MS] = [50, 300]
 const REFUSED_AGAIN_MS = 5_000
 const AUTO_DEVICES_MS = 3_000
 const FLUSH_MS = 1_000

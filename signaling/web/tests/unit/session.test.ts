@@ -132,7 +132,7 @@ describe('a stay on a seat', () => {
   it('mends its media in place when the server says that it hears nothing', async () => {
     const court = await new Court().enter({ role: 'witness', presence: 'connected' })
     ;(court.session.peer as unknown as FakePeer).becomes('connected')
-    const silent = { up_kbps: 0, down_kbps: 0, loss_up: 1, loss_down: 1, rtt_ms: 20 }
+    const silent = { up_kbps: 0, down_kbps: 0, loss_up: 1, loss_down: 1, rtt_ms: 20, line_kbps: 0, relief: 'nothing' as const }
     const live = (seat: number): ServerMessage => ({ type: 'live', live: [{ seat, speaking: false, quality: silent, tracks: [], recorded: [] }] })
     await vi.advanceTimersByTimeAsync(2_600)
     court.says(live(0))

@@ -111,7 +111,10 @@ fn a_zone_has_one_peer_and_a_peer_one_zone_and_its_lines_say_the_same_of_it() {
         &["trunk[1].peer: a trunk to court in zone tripartite stands above already"],
     );
     refuses(&second("court2", "tripartite", dial), &["trunk[1].zone: a trunk to zone tripartite stands above already"]);
-    refuses(&second("court", "tripartite", vouches), &["trunk[1].dial: a trunk to court stands above already"]);
+    refuses(
+        &format!("{}\n[trunks]\nlisten = \"10.0.0.2:1\"\n", second("court", "tripartite", vouches)),
+        &["trunk[1].dial: a trunk to court stands above already"],
+    );
     let otherwise = format!("{dial}\nvouches = [\"moon\"]");
     refuses(&second("court", "tripartite", &otherwise), &["trunk[1].vouches", "says otherwise"]);
     let config = parse(&second("court", "tripartite", &format!("{dial}\n{vouches}\nkbps = 5000"))).expect("two lines");

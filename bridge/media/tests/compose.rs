@@ -162,6 +162,7 @@ fn every_seat_stands_in_its_tile_at_its_time_and_all_are_heard_in_step() {
     // Both fall silent at the full second: counsel's sound is put where its second is the judge's.
     let shift = (later - wall).rem_euclid(1_000_000);
     counsel.iter_mut().filter(|frame| frame.stream == SOUND).for_each(|frame| frame.pts += shift);
+    counsel.retain(|frame| frame.pts < END);
     let streams = vec![
         Stream { id: 0, codec: Codec::H264 },
         Stream { id: 1, codec: Codec::Opus },
@@ -172,7 +173,7 @@ fn every_seat_stands_in_its_tile_at_its_time_and_all_are_heard_in_step() {
     let places = scene.places(0);
     let mut messages = vec![ToChild::Cue { at: 0, cue: Cue::Clock(wall) }];
     messages.extend(merged(&[(0, &judge), (2, &counsel)]));
-    messages.push(ToChild::Until { at: 2_400_000 });
+    messages.push(ToChild::Until { at: END });
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("composed.mp4");
     compose(Compose { scene, streams, threads: 2 }, messages, &file);
@@ -187,6 +188,9 @@ fn every_seat_stands_in_its_tile_at_its_time_and_all_are_heard_in_step() {
     }
     assert_heard(&file, &frames, places[0]);
 }
+
+/// How long the film is.
+const END: i64 = 2_400_000;
 
 /// Both tones all the time, and the judge's gap where its picture shows the full second.
 fn assert_heard(file: &Path, frames: &[Vec<u8>], place: Area) {

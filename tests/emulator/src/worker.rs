@@ -45,7 +45,8 @@ pub enum Error {
     },
 }
 
-/// What can be done to a line while it runs. The line ends when the last handle is dropped.
+/// What can be done to a line while it runs; what was ordered holds when the call returns. The line ends when the last handle is
+/// dropped.
 #[derive(Debug, Clone)]
 pub struct Handle {
     orders: mpsc::Sender<Order>,
@@ -59,17 +60,17 @@ impl Handle {
 
     /// Each direction its own: towards the far end, and back.
     pub fn set_each(&self, there: Quality, back: Quality) {
-        self.order(Order::Set(Box::new([there, back])));
+        self.obeyed(Order::Set(Box::new([there, back])));
     }
 
     /// Nothing passes any more, and what is on its way is gone.
     pub fn cut(&self) {
-        self.order(Order::Cut(true));
+        self.obeyed(Order::Cut(true));
     }
 
     /// As it was before the cut.
     pub fn repair(&self) {
-        self.order(Order::Cut(false));
+        self.obeyed(Order::Cut(false));
     }
 
     /// What became of the packets towards the far end and of those back; nothing when the line is gone.
@@ -78,6 +79,12 @@ impl Handle {
         let (sender, counts) = reply::sync_channel(1);
         self.order(Order::Count(sender));
         counts.recv().unwrap_or_default()
+    }
+
+    /// Orders are taken in turn, so once the counts are there the order before has been obeyed.
+    fn obeyed(&self, order: Order) {
+        self.order(order);
+        let _ = self.counts();
     }
 
     /// A line that is gone takes no orders, and needs none.

@@ -78,7 +78,7 @@ fn an_export_tells_what_is_in_it_and_its_checksums_hold() {
     let check =
         Command::new("sha256sum").args(["-c", "--strict", "SHA256SUMS"]).current_dir(to.path()).output().unwrap();
     assert!(check.status.success());
-    assert_eq!(String::from_utf8(check.stdout).unwrap().lines().count(), 13);
+    assert_eq!(String::from_utf8(check.stdout).unwrap().lines().count(), 15);
     assert!(std::fs::read_to_string(to.path().join("README.txt")).unwrap().contains("sha256sum -c SHA256SUMS"));
 }
 

@@ -65,7 +65,7 @@ impl Backup {
         }
     }
 
-    /// Copies at most [`AT_ONCE`] parts; how many bytes are not copied yet.
+    /// Copies at most `AT_ONCE` parts; how many bytes are not copied yet.
     ///
     /// # Errors
     /// When something can't be read or stored; other records are then copied at the next turn.

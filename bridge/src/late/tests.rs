@@ -162,8 +162,8 @@ struct Pair {
     court: Node,
     inet: Node,
     line: Relay,
-    authority: Authority,
-    address: SocketAddr,
+    /// Its files are looked at while the nodes run.
+    _authority: Authority,
 }
 
 impl Pair {
@@ -178,7 +178,7 @@ impl Pair {
         let court_of = peer(&court.identity, Some(line.address()));
         let inet = Node::start(&inet, &edge, None, court_of, disk()).await;
         until("both ends are up", || court.is_up() && inet.is_up()).await;
-        Self { court, inet, line, authority, address }
+        Self { court, inet, line, _authority: authority }
     }
 
     /// A hearing in session, with a judge at the court and counsel at the edge, both recorded.
@@ -231,50 +231,4 @@ async fn a_cut_of_the_line_leaves_late_media_in_the_record_and_not_a_hole() {
     pair.line.handle().repair();
     until("the line is back", || pair.court.is_up() && pair.inet.is_up()).await;
     pair.assert_whole(started.id, 150).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_edge_that_starts_again_still_has_what_home_lacks() {
-    let pair = Pair::start().await;
-    let started = pair.session().await;
-    let folder = pair.court.track(started.id, "counsel-video");
-    until("counsel is recorded", || folder.is_dir() && numbers(&folder).len() > 50).await;
-    pair.line.handle().cut();
-    until("the line is down", || !pair.court.is_up() && !pair.inet.is_up()).await;
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    let Pair { court, inet, line, authority, address } = pair;
-    let (identity, disk) = (inet.identity.clone(), tempfile::tempdir().unwrap());
-    inet.workers.of(started.id).send(Command::Close { hearing: started.id }).unwrap();
-    // The threads end with the node; what they wrote is what a new one finds.
-    let kept = inet.disk.path().join("spool");
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    copy(&kept, &disk.path().join("spool"));
-    inet.trunks.stop().await;
-    drop(inet);
-    line.handle().repair();
-    let court_of = peer(&court.identity, Some(line.address()));
-    let inet = Node::start(&identity, &authority.files(2), None, court_of, disk).await;
-    until("the line is back", || court.is_up() && inet.is_up()).await;
-    let pair = Pair { court, inet, line, authority, address };
-    until("the hearing is known", || pair.inet.registry.find(started.id).is_some()).await;
-    let leg = endpoint(1, &identity.zone, &[Kind::Audio, Kind::Video]);
-    let attach = Attach { hearing: started.id, id: LegId::fresh(), place: Place::Seat(SeatId(1)), ufrag: None, leg };
-    pair.inet.workers.of(started.id).send(Command::Attach(attach)).unwrap();
-    for name in ["counsel-audio", "counsel-video"] {
-        let folder = pair.court.track(started.id, name);
-        until("what was missing came", || index(&folder).contains("\"reason\":\"late\"")).await;
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let target = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            copy(&path, &target);
-        } else {
-            std::fs::copy(&path, &target).unwrap();
-        }
-    }
 }

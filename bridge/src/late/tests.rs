@@ -34,6 +34,7 @@ struct Node {
     registry: Registry,
     trunks: Trunks,
     workers: Workers,
+    sittings: Sittings,
     disk: TempDir,
     _tasks: JoinSet<()>,
 }
@@ -72,11 +73,11 @@ impl Node {
             demands: Default::default(),
             clock,
         };
-        let mut tasks = JoinSet::new();
-        tasks.spawn(follow(registry.clone(), Sittings::new(parts)));
+        let (mut tasks, sittings) = (JoinSet::new(), Sittings::new(parts));
+        tasks.spawn(follow(registry.clone(), sittings.clone()));
         let Asked { late, .. } = asked;
         tasks.spawn(serve(late, spool));
-        Self { identity: own.clone(), registry, trunks, workers, disk, _tasks: tasks }
+        Self { identity: own.clone(), registry, trunks, workers, sittings, disk, _tasks: tasks }
     }
 
     fn is_up(&self) -> bool {
@@ -94,10 +95,15 @@ impl Node {
         let admit = Action::Admit { seat: name.into(), identity: Checked::Known };
         // The judge is admitted by joining.
         drop(home.registry.find(started.id).unwrap().operate(admit).await);
-        let leg = endpoint(seat, &zone, &[Kind::Audio, Kind::Video]);
-        let attach =
-            Attach { hearing: started.id, id: LegId::fresh(), place: Place::Seat(SeatId(seat)), ufrag: None, leg };
-        self.workers.of(started.id).send(Command::Attach(attach)).unwrap();
+        self.send(started.id, seat).await;
+    }
+
+    /// Sound and picture of a seat. A worker does not know a hearing before it sits here, and takes no endpoint for it.
+    async fn send(&self, hearing: HearingId, seat: u8) {
+        until("the hearing sits here", || self.sittings.find(hearing).is_some()).await;
+        let leg = endpoint(seat, &self.identity.zone, &[Kind::Audio, Kind::Video]);
+        let attach = Attach { hearing, id: LegId::fresh(), place: Place::Seat(SeatId(seat)), ufrag: None, leg };
+        self.workers.of(hearing).send(Command::Attach(attach)).unwrap();
     }
 
     fn track(&self, hearing: HearingId, name: &str) -> PathBuf {
@@ -162,8 +168,7 @@ struct Pair {
     court: Node,
     inet: Node,
     line: Relay,
-    /// Its files are looked at while the nodes run.
-    _authority: Authority,
+    authority: Authority,
 }
 
 impl Pair {
@@ -178,7 +183,7 @@ impl Pair {
         let court_of = peer(&court.identity, Some(line.address()));
         let inet = Node::start(&inet, &edge, None, court_of, disk()).await;
         until("both ends are up", || court.is_up() && inet.is_up()).await;
-        Self { court, inet, line, _authority: authority }
+        Self { court, inet, line, authority }
     }
 
     /// A hearing in session, with a judge at the court and counsel at the edge, both recorded.
@@ -198,6 +203,22 @@ impl Pair {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         started
+    }
+
+    /// The edge's process ends, and another one begins with what it left on its disk. The line stays as it is.
+    async fn restart_edge(self, hearing: HearingId) -> Self {
+        let Self { court, inet, line, authority } = self;
+        let disk = tempfile::tempdir().unwrap();
+        inet.workers.of(hearing).send(Command::Close { hearing }).unwrap();
+        // The thread of the spool ends with the process; what it has written by now is what a new one finds.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        copy(&inet.disk.path().join("spool"), &disk.path().join("spool"));
+        inet.trunks.stop().await;
+        let own = inet.identity.clone();
+        drop(inet);
+        let court_of = peer(&court.identity, Some(line.address()));
+        let inet = Node::start(&own, &authority.files(2), None, court_of, disk).await;
+        Self { court, inet, line, authority }
     }
 
     /// Both of counsel's tracks have every frame once, from the first to the last, some of them late.
@@ -231,4 +252,43 @@ async fn a_cut_of_the_line_leaves_late_media_in_the_record_and_not_a_hole() {
     pair.line.handle().repair();
     until("the line is back", || pair.court.is_up() && pair.inet.is_up()).await;
     pair.assert_whole(started.id, 150).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edge_that_starts_again_still_has_what_home_lacks() {
+    let pair = Pair::start().await;
+    let started = pair.session().await;
+    let folders = ["counsel-audio", "counsel-video"].map(|name| pair.court.track(started.id, name));
+    until("counsel is recorded", || folders.iter().all(|folder| folder.is_dir() && numbers(folder).len() > 50)).await;
+    pair.line.handle().cut();
+    until("the line is down", || !pair.court.is_up() && !pair.inet.is_up()).await;
+    let before = folders.each_ref().map(|folder| *numbers(folder).last().unwrap());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let pair = pair.restart_edge(started.id).await;
+    pair.line.handle().repair();
+    until("the line is back", || pair.court.is_up() && pair.inet.is_up()).await;
+    pair.inet.send(started.id, 1).await;
+    for (folder, before) in folders.iter().zip(before) {
+        let fetched = || {
+            let all = numbers(folder);
+            // The new endpoint counts from the beginning again.
+            let last = all.windows(2).find(|pair| pair[1] < pair[0]).map_or(0, |pair| pair[0]);
+            let ordered = all.windows(2).all(|pair| pair[1] == pair[0] + 1 || pair[0] == last);
+            index(folder).contains("\"line\":\"late\"") && ordered && last >= before + 50
+        };
+        until("every frame from before the restart came", fetched).await;
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            std::fs::copy(&path, &target).unwrap();
+        }
+    }
 }

@@ -204,6 +204,10 @@ impl Sitting {
                 info!(hearing = %self.hearing, seat = %seat, reason, "seat disconnected");
                 MediaReport::Disconnected { seat }
             }
+            Event::Left(seat) => {
+                info!(hearing = %self.hearing, seat = %seat, "seat left");
+                MediaReport::Left { seat }
+            }
             Event::LegClosed(leg, reason) => return self.leg_closed(leg, &reason).await,
             Event::TrackUp(info) => {
                 let track = info.id;

@@ -43,10 +43,9 @@ fn a_client_that_stops_reading_is_cut_off_and_the_others_do_not_feel_it() {
     let card = Card::draw(&sitting.court.path(""), number("counsel"));
     sitting.seat_in("counsel", Browser::chromium(&client, &card));
     sitting.open();
-    signal(&client, "STOP");
-    let stopped = Instant::now();
+    let stopped = Stopped::now(&client);
     sitting.court.wait_for(&sitting.hearing, "counsel", "admitted");
-    let missed = stopped.elapsed();
+    let missed = stopped.since.elapsed();
     assert!(missed < Duration::from_secs(5), "counsel was missed after {missed:?}");
     let seen = {
         let mut others =
@@ -56,7 +55,7 @@ fn a_client_that_stops_reading_is_cut_off_and_the_others_do_not_feel_it() {
         }
         others
     };
-    signal(&client, "CONT");
+    drop(stopped);
     for (viewer, other, seen) in seen {
         Sitting::assert_meet(&seen, viewer, other, 4);
     }
@@ -117,6 +116,25 @@ fn until_passed(span: Duration) {
 }
 
 /// Sends a signal to every process of a namespace.
+/// The processes of a network, stopped until this is dropped: a browser that stays stopped can't be put away.
+struct Stopped<'a> {
+    namespace: &'a str,
+    since: Instant,
+}
+
+impl<'a> Stopped<'a> {
+    fn now(namespace: &'a str) -> Self {
+        signal(namespace, "STOP");
+        Self { namespace, since: Instant::now() }
+    }
+}
+
+impl Drop for Stopped<'_> {
+    fn drop(&mut self) {
+        signal(self.namespace, "CONT");
+    }
+}
+
 fn signal(namespace: &str, name: &str) {
     let pids = Command::new("ip").args(["netns", "pids", namespace]).output().expect("iproute2 is installed");
     for pid in String::from_utf8_lossy(&pids.stdout).split_whitespace() {

@@ -34,7 +34,7 @@ pub use value::{Codec, DenyReason, HearingId, Kind, PauseReason, Role, SessionId
 pub use witness::{WitnessAnswer, WitnessAsk, WitnessWord};
 
 /// The version of everything in this module. A node refuses every other.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 
 /// The application protocol that both ends name in the TLS handshake.
 pub const ALPN: &[u8] = b"hearing-trunk/2";

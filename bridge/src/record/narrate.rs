@@ -70,7 +70,7 @@ impl Narrator {
             (Presence::Connected, Presence::Connected) => {}
             (_, Presence::Connected) => entries.push(join(seat)),
             (Presence::Connected, left) => {
-                let reason = if self.phase.is_over() { "closed" } else { left_word(left, by) };
+                let reason = if self.phase.is_over() { "closed" } else { left_word(left, seat.left, by) };
                 entries.push(Entry::Leave { seat: seat.name.clone(), reason: reason.to_owned() });
             }
             (
@@ -146,11 +146,12 @@ fn note(text: &str, by: Option<&str>) -> Entry {
 }
 
 /// A fault of line or device is no wilful exit (法释〔2021〕12号, article 25).
-fn left_word(presence: Presence, by: &str) -> &'static str {
+fn left_word(presence: Presence, left: bool, by: &str) -> &'static str {
     match presence {
         Presence::Removed => "removed",
         Presence::Absent | Presence::Waiting => "turned-away",
         Presence::Admitted | Presence::Connected if by == "restart" => "node-restarted",
+        Presence::Admitted | Presence::Connected if left => "left",
         Presence::Admitted | Presence::Connected => "connection-lost",
     }
 }

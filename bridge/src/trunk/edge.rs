@@ -189,7 +189,7 @@ impl Peer {
         let Some(remote) = self.remotes.get_mut(&hearing) else { return };
         match report {
             wire::SeatReport::Connected => drop(remote.connected.insert(seat)),
-            wire::SeatReport::Disconnected => drop(remote.connected.remove(&seat)),
+            wire::SeatReport::Disconnected | wire::SeatReport::Left => drop(remote.connected.remove(&seat)),
             wire::SeatReport::Quality(_) => {}
         }
         if remote.present {

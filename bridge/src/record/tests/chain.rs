@@ -212,6 +212,7 @@ fn seat(presence: Presence, edit: impl FnOnce(&mut SeatView)) -> Change {
         hand: false,
         microphone_off: false,
         camera_off: false,
+        left: false,
         required: Vec::new(),
     };
     edit(&mut seat);

@@ -15,4 +15,5 @@ pub mod router;
 mod sessions;
 mod sitting;
 pub mod trunk;
+mod witnessing;
 mod workers;

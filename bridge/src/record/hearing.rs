@@ -1,6 +1,7 @@
-//! One hearing in the writer: its orders, its clock corrections, its tracks, and what it tells of them. How its end waits for
-//! what is on its way is in drain.rs, what comes late in late.rs.
+//! One hearing in the writer: its orders, its clock corrections, its tracks, and what it tells of them. What happens to its
+//! disk is in disk.rs, how its end waits for what is on its way in drain.rs, what comes late in late.rs.
 
+mod disk;
 mod drain;
 mod late;
 
@@ -11,7 +12,6 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use hearing_config::{SeatId, Timestamp, TrackId};
-use hearing_proto::manifest::Entry;
 use hearing_signaling::hearing::RecordOrder;
 use tokio::sync::{mpsc, oneshot};
 
@@ -25,8 +25,9 @@ use super::sheet::{Sheet, What};
 use super::sink::Sink;
 use super::track::Track;
 use super::writer::Opening;
-use super::{Error, Judged, PREROLL, RecordEvent, Space};
+use super::{Error, Judged, PREROLL, RecordEvent};
 use crate::router::DRAIN;
+use disk::Disk;
 use drain::{Asked, Drain};
 
 /// A hearing that is being recorded.
@@ -61,6 +62,7 @@ pub(super) struct Hearing {
     past: BTreeSet<TrackId>,
     drain: Drain,
     asked: Option<Asked>,
+    disk: Disk,
     ending: Option<Ending>,
 }
 
@@ -74,6 +76,7 @@ struct Ending {
 impl Hearing {
     pub(super) fn new(opening: Opening) -> Self {
         let Opening { hearing: _, folder, spill, signing, clocks, sheet, events } = opening;
+        let disk = Disk::of(&folder);
         let books = Books::new(folder.clone(), spill.clone(), signing, clocks);
         Self {
             folder,
@@ -95,6 +98,7 @@ impl Hearing {
             past: BTreeSet::new(),
             drain: Drain::Live,
             asked: None,
+            disk,
             ending: None,
         }
     }
@@ -139,6 +143,7 @@ impl Hearing {
 
     /// Writes what waits, and tells what changed. True when the hearing has ended.
     pub(super) fn commit(&mut self, now: Instant, wall: Timestamp) -> bool {
+        self.look_at_disk(now);
         self.end_paused(wall);
         self.end_drained(now);
         if self.sheet.is_open() {
@@ -178,49 +183,6 @@ impl Hearing {
     /// What a gate says.
     pub(super) fn crossing(&mut self, judged: &Judged) {
         self.books.crossing(&self.sheet, judged);
-    }
-
-    /// How much room is left, and the limit below which that is.
-    pub(super) fn space(&mut self, room: Space, limit: Option<u8>) {
-        if room.bytes < SPILL_BELOW && self.sheet.is_open() {
-            self.spill();
-        }
-        let warning = limit.map(|limit| {
-            format!("录像磁盘剩余不足 {limit} % ({} %) the record's disk has less than {limit} % left", room.percent)
-        });
-        if self.told_warning == limit || self.events.try_send(RecordEvent::Warning(warning.clone())).is_err() {
-            return;
-        }
-        self.told_warning = limit;
-        if let Some(text) = warning {
-            self.books.append(Entry::Note { text, by: None });
-        }
-    }
-
-    /// The writer could do nothing for this long: the disk stood still.
-    pub(super) fn stood_still(&mut self, span: Duration) {
-        let reason = format!("the disk took nothing for {:.1} s", span.as_secs_f64());
-        self.books.fault("disk", &reason, false);
-        self.books.fault("disk", &reason, true);
-        // What was told of the hearing meanwhile is told again.
-        self.told = None;
-    }
-
-    /// What was written has not become durable for too long.
-    pub(super) fn not_durable(&mut self, now: Instant) {
-        self.trouble = Some(("磁盘无响应 the disk makes nothing durable".to_owned(), now));
-    }
-
-    /// New files go to the spill disk, if there is one.
-    pub(super) fn spill(&mut self) {
-        if self.spill.is_none() || self.spilling {
-            return;
-        }
-        tracing::error!(hearing = %self.sheet.hearing, "the disk of the record is full: it goes on on the spill disk");
-        self.spilling = true;
-        self.books.use_reserve();
-        self.books.fault("disk", "full: new files go to the spill disk", false);
-        self.tracks.values_mut().for_each(Track::spill);
     }
 
     /// Every file that may have to be made durable.
@@ -374,7 +336,8 @@ impl Hearing {
             }
             self.told_fault.clone_from(&self.fault);
         }
-        let recording = self.tracks.iter().filter(|(_, track)| track.is_recording(now)).map(|(id, _)| *id);
+        let there = !self.disk.is_gone();
+        let recording = self.tracks.iter().filter(|(_, track)| there && track.is_recording(now)).map(|(id, _)| *id);
         let recording: Vec<TrackId> = recording.collect();
         if self.sheet.epoch.is_some()
             && self.told.as_ref() != Some(&recording)
@@ -389,8 +352,6 @@ impl Hearing {
 const LATEST: i64 = DRAIN.as_micros() as i64;
 /// Captured times may differ from arrivals by this many microseconds before the sender's clock is taken to be wrong.
 const CLOCK_LIMIT: i64 = LATEST;
-/// A disk with less room than this counts as full when there is another one to go on with.
-const SPILL_BELOW: u64 = 32 << 20;
 /// A fault is over when nothing has gone wrong for this long.
 const CALM: Duration = Duration::from_secs(1);
 /// How long the end of a record waits for the disk.

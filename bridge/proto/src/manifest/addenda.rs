@@ -57,7 +57,7 @@ impl Addenda {
     /// An entry; its bytes are to be appended to the file.
     ///
     /// # Errors
-    /// As [`Chain::append`] and [`Chain::cosign`].
+    /// As [`Chain::append`](super::Chain::append) and [`Chain::cosign`](super::Chain::cosign).
     pub fn append(&mut self, entry: Entry, stamp: Stamp) -> Result<Vec<u8>, Error> {
         if let Entry::Cosign(word) = &entry {
             self.log.check(word)?;

@@ -382,6 +382,8 @@ async fn what_an_edge_could_not_be_asked_for_before_the_close_is_named_as_a_gap(
     assert_eq!(gaps, BTreeSet::from(["counsel-audio", "counsel-video"]));
     let told = |entry: &Entry| matches!(entry, Entry::Fault { part, reason, .. } if part == "trunk" && reason.contains("counsel-screen"));
     assert!(entries.iter().any(told), "what never came may be missing too");
+    let form = std::fs::read_to_string(pair.court.track(started.id, "").join("explanation.txt")).unwrap();
+    assert!(form.contains("闭庭前未能取回 unfetched"), "the presiding judge is asked to explain: {form}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

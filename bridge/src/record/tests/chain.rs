@@ -11,7 +11,7 @@ use hearing_signaling::registry::Journaled;
 use super::bench::{AUDIO, Bench, SECOND, VIDEO, judged, meta, pki, signing_under};
 use super::source::{self, Packetizer};
 use crate::net::tls;
-use crate::record::{Judged, RecordEvent};
+use crate::record::{Judged, RecordEvent, Recorder, Settings};
 
 fn recorded() -> (Bench, i64) {
     let mut bench = Bench::new();
@@ -358,4 +358,22 @@ fn a_node_of_another_zone_cosigns_and_a_line_that_was_down_costs_nothing_of_that
 fn a_record_without_a_witness_is_sealed_after_three_seconds_and_says_that_nobody_cosigned_it() {
     let (mut bench, end) = recorded();
     assert_eq!(bench.close(end).witness, None);
+}
+
+#[test]
+fn a_node_that_starts_finds_the_records_that_no_witness_saw_to_their_end() {
+    let (mut bench, end) = recorded();
+    let seal = bench.close(end);
+    let directory = bench.folder.parent().unwrap().to_owned();
+    let settings = Settings { directory, spill: None, signing: signing_under("policy"), warn: vec![], refuse: 0 };
+    let recorder = Recorder::start(settings).unwrap();
+    let found = recorder.unwitnessed().unwrap();
+    let [record] = &found[..] else { panic!("{found:?}") };
+    let (mut witness, peer) = witness();
+    let request = record.request(0).unwrap().unwrap();
+    let (word, _) = witness.cosign(&request, &peer, 1_800_000_000).unwrap();
+    record.cosigned(word).unwrap();
+    assert!(recorder.unwitnessed().unwrap().is_empty(), "nobody has to be asked any more");
+    let report = judged(&bench.folder);
+    assert!(report.uncosigned.is_empty() && report.value == Some(seal.integrity), "{report:?}");
 }

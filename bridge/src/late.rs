@@ -13,7 +13,7 @@ use tokio::time::sleep_until;
 use tracing::{info, warn};
 
 use crate::record::HearingRecord;
-use crate::record::late::{Hole, Holes, LateMedia, Rest, Want, Where};
+use crate::record::late::{Hole, Holes, LateMedia, Rest, Want};
 use crate::record::spool::Spool;
 use crate::trunk::{FetchError, Lack, LateAsk, LatePiece, Trunks};
 
@@ -144,7 +144,7 @@ impl Task {
         let Some(finish) = self.finish.take_if(is_over) else { return false };
         for (hole, from) in self.holes.abandon() {
             warn!(hearing = %self.needs.hearing, track = %hole.track, "the record is closed while media is missing that an edge may have");
-            self.lack(hole, from);
+            self.write(hole, NOTHING, Rest::Lacking(from));
         }
         // Whoever waited may be gone.
         let _ = finish.reply.send(());
@@ -175,10 +175,10 @@ impl Task {
         }
     }
 
-    /// Every track that may have entered at another node.
+    /// Every track that may have entered at another node: of seats on which nobody ever sat there is none.
     fn elsewhere(&self) -> Vec<TrackId> {
         let plan = self.needs.plans.borrow();
-        let seats = plan.seats.iter().filter(|seat| seat.zone != self.needs.zone);
+        let seats = plan.seats.iter().filter(|seat| seat.zone != self.needs.zone && self.taken.contains(&seat.id));
         seats.flat_map(|seat| Kind::ALL.map(|kind| TrackId { seat: seat.id, kind })).collect()
     }
 
@@ -215,13 +215,6 @@ impl Task {
                     self.write(hole, NOTHING, Rest::Nothing);
                 }
             }
-        }
-    }
-
-    /// The rest of a hole can't be asked for any more. Of a seat on which nobody ever sat nothing is missing.
-    fn lack(&self, hole: Hole, from: Timestamp) {
-        if hole.lies != Where::Whole || self.taken.contains(&hole.track.seat) {
-            self.write(hole, NOTHING, Rest::Lacking(from));
         }
     }
 

@@ -110,6 +110,7 @@ type Fetching = Pin<Box<dyn Future<Output = (Want, Result<LatePiece, FetchError>
 impl Task {
     async fn run(mut self) {
         let mut fetching: Option<Fetching> = None;
+        self.look_who_sits();
         loop {
             if let (None, Some(want)) = (&fetching, self.holes.poll(Instant::now())) {
                 fetching = Some(self.fetch(want));
@@ -124,12 +125,18 @@ impl Task {
                     fetching = None;
                     self.take(want, result);
                 }
+                Ok(()) = self.needs.plans.changed() => self.look_who_sits(),
                 () = sleep_until(due.into()) => {}
             }
             if self.end() {
                 return;
             }
         }
+    }
+
+    fn look_who_sits(&mut self) {
+        let plan = Arc::clone(&self.needs.plans.borrow_and_update());
+        self.taken.extend(plan.seats.iter().filter(|seat| seat.admitted).map(|seat| seat.id));
     }
 
     fn due(&self) -> Instant {
@@ -157,8 +164,6 @@ impl Task {
             // It entered here: nobody else has it.
             Word::Hole(_) => {}
             Word::Durable(tracks) => {
-                let plan = Arc::clone(&self.needs.plans.borrow());
-                self.taken.extend(plan.seats.iter().filter(|seat| seat.admitted).map(|seat| seat.id));
                 for (track, last) in tracks {
                     if let Some(zone) = self.zone_of(track) {
                         let through = self.holes.kept(track, last);

@@ -25,6 +25,7 @@ use crate::late;
 use crate::net::clock::NodeClock;
 use crate::net::http::{Listener, Media, bind_unix};
 use crate::net::tls::{self, Identity, TrunkTls};
+use crate::pipeline::Program;
 use crate::playback::{self, Playback};
 use crate::record::keep::http::Keeping;
 use crate::record::spool::{self, Spool};
@@ -78,6 +79,10 @@ impl Node {
             spool: spool.clone(),
             demands: demands.clone(),
             clock,
+            children: Program::find()
+                .inspect_err(|error| warn!(%error, "nothing can be coded anew here"))
+                .ok()
+                .map(Arc::new),
         };
         let sittings = Sittings::new(parts);
         let (media, requests) = mpsc::channel(MEDIA_REQUESTS);

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
 use crate::net::clock::NodeClock;
+use crate::pipeline::{Program, Renditions};
 use crate::record::Recorder;
 use crate::record::spool::Spool;
 use crate::recording::{self, Recording};
@@ -42,6 +43,8 @@ pub(crate) struct Parts {
     pub(crate) demands: Demands,
     /// Its clock for media.
     pub(crate) clock: NodeClock,
+    /// The program of its media children, if it has one.
+    pub(crate) children: Option<Arc<Program>>,
 }
 
 /// A hearing that sits here, as others need to know it.
@@ -90,6 +93,7 @@ impl Sittings {
             }
         };
         let over = record.is_some() && handle.show().await.is_ok_and(|board| board.view.phase.is_over());
+        let renditions = Renditions::new(hearing, worker.clone(), self.parts.children.clone());
         let sitting = Sitting {
             hearing,
             handle,
@@ -97,6 +101,7 @@ impl Sittings {
             plans,
             reports,
             record,
+            renditions,
             trunks: self.parts.trunks.clone(),
             demands: self.parts.demands.clone(),
             // A record that was closed before this node started is sealed now.
@@ -159,6 +164,7 @@ struct Sitting {
     plans: watch::Receiver<Arc<MediaPlan>>,
     reports: mpsc::Receiver<Event>,
     record: Option<Recording>,
+    renditions: Renditions,
     trunks: Trunks,
     demands: Demands,
     /// True once the record was ordered to run: the next order to stop may be the end of the hearing.
@@ -223,6 +229,10 @@ impl Sitting {
                 self.trunks.speaking(self.hearing, seats.clone()).await;
                 MediaReport::Speaking { seats }
             }
+            Event::Rendition { info, codec, wanted } => {
+                self.renditions.tell(info, codec, wanted);
+                return;
+            }
             Event::Quality(seat, quality) => MediaReport::Quality { seat, quality },
         };
         self.media(report).await;
@@ -233,6 +243,7 @@ impl Sitting {
         warn!(hearing = %self.hearing, ?leg, reason, "leg closed");
         match &mut self.record {
             Some(record) if record.is_leg(leg) => record.hang_anew(),
+            _ if self.renditions.is_leg(leg) => self.renditions.hang_anew(leg),
             _ => self.trunks.leg_closed(self.hearing, leg).await,
         }
     }

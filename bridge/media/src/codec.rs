@@ -11,7 +11,7 @@ use gstreamer::prelude::*;
 use gstreamer_app::{AppSink, AppSinkCallbacks, AppSrc};
 use gstreamer_video as video;
 use gstreamer_video::VideoFrameExt as _;
-use hearing_proto::child::{Codec, PictureShape};
+use hearing_proto::child::{Codec, PictureShape, PictureTarget, Target};
 
 /// A pipeline from one appsrc to one appsink.
 #[derive(Debug)]
@@ -64,6 +64,8 @@ pub enum Task {
     EncodeFilm(Film),
     /// Codes sound for a file, as AAC.
     EncodeAac,
+    /// Codes a live stream anew, sound treated where that is asked for. Only [`crate::encoder`] does.
+    EncodeLive(Target),
 }
 
 /// How pictures for a file are coded.
@@ -100,19 +102,39 @@ pub fn load(tasks: &[Task]) -> Result<(), Error> {
 impl Task {
     const fn plugins(self) -> &'static [&'static str] {
         match self {
-            Self::Decode(Codec::Vp8) => &["vpx"],
-            Self::Decode(Codec::H264 | Codec::H265) | Self::EncodeAac => &["libav"],
-            Self::Decode(Codec::Opus) | Self::EncodeSound => &["opus"],
-            // G.711 needs no plug-in.
-            Self::Decode(Codec::Pcma | Codec::Pcmu) => &[],
+            Self::Decode(codec) => decoder_plugins(codec),
+            Self::EncodeAac => &["libav"],
+            Self::EncodeSound => &["opus"],
             Self::Still(Codec::H264 | Codec::H265) => &["libav", "jpeg"],
-            Self::Still(Codec::Vp8 | Codec::Opus | Codec::Pcma | Codec::Pcmu) => &["vpx", "jpeg"],
-            Self::EncodePicture(shape) => match shape.codec {
-                Codec::H264 => &["x264"],
-                Codec::Vp8 | Codec::H265 | Codec::Opus | Codec::Pcma | Codec::Pcmu => &["vpx"],
+            Self::Still(_) => &["vpx", "jpeg"],
+            Self::EncodePicture(PictureShape { codec, .. })
+            | Self::EncodeLive(Target::Picture(PictureTarget { codec, .. })) => {
+                if matches!(codec, Codec::H264) {
+                    &["x264"]
+                } else {
+                    &["vpx"]
+                }
+            }
+            Self::EncodeLive(Target::Sound(sound)) => match (sound.codec, sound.treat) {
+                (Codec::Opus, false) => &["opus"],
+                (Codec::Opus, true) => &["opus", "webrtcdsp"],
+                (Codec::G722 | Codec::Aac, false) => &["libav"],
+                (Codec::G722 | Codec::Aac, true) => &["libav", "webrtcdsp"],
+                (Codec::Pcma | Codec::Pcmu | Codec::Vp8 | Codec::H264 | Codec::H265, true) => &["webrtcdsp"],
+                (Codec::Pcma | Codec::Pcmu | Codec::Vp8 | Codec::H264 | Codec::H265, false) => &[],
             },
             Self::EncodeFilm(_) => &["x264"],
         }
+    }
+}
+
+const fn decoder_plugins(codec: Codec) -> &'static [&'static str] {
+    match codec {
+        Codec::Vp8 => &["vpx"],
+        Codec::H264 | Codec::H265 | Codec::G722 | Codec::Aac => &["libav"],
+        Codec::Opus => &["opus"],
+        // G.711 needs no plug-in.
+        Codec::Pcma | Codec::Pcmu => &[],
     }
 }
 
@@ -233,6 +255,13 @@ fn description(task: Task) -> String {
         Task::EncodeSound => (SOUND_CAPS.to_owned(), "opusenc frame-size=20 bitrate=32000 complexity=1".to_owned()),
         Task::EncodeFilm(film) => film_elements(film),
         Task::EncodeAac => (FLOAT_CAPS.to_owned(), "avenc_aac bitrate=96000".to_owned()),
+        Task::EncodeLive(Target::Sound(sound)) => {
+            (sound_caps(sound.codec).to_owned(), sound_encoder(sound.codec).to_owned())
+        }
+        Task::EncodeLive(Target::Picture(picture)) => {
+            let shape = PictureShape { codec: picture.codec, width: 640, height: 360, fps: 30, kbps: picture.kbps };
+            (raw_caps(shape), picture_encoder(&picture))
+        }
     };
     format!(
         "appsrc name=in format=time block=true max-buffers=8 max-bytes=0 max-time=0 caps=\"{caps}\" ! {elements} \
@@ -260,6 +289,9 @@ pub(crate) const fn coded_caps(codec: Codec) -> &'static str {
         Codec::Pcma => "audio/x-alaw,rate=8000,channels=1",
         Codec::Pcmu => "audio/x-mulaw,rate=8000,channels=1",
         Codec::Opus => "audio/x-opus,rate=48000,channels=1,channel-mapping-family=0",
+        Codec::G722 => "audio/G722,rate=16000,channels=1",
+        // The decoder reads rate and channels from the ADTS headers.
+        Codec::Aac => "audio/mpeg,mpegversion=4,stream-format=adts",
     }
 }
 
@@ -268,10 +300,74 @@ pub(crate) const fn decoder(codec: Codec) -> &'static str {
         Codec::Vp8 => "vp8dec max-errors=-1",
         Codec::H264 => "avdec_h264 max-threads=1 max-errors=-1",
         Codec::H265 => "avdec_h265 max-threads=1 max-errors=-1",
-        // Only composers take it, and decode it themselves.
+        Codec::G722 => "avdec_g722",
+        Codec::Aac => "avdec_aac",
+        // Decoded without elements.
         Codec::Pcma | Codec::Pcmu => "identity",
         Codec::Opus => "opusdec max-errors=-1 ! capsfilter caps=audio/x-raw,format=S16LE,rate=48000",
     }
+}
+
+/// What the encoder of live sound takes.
+pub(crate) const fn sound_caps(codec: Codec) -> &'static str {
+    match codec {
+        Codec::Aac => FLOAT_CAPS,
+        Codec::G722 => "audio/x-raw,format=S16LE,rate=16000,channels=1,layout=interleaved",
+        Codec::Opus | Codec::Pcma | Codec::Pcmu | Codec::Vp8 | Codec::H264 | Codec::H265 => SOUND_CAPS,
+    }
+}
+
+/// The encoder of live sound; G.711 needs none.
+pub(crate) const fn sound_encoder(codec: Codec) -> &'static str {
+    match codec {
+        Codec::Aac => "avenc_aac bitrate=64000",
+        Codec::G722 => "avenc_g722",
+        Codec::Opus => {
+            "opusenc audio-type=voice frame-size=20 bitrate=32000 complexity=5 inband-fec=true packet-loss-percentage=5"
+        }
+        Codec::Pcma | Codec::Pcmu | Codec::Vp8 | Codec::H264 | Codec::H265 => "identity",
+    }
+}
+
+/// Takes noise away and raises what is quiet: a voice beside a fan.
+pub(crate) const TREATMENT: &str = "webrtcdsp echo-cancel=false noise-suppression-level=high gain-control-mode=adaptive-digital \
+     target-level-dbfs=6 compression-gain-db=18 limiter=true";
+
+/// What the encoder of a live picture takes.
+pub(crate) fn picture_caps(info: &video::VideoInfo) -> Result<gst::Caps, Error> {
+    let broken = |reason: String| Error::Pipeline { what: "picture encoder".to_owned(), reason };
+    let mut caps = info.to_caps().map_err(|error| broken(error.to_string()))?;
+    if let Some(structure) = caps.make_mut().structure_mut(0) {
+        // Decoders of live streams don't know it; rate control needs one, and goes by the time of each picture anyway.
+        structure.set("framerate", gst::Fraction::new(30, 1));
+        structure.set("pixel-aspect-ratio", gst::Fraction::new(1, 1));
+    }
+    Ok(caps)
+}
+
+/// The encoder of a live picture.
+pub(crate) fn picture_encoder(target: &PictureTarget) -> String {
+    let kbps = target.kbps.clamp(32, 20_000);
+    if target.codec != Codec::H264 {
+        let bits = kbps * 1_000;
+        return format!(
+            "vp8enc deadline=1 cpu-used=16 threads=1 target-bitrate={bits} keyframe-max-dist=300 end-usage=cbr \
+             error-resilient=default lag-in-frames=0"
+        );
+    }
+    let slices = target.unit.map_or(String::new(), |unit| format!(" option-string=slice-max-size={}", unit.max(200)));
+    let level = target.level.map_or(String::new(), |level| format!(",level=(string){}", level_name(level)));
+    let threads = if target.width > 1280 { 2 } else { 1 };
+    format!(
+        "x264enc tune=zerolatency speed-preset=superfast threads={threads} bitrate={kbps} vbv-buf-capacity=300 \
+         key-int-max=300 aud=false{slices} \
+         ! video/x-h264,stream-format=byte-stream,alignment=au,profile=constrained-baseline{level}"
+    )
+}
+
+/// The name of an H.264 level in caps: 31 is 3.1, 30 is 3.
+fn level_name(level: u8) -> String {
+    if level.is_multiple_of(10) { (level / 10).to_string() } else { format!("{}.{}", level / 10, level % 10) }
 }
 
 fn raw_caps(shape: PictureShape) -> String {
@@ -285,7 +381,7 @@ fn encoder(shape: PictureShape) -> String {
             "x264enc tune=zerolatency speed-preset=superfast threads=1 bitrate={kbps} key-int-max={distance} \
              ! video/x-h264,stream-format=byte-stream,alignment=au,profile=constrained-baseline"
         ),
-        Codec::Vp8 | Codec::H265 | Codec::Opus | Codec::Pcma | Codec::Pcmu => format!(
+        Codec::Vp8 | Codec::H265 | Codec::Opus | Codec::Pcma | Codec::Pcmu | Codec::G722 | Codec::Aac => format!(
             "vp8enc deadline=1 cpu-used=16 threads=1 target-bitrate={} keyframe-max-dist={distance} \
              end-usage=cbr error-resilient=default",
             kbps.saturating_mul(1000)
@@ -308,6 +404,6 @@ pub fn i420(frame: &video::VideoFrameRef<&gst::BufferRef>) -> Option<Bytes> {
     Some(planes.into())
 }
 
-const SOUND_CAPS: &str = "audio/x-raw,format=S16LE,rate=48000,channels=1,layout=interleaved";
+pub(crate) const SOUND_CAPS: &str = "audio/x-raw,format=S16LE,rate=48000,channels=1,layout=interleaved";
 const FLOAT_CAPS: &str = "audio/x-raw,format=F32LE,rate=48000,channels=1,layout=interleaved";
 const ALWAYS: &[&str] = &["coreelements", "app"];

@@ -1,14 +1,18 @@
 //! What a node and its media children say to each other over a socket pair: a length (32 bit, little endian), then a
 //! postcard message. See docs/design/media-child.md.
 
+mod live;
+
 use bytes::{Buf as _, Bytes, BytesMut};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub use live::{Input, Loudness, Mix, Part, PictureTarget, SoundTarget, Stage, Target, Transcode};
+
 use crate::scene::{Cue, Scene};
 
 /// Grows with every change of a message; a node and a child of different versions refuse each other.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 
 /// The most bytes that a message may have: a raw picture of 1920x1080 fits.
 pub const MESSAGE_LIMIT: usize = 4 << 20;
@@ -41,6 +45,13 @@ pub enum ToChild {
         /// What.
         cue: Cue,
     },
+    /// An input comes into a live job.
+    Open(Input),
+    /// An input of a live job goes.
+    Close {
+        /// The stream.
+        stream: u16,
+    },
     /// Nothing more comes that belongs before `at`: everything before may be drawn.
     Until {
         /// When.
@@ -65,6 +76,18 @@ pub enum FromChild {
     },
     /// A coded frame.
     Frame(Coded),
+    /// Nothing comes out of an input before its next key frame; said at most twice a second.
+    NeedKey {
+        /// The stream.
+        stream: u16,
+    },
+    /// What an input of a mixer sounded like, about once a second.
+    Loudness {
+        /// The stream.
+        stream: u16,
+        /// How.
+        loudness: Loudness,
+    },
     /// A decoded picture showed a test card.
     Seen {
         /// The stream.
@@ -143,8 +166,8 @@ pub struct Coded {
     pub pts: i64,
     /// True when it can be decoded without earlier ones. Sound: always.
     pub key: bool,
-    /// The frame: VP8 as it is, H.264 and H.265 as a byte stream of whole access units (Annex B), one packet of Opus or G.711,
-    /// one raw AAC frame.
+    /// The frame: VP8 as it is, H.264 and H.265 as a byte stream of whole access units (Annex B), one packet of Opus, G.711 or
+    /// G.722, one AAC frame: raw from a composer of films, else with its ADTS header (ISO/IEC 14496-3, section 1.A.2.2).
     pub bytes: Bytes,
 }
 
@@ -161,6 +184,12 @@ pub enum Job {
     Snapshot(Vec<Stream>),
     /// Draws a scene and mixes its sound, as fast as it can; gives H.264 as stream [`PICTURE`] and AAC as [`SOUND`].
     Compose(Compose),
+    /// Codes a stream anew.
+    Transcode(Transcode),
+    /// Mixes sound, live.
+    Mix(Mix),
+    /// Draws a picture of several streams, live.
+    Stage(Stage),
 }
 
 /// What a composer takes and makes.
@@ -210,7 +239,7 @@ pub struct PictureShape {
 }
 
 /// The codecs that children know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Codec {
     /// VP8.
     Vp8,
@@ -220,10 +249,14 @@ pub enum Codec {
     H265,
     /// Opus, decoded to one channel.
     Opus,
-    /// G.711 A-law, 8 kHz, one channel; decoded only, and only by a composer.
+    /// G.711 A-law, 8 kHz, one channel.
     Pcma,
     /// G.711 mu-law, as A-law.
     Pcmu,
+    /// G.722 at 64 kbit/s, one channel.
+    G722,
+    /// AAC-LC with ADTS headers, any rate; one or two channels are mixed to one.
+    Aac,
 }
 
 impl Codec {

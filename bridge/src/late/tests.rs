@@ -71,6 +71,7 @@ impl Node {
             spool: spool.clone(),
             demands: Default::default(),
             clock,
+            children: None,
         };
         let mut tasks = JoinSet::new();
         tasks.spawn(follow(registry.clone(), Sittings::new(parts)));

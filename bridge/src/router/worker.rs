@@ -5,7 +5,7 @@ mod thread;
 
 use std::sync::Arc;
 
-use hearing_config::{HearingId, SeatId, TrackId, Zone};
+use hearing_config::{Codec, HearingId, SeatId, TrackId, Zone};
 use hearing_signaling::hearing::{MediaPlan, SeatQuality};
 use hearing_signaling::http::Size;
 use tokio::sync::{mpsc, oneshot};
@@ -158,6 +158,15 @@ pub enum Event {
     Speaking(Vec<SeatId>),
     /// The layers of a track that its publisher's page is to send, and no others.
     Active(TrackId, LayerSet),
+    /// Somebody needs a track in another codec, or nobody does any more.
+    Rendition {
+        /// The track as it comes.
+        info: TrackInfo,
+        /// The codec that is needed.
+        codec: Codec,
+        /// False when nobody takes it any more.
+        wanted: bool,
+    },
     /// A seat's figures.
     Quality(SeatId, SeatQuality),
 }

@@ -268,7 +268,7 @@ async fn carry(
                 Event::TrackDown(track) => trunks.track_down(hearing, track).await,
                 Event::Connected(seat) => drop(handle.report(MediaReport::Connected { seat }).await),
                 Event::Disconnected(seat, _) => drop(handle.report(MediaReport::Disconnected { seat }).await),
-                Event::LegClosed(..) | Event::Speaking(_) | Event::Quality(..) => {}
+                Event::LegClosed(..) | Event::Speaking(_) | Event::Quality(..) | Event::Rendition { .. } => {}
             }
         }
     });

@@ -28,7 +28,7 @@ use super::clock::Clock;
 use super::rtcp::{self, Reception};
 use super::sdp::{Accepted, cname};
 use super::srtp::{Srtp, TAG};
-use crate::router::{Layer, LayerSet, Output, Packet, Protected, TrackInfo};
+use crate::router::{Layer, LayerSet, Output, Packet, Protected, Takes, TrackInfo};
 use budget::Budget;
 use places::Places;
 use repairs::Repairs;
@@ -93,6 +93,11 @@ impl Egress {
             slot.show(size);
         }
         self.divide(now, out);
+    }
+
+    /// What the client decodes of a kind; all slots of a kind were agreed alike.
+    pub(super) fn takes(&self, kind: Kind) -> Takes {
+        self.slots.iter().find(|slot| slot.track().kind == kind).map_or(Takes::ALL, Slot::takes)
     }
 
     pub(super) fn wanted(&self, id: TrackId) -> LayerSet {

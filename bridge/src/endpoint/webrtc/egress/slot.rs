@@ -18,7 +18,7 @@ use super::red::{Red, Redundancy};
 use super::rewrite::{Placed, Rewrite};
 use super::share::{Claim, Portion, Rank};
 use super::switch::{LayerSwitch, Verdict};
-use crate::router::{Layer, LayerSet, Packet, TrackInfo};
+use crate::router::{Layer, LayerSet, Packet, Takes, TrackInfo};
 
 /// A slot.
 #[derive(Debug)]
@@ -122,6 +122,11 @@ impl Slot {
 
     pub(super) const fn track(&self) -> TrackId {
         TrackId { seat: self.outbound.seat, kind: self.outbound.kind }
+    }
+
+    /// The codecs that were agreed.
+    pub(super) fn takes(&self) -> Takes {
+        self.codecs.iter().map(|agreed| agreed.codec).collect()
     }
 
     pub(super) const fn seat(&self) -> SeatId {

@@ -13,6 +13,8 @@ use gstreamer_video as video;
 use gstreamer_video::VideoFrameExt as _;
 use hearing_proto::child::{Codec, PictureShape, PictureTarget, Target};
 
+use crate::encoder::{picture_encoder, sound_caps, sound_encoder};
+
 /// A pipeline from one appsrc to one appsink.
 #[derive(Debug)]
 pub struct Pipeline {
@@ -308,68 +310,6 @@ pub(crate) const fn decoder(codec: Codec) -> &'static str {
     }
 }
 
-/// What the encoder of live sound takes.
-pub(crate) const fn sound_caps(codec: Codec) -> &'static str {
-    match codec {
-        Codec::Aac => FLOAT_CAPS,
-        Codec::G722 => "audio/x-raw,format=S16LE,rate=16000,channels=1,layout=interleaved",
-        Codec::Opus | Codec::Pcma | Codec::Pcmu | Codec::Vp8 | Codec::H264 | Codec::H265 => SOUND_CAPS,
-    }
-}
-
-/// The encoder of live sound; G.711 needs none.
-pub(crate) const fn sound_encoder(codec: Codec) -> &'static str {
-    match codec {
-        Codec::Aac => "avenc_aac bitrate=64000",
-        Codec::G722 => "avenc_g722",
-        Codec::Opus => {
-            "opusenc audio-type=voice frame-size=20 bitrate=32000 complexity=5 inband-fec=true packet-loss-percentage=5"
-        }
-        Codec::Pcma | Codec::Pcmu | Codec::Vp8 | Codec::H264 | Codec::H265 => "identity",
-    }
-}
-
-/// Takes noise away and raises what is quiet: a voice beside a fan.
-pub(crate) const TREATMENT: &str = "webrtcdsp echo-cancel=false noise-suppression-level=high gain-control-mode=adaptive-digital \
-     target-level-dbfs=6 compression-gain-db=18 limiter=true";
-
-/// What the encoder of a live picture takes.
-pub(crate) fn picture_caps(info: &video::VideoInfo) -> Result<gst::Caps, Error> {
-    let broken = |reason: String| Error::Pipeline { what: "picture encoder".to_owned(), reason };
-    let mut caps = info.to_caps().map_err(|error| broken(error.to_string()))?;
-    if let Some(structure) = caps.make_mut().structure_mut(0) {
-        // Decoders of live streams don't know it; rate control needs one, and goes by the time of each picture anyway.
-        structure.set("framerate", gst::Fraction::new(30, 1));
-        structure.set("pixel-aspect-ratio", gst::Fraction::new(1, 1));
-    }
-    Ok(caps)
-}
-
-/// The encoder of a live picture.
-pub(crate) fn picture_encoder(target: &PictureTarget) -> String {
-    let kbps = target.kbps.clamp(32, 20_000);
-    if target.codec != Codec::H264 {
-        let bits = kbps * 1_000;
-        return format!(
-            "vp8enc deadline=1 cpu-used=16 threads=1 target-bitrate={bits} keyframe-max-dist=300 end-usage=cbr \
-             error-resilient=default lag-in-frames=0"
-        );
-    }
-    let slices = target.unit.map_or(String::new(), |unit| format!(" option-string=slice-max-size={}", unit.max(200)));
-    let level = target.level.map_or(String::new(), |level| format!(",level=(string){}", level_name(level)));
-    let threads = if target.width > 1280 { 2 } else { 1 };
-    format!(
-        "x264enc tune=zerolatency speed-preset=superfast threads={threads} bitrate={kbps} vbv-buf-capacity=300 \
-         key-int-max=300 aud=false{slices} \
-         ! video/x-h264,stream-format=byte-stream,alignment=au,profile=constrained-baseline{level}"
-    )
-}
-
-/// The name of an H.264 level in caps: 31 is 3.1, 30 is 3.
-fn level_name(level: u8) -> String {
-    if level.is_multiple_of(10) { (level / 10).to_string() } else { format!("{}.{}", level / 10, level % 10) }
-}
-
 fn raw_caps(shape: PictureShape) -> String {
     format!("video/x-raw,format=I420,width={},height={},framerate={}/1", shape.width, shape.height, shape.fps)
 }
@@ -405,5 +345,5 @@ pub fn i420(frame: &video::VideoFrameRef<&gst::BufferRef>) -> Option<Bytes> {
 }
 
 pub(crate) const SOUND_CAPS: &str = "audio/x-raw,format=S16LE,rate=48000,channels=1,layout=interleaved";
-const FLOAT_CAPS: &str = "audio/x-raw,format=F32LE,rate=48000,channels=1,layout=interleaved";
+pub(crate) const FLOAT_CAPS: &str = "audio/x-raw,format=F32LE,rate=48000,channels=1,layout=interleaved";
 const ALWAYS: &[&str] = &["coreelements", "app"];

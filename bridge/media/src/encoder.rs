@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 use gstreamer as gst;
+use gstreamer::prelude::*;
 use gstreamer_video as video;
 use hearing_proto::child::{Codec, PictureTarget};
 
 use crate::chain::{Chain, Frame, Piece};
-use crate::codec::{self, Error};
+use crate::codec::{Error, FLOAT_CAPS, SOUND_CAPS};
 use crate::compose::painter::Picture as _;
 use crate::compose::scale;
 use crate::sound::RATE;
@@ -47,7 +48,7 @@ impl SoundEncoder {
     pub fn new(codec: Codec) -> Result<Self, Error> {
         let no_rate = || Error::Pipeline { what: format!("{codec:?}"), reason: "no such rate".to_owned() };
         let to = |rate| Resampler::new(RATE, rate).ok_or_else(no_rate);
-        let chain = |codec| Chain::new(codec::sound_encoder(codec), codec::sound_caps(codec));
+        let chain = |codec| Chain::new(sound_encoder(codec), sound_caps(codec));
         let how = match codec {
             Codec::Pcma => How::Law(Law::A, to(8_000)?),
             Codec::Pcmu => How::Law(Law::Mu, to(8_000)?),
@@ -146,8 +147,8 @@ impl PictureEncoder {
     ) -> Result<Vec<(i64, bool, Bytes)>, Error> {
         let same = |of: &video::VideoInfo| of.width() == info.width() && of.height() == info.height();
         if self.chain.as_ref().is_none_or(|(of, _)| !same(of)) {
-            let caps = codec::picture_caps(info)?;
-            let chain = Chain::taking(&codec::picture_encoder(&self.target), &caps)?;
+            let caps = picture_caps(info)?;
+            let chain = Chain::taking(&picture_encoder(&self.target), &caps)?;
             self.chain = Some((info.clone(), chain));
         }
         let Some((_, chain)) = &self.chain else { return Ok(Vec::new()) };
@@ -187,6 +188,68 @@ fn adts(raw: &[u8]) -> Bytes {
         0xfc,
     ];
     [&header[..], raw].concat().into()
+}
+
+/// What the encoder of live sound takes.
+pub(crate) const fn sound_caps(codec: Codec) -> &'static str {
+    match codec {
+        Codec::Aac => FLOAT_CAPS,
+        Codec::G722 => "audio/x-raw,format=S16LE,rate=16000,channels=1,layout=interleaved",
+        Codec::Opus | Codec::Pcma | Codec::Pcmu | Codec::Vp8 | Codec::H264 | Codec::H265 => SOUND_CAPS,
+    }
+}
+
+/// The encoder of live sound; G.711 needs none.
+pub(crate) const fn sound_encoder(codec: Codec) -> &'static str {
+    match codec {
+        Codec::Aac => "avenc_aac bitrate=64000",
+        Codec::G722 => "avenc_g722",
+        Codec::Opus => {
+            "opusenc audio-type=voice frame-size=20 bitrate=32000 complexity=5 inband-fec=true packet-loss-percentage=5"
+        }
+        Codec::Pcma | Codec::Pcmu | Codec::Vp8 | Codec::H264 | Codec::H265 => "identity",
+    }
+}
+
+/// Takes noise away and raises what is quiet: a voice beside a fan.
+pub(crate) const TREATMENT: &str = "webrtcdsp echo-cancel=false noise-suppression-level=high gain-control-mode=adaptive-digital \
+     target-level-dbfs=6 compression-gain-db=18 limiter=true";
+
+/// What the encoder of a live picture takes.
+pub(crate) fn picture_caps(info: &video::VideoInfo) -> Result<gst::Caps, Error> {
+    let broken = |reason: String| Error::Pipeline { what: "picture encoder".to_owned(), reason };
+    let mut caps = info.to_caps().map_err(|error| broken(error.to_string()))?;
+    if let Some(structure) = caps.make_mut().structure_mut(0) {
+        // Decoders of live streams don't know it; rate control needs one, and goes by the time of each picture anyway.
+        structure.set("framerate", gst::Fraction::new(30, 1));
+        structure.set("pixel-aspect-ratio", gst::Fraction::new(1, 1));
+    }
+    Ok(caps)
+}
+
+/// The encoder of a live picture.
+pub(crate) fn picture_encoder(target: &PictureTarget) -> String {
+    let kbps = target.kbps.clamp(32, 20_000);
+    if target.codec != Codec::H264 {
+        let bits = kbps * 1_000;
+        return format!(
+            "vp8enc deadline=1 cpu-used=16 threads=1 target-bitrate={bits} keyframe-max-dist=300 end-usage=cbr \
+             error-resilient=default lag-in-frames=0"
+        );
+    }
+    let slices = target.unit.map_or(String::new(), |unit| format!(" option-string=slice-max-size={}", unit.max(200)));
+    let level = target.level.map_or(String::new(), |level| format!(",level=(string){}", level_name(level)));
+    let threads = if target.width > 1280 { 2 } else { 1 };
+    format!(
+        "x264enc tune=zerolatency speed-preset=superfast threads={threads} bitrate={kbps} vbv-buf-capacity=300 \
+         key-int-max=300 aud=false{slices} \
+         ! capsfilter caps=\"video/x-h264,stream-format=byte-stream,alignment=au,profile=constrained-baseline{level}\""
+    )
+}
+
+/// The name of an H.264 level in caps: 31 is 3.1, 30 is 3.
+fn level_name(level: u8) -> String {
+    if level.is_multiple_of(10) { (level / 10).to_string() } else { format!("{}.{}", level / 10, level % 10) }
 }
 
 /// Times that differ by more are another stretch: 40 ms.

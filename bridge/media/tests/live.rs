@@ -8,8 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use hearing_proto::child::*;
-use hearing_proto::scene::{Cue, Layout, Scene, Tile, Words};
-use hearing_proto::testcard::COUNTERS;
+use hearing_proto::scene::{Area, Cue, Layout, Scene, Tile, Words};
+use hearing_proto::testcard::{self, Luma};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_hearing-media");
 
@@ -242,7 +242,9 @@ fn a_mixer_lets_hear_all_who_are_opened_and_nobody_else_at_an_even_pace() {
     let card =
         |seat: u8| (Kid::start(generator(Codec::Vp8, seat, (320, 180))), BTreeMap::from([(SOUND, u16::from(seat))]));
     let (frames, said) = live(&mut kid, vec![card(3), card(5), card(8)], 150);
-    assert!(frames.windows(2).all(|two| two[1].pts - two[0].pts == 20_000), "an even pace");
+    let steps: Vec<i64> = frames.windows(2).map(|two| two[1].pts - two[0].pts).collect();
+    // A machine that stands still for a while loses whole packets, and says so by the places of those that come after.
+    assert!(steps.iter().all(|step| *step > 0 && step % 20_000 == 0), "an even pace: {steps:?}");
     let seats = heard(&frames);
     let both = seats.iter().filter(|seats| seats.contains(&3) && seats.contains(&5)).count();
     assert!(both * 2 >= seats.len(), "{seats:?}");
@@ -256,12 +258,15 @@ fn a_mixer_lets_hear_all_who_are_opened_and_nobody_else_at_an_even_pace() {
     assert!(loud(3).is_some_and(|l| l.mean < 40) && loud(8).is_some(), "each is measured: {said:?}");
 }
 
+/// A scene of up to four tiles.
 fn stage(layout: Layout, streams: &[u16]) -> Stage {
-    let tile = |stream: &u16| Tile {
-        name: Words { zh: "审判长".to_owned(), en: "Judge".to_owned() },
+    let names =
+        [("审判长", "Judge"), ("公诉人", "Prosecutor"), ("辩护人", "Counsel"), ("被告人（看守所）", "Defendant")];
+    let tile = |(stream, (zh, en)): (&u16, (&str, &str))| Tile {
+        name: Words { zh: zh.to_owned(), en: en.to_owned() },
         streams: vec![*stream],
     };
-    let (tiles, heading) = (streams.iter().map(tile).collect(), "(2026)内0291刑初123号".to_owned());
+    let (tiles, heading) = (streams.iter().zip(names).map(tile).collect(), "(2026)内0291刑初123号".to_owned());
     let scene = Scene { width: 1280, height: 720, fps: 25, layout, heading, utc_offset: 28_800, emblem: None, tiles };
     Stage { scene, to: picture(Codec::H264) }
 }
@@ -287,25 +292,56 @@ fn a_stage_shows_who_is_opened_at_25_pictures_a_second() {
 
 /// The seat that each picture shows in its large tile.
 fn decoded(frames: &[Coded]) -> Vec<Option<u8>> {
-    use hearing_proto::testcard::{self, Luma};
-    let scene = stage(Layout::Speaker, &[3, 5]).scene;
-    let place = scene.places(1)[1].fit(640, 360);
+    at(frames, &stage(Layout::Speaker, &[3, 5]).scene, 1).into_iter().map(|seats| seats[1]).collect()
+}
+
+/// The seats that each picture shows, by tile, while the tile `large` stands large.
+fn at(frames: &[Coded], scene: &Scene, large: u16) -> Vec<Vec<Option<u8>>> {
     let mut kid = Kid::start(Job::Decode(vec![Stream { id: PICTURE, codec: Codec::H264 }]));
-    frames.iter().for_each(|frame| kid.send(&ToChild::Frame(frame.clone())));
-    let read = |m| {
-        let FromChild::Picture { i420, .. } = m else { return None };
+    let mut to = kid.socket.try_clone().expect("the socket");
+    let messages: Vec<u8> =
+        frames.iter().flat_map(|frame| encode(&ToChild::Frame(frame.clone())).expect("it fits")).collect();
+    // Pictures come back while frames go in: both ends' buffers are small.
+    let writer = std::thread::spawn(move || {
+        to.write_all(&messages).expect("the child listens");
+        to.write_all(&encode(&ToChild::Stop).expect("it fits")).expect("the child listens");
+    });
+    let read = |i420: &[u8], place: Area| {
         let start = usize::from(place.y) * 1280 + usize::from(place.x);
-        let luma = Luma {
-            pixels: &i420[start..1280 * 720],
-            stride: 1280,
-            width: place.width.into(),
-            height: place.height.into(),
-        };
-        let mark = testcard::read(luma);
-        assert!(mark.is_none_or(|mark| mark.counter < COUNTERS));
-        Some(mark.map(|mark| mark.seat))
+        let (width, height) = (place.width.into(), place.height.into());
+        testcard::read(Luma { pixels: &i420[start..1280 * 720], stride: 1280, width, height }).map(|mark| mark.seat)
     };
-    kid.all().into_iter().filter_map(read).collect()
+    let mut seats = Vec::new();
+    while let Some(message) = kid.next() {
+        if let FromChild::Picture { i420, .. } = message {
+            let places = scene.places(large);
+            seats.push(places.into_iter().map(|place| read(&i420, place.fit(640, 360))).collect());
+        }
+    }
+    writer.join().expect("all is written");
+    seats
+}
+
+/// With `HEARING_PICTURE` in the environment the last picture's stream is written there, for people to look at.
+#[test]
+fn who_falls_silent_is_named_as_without_signal_and_the_others_go_on() {
+    let mut kid = Kid::start(Job::Stage(stage(Layout::Bench, &[3, 5, 7, 9])));
+    for (id, codec) in [(3, Codec::Vp8), (5, Codec::H264), (7, Codec::Vp8)] {
+        open(&mut kid, id, codec, Part::Plain);
+    }
+    kid.send(&ToChild::Cue { at: 0, cue: Cue::Speaker(Some(1)) });
+    for frame in card(Codec::Vp8, 7, 5) {
+        kid.send(&ToChild::Frame(Coded { stream: 7, ..frame }));
+    }
+    let card = |codec, seat: u8| {
+        (Kid::start(generator(codec, seat, (640, 360))), BTreeMap::from([(PICTURE, u16::from(seat))]))
+    };
+    let (frames, _) = live(&mut kid, vec![card(Codec::Vp8, 3), card(Codec::H264, 5)], 75);
+    if let Some(file) = std::env::var_os("HEARING_PICTURE") {
+        std::fs::write(file, frames.iter().flat_map(|frame| frame.bytes.to_vec()).collect::<Vec<u8>>()).unwrap();
+    }
+    let seats = at(&frames, &stage(Layout::Bench, &[3, 5, 7, 9]).scene, 1);
+    assert_eq!(seats.last(), Some(&vec![Some(3), Some(5), None, None]), "{seats:?}");
 }
 
 #[test]

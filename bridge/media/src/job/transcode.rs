@@ -6,9 +6,9 @@ use hearing_proto::child::{Coded, FromChild, PICTURE, SOUND, Target, ToChild, Tr
 
 use super::{Counters, Error};
 use crate::chain::{Chain, Piece};
-use crate::codec::{SOUND_CAPS, TREATMENT};
+use crate::codec::SOUND_CAPS;
 use crate::decoder::{Decoded, Decoder};
-use crate::encoder::{PictureEncoder, SoundEncoder, bytes};
+use crate::encoder::{PictureEncoder, SoundEncoder, TREATMENT, bytes};
 use crate::link::{Receiver, Sender};
 
 pub(super) struct Transcoder {

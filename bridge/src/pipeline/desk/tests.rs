@@ -96,6 +96,16 @@ impl Court {
         Eye::open(&program(), Kind::Video, child::Codec::H264).seats(frames).await
     }
 
+    /// Waits until a second of pictures shows a seat.
+    async fn sees(&mut self, seat: u8) {
+        for _ in 0..10 {
+            if share(seat, &self.shown(25).await) >= 20 {
+                return;
+            }
+        }
+        panic!("seat {seat} is not shown");
+    }
+
     async fn heard(&mut self, count: usize) -> Vec<u8> {
         let frames = self.frames(Kind::Audio, count).await;
         Eye::open(&program(), Kind::Audio, child::Codec::Opus).seats(frames).await
@@ -137,7 +147,7 @@ async fn its_own_sound_is_measured_and_not_heard() {
 async fn whom_the_plan_no_longer_lets_it_see_is_gone_with_the_next_picture() {
     let (plans, desks) = (watch::Sender::new(Arc::new(seen(&[3]))), Desks::new(program()));
     let mut court = Court::open(&desks, setting(0, &plans), &[(3, Kind::Video)]);
-    while share(3, &court.shown(25).await) < 20 {}
+    court.sees(3).await;
     plans.send_replace(Arc::new(seen(&[])));
     // What was drawn before the plan came is still on its way; the next picture that stands alone is of another stage.
     court.frames(Kind::Video, 25).await;
@@ -149,11 +159,11 @@ async fn desks_that_may_see_the_same_share_a_picture_and_whoever_stays_feeds_it(
     let (plans, desks) = (watch::Sender::new(Arc::new(seen(&[3]))), Desks::new(program()));
     let mut first = Court::open(&desks, setting(0, &plans), &[(3, Kind::Video)]);
     let mut second = Court::open(&desks, setting(1, &plans), &[(3, Kind::Video)]);
-    while share(3, &first.shown(25).await) < 20 {}
+    first.sees(3).await;
     assert!(share(3, &second.shown(25).await) >= 20);
     assert_eq!(desks.stages.pids().len(), 1, "one process draws for both");
     drop(first);
-    while share(3, &second.shown(25).await) < 20 {}
+    second.sees(3).await;
     assert_eq!(desks.stages.pids().len(), 1);
 }
 
@@ -162,7 +172,7 @@ async fn a_painter_that_crashes_or_stands_still_costs_its_picture_only_until_the
     let (plans, desks) = (watch::Sender::new(Arc::new(seen(&[3]))), Desks::new(program()));
     let mut court = Court::open(&desks, setting(0, &plans), &[(3, Kind::Video), (5, Kind::Audio)]);
     for signal in [Signal::SEGV, Signal::STOP] {
-        while share(3, &court.shown(25).await) < 20 {}
+        court.sees(3).await;
         kill(desks.stages.pids()[0], signal);
         let (mut sounds, mut last) = (Vec::new(), None);
         loop {
@@ -176,5 +186,5 @@ async fn a_painter_that_crashes_or_stands_still_costs_its_picture_only_until_the
         assert!(sounds.windows(2).all(|two| two[1] - two[0] == 20_000), "{signal:?}: sound goes on");
         assert!(signal != Signal::STOP || sounds.len() - last.unwrap_or(0) > 60, "a picture stood still for a while");
     }
-    while share(3, &court.shown(25).await) < 20 {}
+    court.sees(3).await;
 }

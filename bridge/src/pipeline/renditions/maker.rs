@@ -149,7 +149,7 @@ impl Maker {
     fn handle(&mut self, event: Event) {
         match event {
             Event::Up => {
-                (self.heard, self.timeline) = (Instant::now(), Timeline::default());
+                self.heard = Instant::now();
                 self.inside.clear();
                 self.need_key();
             }

@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use gstreamer as gst;
-use gstreamer::prelude::*;
 use gstreamer_video as video;
 use hearing_proto::child::{Codec, PictureTarget};
 

@@ -80,13 +80,14 @@ impl Mixer {
     fn mix(mut self, stop: &AtomicBool, sender: &Sender) {
         let mut pace = Pace::new(Instant::now(), STEP);
         let mut far = Envelope::default();
-        sender.send(&FromChild::Started { at: wall_clock() });
+        // Opus puts its packets 6.5 ms earlier than their sound: the first one shall have a place as well.
+        sender.send(&FromChild::Started { at: wall_clock() - MICROS });
         while !stop.load(Ordering::Relaxed) {
             let (step, skipped) = pace.wait();
             (0..skipped).for_each(|_| self.counters.frame_lost());
             let sum = sum(&mut locked(&self.inputs));
             far.add(&sum);
-            for (pts, packet) in self.encoder.push(i64::from(step) * STEP.as_micros() as i64, &sum) {
+            for (pts, packet) in self.encoder.push((i64::from(step) + 1) * MICROS, &sum) {
                 self.counters.frame_out();
                 sender.send(&FromChild::Frame(Coded { stream: SOUND, pts, key: true, bytes: packet }));
             }
@@ -176,4 +177,5 @@ fn locked(inputs: &Mutex<Inputs>) -> MutexGuard<'_, Inputs> {
 }
 
 const STEP: Duration = Duration::from_millis(20);
+const MICROS: i64 = 20_000;
 const SAMPLES: usize = 960;

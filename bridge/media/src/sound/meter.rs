@@ -94,8 +94,9 @@ mod tests {
 
     /// Bursts of sound that never repeat, in steps of 20 ms.
     fn speech(step: usize, seed: usize) -> Vec<i16> {
-        let mut state = (step as u64 / 3 + 1) * 0x9e37_79b9_7f4a_7c15 ^ seed as u64 * 0xbf58_476d_1ce4_e5b9;
-        state = (state ^ state >> 31).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let mut state = (step as u64 / 3 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        state ^= (seed as u64).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        state = (state ^ (state >> 31)).wrapping_mul(0x94d0_49bb_1331_11eb);
         let loud = (state >> 40) as i16 & 63;
         (0..960).map(|n| if n % 2 == 0 { loud * 100 } else { -loud * 100 }).collect()
     }

@@ -14,7 +14,7 @@ use super::convert::{self, Packer};
 use super::{Event, Events, Feed, Life, Program};
 use crate::router::{Attach, Command, Place};
 use crate::router::{
-    Control, Delivery, Frame, Layer, LayerSet, Leg, LegId, Output, Packet, Path, Takes, TrackInfo, Worker, WorkerHandle,
+    Control, Delivery, Frame, Layer, LayerSet, Leg, LegId, Output, Packet, Path, CodecSet, TrackInfo, Worker, WorkerHandle,
 };
 
 pub(super) fn program() -> Arc<Program> {
@@ -136,13 +136,13 @@ impl Eye {
 
 /// A leg that takes some codecs, and hands on what it is handed.
 pub(super) struct Taker {
-    takes: Takes,
+    takes: CodecSet,
     codec: Codec,
     to: mpsc::UnboundedSender<Coded>,
 }
 
 impl Taker {
-    pub(super) fn new(takes: Takes, to: mpsc::UnboundedSender<Coded>) -> Box<Self> {
+    pub(super) fn new(takes: CodecSet, to: mpsc::UnboundedSender<Coded>) -> Box<Self> {
         Box::new(Self { takes, codec: Codec::Opus, to })
     }
 }
@@ -152,7 +152,7 @@ impl Leg for Taker {
         Delivery::Frames
     }
 
-    fn takes(&self, _: Kind) -> Takes {
+    fn takes(&self, _: Kind) -> CodecSet {
         self.takes
     }
 

@@ -10,7 +10,7 @@ use tracing::error;
 
 use super::leg::{Control, Delivery, IceRestart, Leg, Output, Path};
 use super::packet::{Frame, LayerSet, Packet};
-use super::rendition::Takes;
+use super::rendition::CodecSet;
 use super::track::TrackInfo;
 
 /// After a panic it does nothing any more and says [`Output::Closed`] once.
@@ -92,8 +92,8 @@ impl Contained {
         self.call(|leg| leg.wanted(track)).unwrap_or_default()
     }
 
-    pub(super) fn takes(&mut self, kind: Kind) -> Takes {
-        self.call(|leg| leg.takes(kind)).unwrap_or(Takes::NONE)
+    pub(super) fn takes(&mut self, kind: Kind) -> CodecSet {
+        self.call(|leg| leg.takes(kind)).unwrap_or(CodecSet::NONE)
     }
 
     /// `None` when there is no leg any more.

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::leg::{Control, Delivery, Leg, LegId, Output, Path, Place, Transport};
 use super::packet::{Frame, Layer, LayerSet, Packet};
-use super::rendition::Takes;
+use super::rendition::CodecSet;
 use super::switchboard::Switchboard;
 use super::track::TrackInfo;
 use super::worker::{Attach, Command, Event, Report};
@@ -29,7 +29,7 @@ pub(super) struct Notes {
     pub(super) datagrams: Vec<Vec<u8>>,
     pub(super) wanted: BTreeMap<TrackId, LayerSet>,
     /// What it takes; `None`: every codec.
-    pub(super) takes: Option<Takes>,
+    pub(super) takes: Option<CodecSet>,
     outputs: VecDeque<Output>,
 }
 
@@ -57,8 +57,8 @@ impl Leg for FakeLeg {
         self.delivery
     }
 
-    fn takes(&self, _: Kind) -> Takes {
-        self.notes.lock().unwrap().takes.unwrap_or(Takes::ALL)
+    fn takes(&self, _: Kind) -> CodecSet {
+        self.notes.lock().unwrap().takes.unwrap_or(CodecSet::ALL)
     }
 
     fn handle_track(&mut self, _: Instant, info: &TrackInfo) {
@@ -137,7 +137,7 @@ impl Court {
     }
 
     /// A leg that takes these codecs only.
-    pub(super) fn attach_picky(&mut self, id: u64, place: Place, takes: Takes) -> LegId {
+    pub(super) fn attach_picky(&mut self, id: u64, place: Place, takes: CodecSet) -> LegId {
         let (leg, notes) = fake_leg();
         notes.lock().unwrap().takes = Some(takes);
         self.legs.insert(LegId(id), notes);

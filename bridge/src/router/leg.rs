@@ -11,7 +11,7 @@ use hearing_signaling::hearing::{SeatQuality, SeatSet};
 use hearing_signaling::http::Size;
 
 use super::packet::{Frame, Layer, LayerSet, Packet};
-use super::rendition::Takes;
+use super::rendition::CodecSet;
 use super::track::TrackInfo;
 
 /// One endpoint's or link's connection to the router of a hearing.
@@ -20,8 +20,8 @@ pub trait Leg: Send {
     fn delivery(&self) -> Delivery;
 
     /// The codecs in which the leg can take tracks of a kind. What comes in another one it gets as a rendition.
-    fn takes(&self, _kind: Kind) -> Takes {
-        Takes::ALL
+    fn takes(&self, _kind: Kind) -> CodecSet {
+        CodecSet::ALL
     }
 
     /// A track may now be sent over this leg; `handle_packet` or `handle_frame` follow. Never called for a track of the leg's own seat.

@@ -31,6 +31,6 @@ pub use drain::DRAIN;
 pub(crate) use ladder::{Ladder, Step};
 pub use leg::{Control, Delivery, IceRestart, Leg, LegId, Output, Path, Place, Protected, Transport};
 pub use packet::{Frame, Layer, LayerSet, Packet, Temporal};
-pub use rendition::Takes;
+pub use rendition::CodecSet;
 pub use track::TrackInfo;
 pub use worker::{Attach, Command, Event, Full, Report, TrackReport, Worker, WorkerHandle};

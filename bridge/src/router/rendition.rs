@@ -15,9 +15,9 @@ use super::worker::Event;
 
 /// A set of codecs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Takes(u16);
+pub struct CodecSet(u16);
 
-impl Takes {
+impl CodecSet {
     /// Every codec.
     pub const ALL: Self = Self(u16::MAX);
     /// None.
@@ -47,7 +47,7 @@ impl Takes {
     }
 }
 
-impl FromIterator<Codec> for Takes {
+impl FromIterator<Codec> for CodecSet {
     fn from_iter<I: IntoIterator<Item = Codec>>(codecs: I) -> Self {
         codecs.into_iter().fold(Self::NONE, Self::and)
     }

@@ -25,7 +25,7 @@ use super::rtcp::{self, Reception, Report};
 use super::rtp::Header;
 use super::sdp::{self, Accepted, Local, Remote, Section};
 use super::srtp::{Refused, Srtp};
-use crate::router::{Control, Delivery, Frame, IceRestart, LayerSet, Leg, Output, Packet, Path, Takes, TrackInfo};
+use crate::router::{Control, Delivery, Frame, IceRestart, LayerSet, Leg, Output, Packet, Path, CodecSet, TrackInfo};
 
 /// What all sessions of a node share.
 #[derive(Debug, Clone)]
@@ -329,7 +329,7 @@ impl Leg for Session {
         Delivery::Packets
     }
 
-    fn takes(&self, kind: Kind) -> Takes {
+    fn takes(&self, kind: Kind) -> CodecSet {
         self.egress.takes(kind)
     }
 

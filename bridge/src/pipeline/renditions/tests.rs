@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::pipeline::testing::{Card, Eye, Taker, attach, hearing, info, kill, program, track, worker};
-use crate::router::{Command, Event, Place, Takes};
+use crate::router::{Command, Event, Place, CodecSet};
 
 const SPEAKER: u8 = 7;
 const TERMINAL: u8 = 3;
@@ -33,7 +33,7 @@ impl Scene {
         let card = Card::start(&program, SPEAKER, kind);
         let renditions = Renditions::new(hearing(), worker.clone(), Some(program));
         let (to, got) = mpsc::unbounded_channel();
-        let publisher = attach(&worker, Place::Home, Taker::new(Takes::ALL, mpsc::unbounded_channel().0));
+        let publisher = attach(&worker, Place::Home, Taker::new(CodecSet::ALL, mpsc::unbounded_channel().0));
         let codec = if kind.is_picture() { Codec::Vp8 } else { Codec::Opus };
         let info = info(SPEAKER, kind, codec);
         worker.send(Command::Announce { hearing: hearing(), leg: publisher, info }).unwrap();

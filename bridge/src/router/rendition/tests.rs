@@ -6,7 +6,7 @@ use super::super::fake::{Court, info, packet, plan, track};
 use super::super::leg::{Control, LegId, Output, Place};
 use super::super::packet::{Layer, LayerSet};
 use super::super::worker::{Command, Event};
-use super::Takes;
+use super::CodecSet;
 
 const JUDGE: u8 = 0;
 const CLERK: u8 = 1;
@@ -28,7 +28,7 @@ fn court() -> (Court, LegId) {
     (court, judge)
 }
 
-fn only(codec: Codec) -> Takes {
+fn only(codec: Codec) -> CodecSet {
     [codec].into_iter().collect()
 }
 
@@ -152,9 +152,9 @@ fn a_track_that_changes_to_a_codec_in_common_goes_untouched_from_then_on() {
 
 #[test]
 fn sound_is_rendered_in_the_best_codec_that_is_taken() {
-    let phone = [Codec::Pcma, Codec::Pcmu].into_iter().collect::<Takes>();
+    let phone = [Codec::Pcma, Codec::Pcmu].into_iter().collect::<CodecSet>();
     assert_eq!(phone.choose(Kind::Audio, Codec::Opus), Some(Codec::Pcma));
     assert_eq!(phone.choose(Kind::Audio, Codec::Pcmu), Some(Codec::Pcmu), "what is in common goes untouched");
     assert_eq!(phone.choose(Kind::Video, Codec::Vp8), None);
-    assert_eq!(Takes::ALL.choose(Kind::Video, Codec::H265), Some(Codec::H265));
+    assert_eq!(CodecSet::ALL.choose(Kind::Video, Codec::H265), Some(Codec::H265));
 }

@@ -107,7 +107,7 @@ impl Ingest {
         }
     }
 
-    /// Takes an opened RTP packet.
+    /// CodecSet an opened RTP packet.
     ///
     /// # Errors
     ///
@@ -150,7 +150,7 @@ impl Ingest {
         Ok(())
     }
 
-    /// Takes a sender report.
+    /// CodecSet a sender report.
     pub(super) fn report(&mut self, now: Instant, ssrc: u32, ntp: u64, rtp: u32) {
         let source = self.tracks.iter_mut().flat_map(Track::sources_mut).find(|source| source.ssrc == ssrc);
         if let Some(source) = source {

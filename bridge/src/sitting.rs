@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use hearing_config::{HearingId, NodeId, Zone};
-use hearing_signaling::hearing::{MediaPlan, MediaReport, Phase, RecordOrder};
+use hearing_proto::scene::Words;
+use hearing_signaling::hearing::{MediaPlan, MediaReport, Phase, RecordOrder, SeatView};
 use hearing_signaling::http::Demands;
 use hearing_signaling::registry::{HearingHandle, Refusal};
 use metrics::counter;
@@ -12,11 +14,13 @@ use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
 use crate::net::clock::NodeClock;
+use crate::pipeline::desk::{Desks, Room};
 use crate::pipeline::{Program, Renditions};
 use crate::record::Recorder;
 use crate::record::spool::Spool;
 use crate::recording::{self, Recording};
 use crate::router::{Attach, Command, Event, Layer, LegId, Place, WorkerHandle};
+use crate::terminals::Terminals;
 use crate::trunk::Trunks;
 use crate::workers::Workers;
 
@@ -45,6 +49,12 @@ pub(crate) struct Parts {
     pub(crate) clock: NodeClock,
     /// The program of its media children, if it has one.
     pub(crate) children: Option<Arc<Program>>,
+    /// Makes what terminals see and hear, where there are media children.
+    pub(crate) desks: Option<Desks>,
+    /// The picture that stands before the case number.
+    pub(crate) emblem: Option<Bytes>,
+    /// The terminals of its zone.
+    pub(crate) terminals: Terminals,
 }
 
 /// A hearing that sits here, as others need to know it.
@@ -92,6 +102,9 @@ impl Sittings {
                 return Err(refusal);
             }
         };
+        self.furnish(hearing, &handle, &plans).await;
+        let terminals = self.parts.terminals.clone();
+        tokio::spawn(terminals.follow(hearing, worker.clone(), plans.clone()));
         let over = record.is_some() && handle.show().await.is_ok_and(|board| board.view.phase.is_over());
         let renditions = Renditions::new(hearing, worker.clone(), self.parts.children.clone());
         let sitting = Sitting {
@@ -145,7 +158,22 @@ impl Sittings {
         Ok(record)
     }
 
+    /// Before its terminals are rung, what they will see has names.
+    async fn furnish(&self, hearing: HearingId, handle: &HearingHandle, plans: &watch::Receiver<Arc<MediaPlan>>) {
+        let Some(desks) = &self.parts.desks else { return };
+        let view = handle.show().await.ok().map(|board| board.view);
+        let words = |seat: &SeatView| (seat.id, Words { zh: seat.title.clone(), en: seat.title_en.clone() });
+        let names = view.iter().flat_map(|view| view.seats.iter().map(words)).collect();
+        let heading = view.map(|view| view.case).unwrap_or_default();
+        let utc_offset = jiff::Zoned::now().offset().seconds();
+        desks.furnish(
+            hearing,
+            Room { plans: plans.clone(), names, heading, utc_offset, emblem: self.parts.emblem.clone() },
+        );
+    }
+
     async fn end(&self, hearing: HearingId) {
+        self.parts.desks.iter().for_each(|desks| desks.clear(hearing));
         let seated = self.seated.lock().unwrap_or_else(PoisonError::into_inner).remove(&hearing);
         let Some(seated) = seated else { return };
         self.parts.trunks.drop_hearing(hearing).await;

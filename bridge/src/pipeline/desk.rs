@@ -2,11 +2,12 @@
 //! seats in the same layout, and the mix of everybody but itself. Its leg hands the desk the tracks that its seat may have;
 //! the desk answers with frames of the codecs that the terminal takes.
 
+mod feed;
 mod stage;
 mod task;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -15,10 +16,11 @@ use hearing_proto::child::{Coded, Loudness, PictureTarget, SoundTarget};
 use hearing_proto::scene::{Layout, Words};
 use hearing_signaling::hearing::MediaPlan;
 use tokio::sync::{mpsc, watch};
+use tracing::warn;
 
 use super::intake::Intake;
 use super::{Error, Program};
-use crate::router::{Control, Frame, LayerSet, Output, TrackInfo};
+use crate::router::{Control, Feed, Frame, LayerSet, Output, Takes, TrackInfo};
 use stage::Stages;
 
 /// Makes desks; one for a node, cheap to clone.
@@ -26,6 +28,22 @@ use stage::Stages;
 pub struct Desks {
     program: Arc<Program>,
     stages: Stages,
+    rooms: Arc<Mutex<HashMap<HearingId, Room>>>,
+}
+
+/// What the desks of a hearing have in common.
+#[derive(Debug, Clone)]
+pub struct Room {
+    /// Who may see and hear whom.
+    pub plans: watch::Receiver<Arc<MediaPlan>>,
+    /// What is written on the seats' tiles; a seat without a name has the one of its template.
+    pub names: BTreeMap<SeatId, Words>,
+    /// What stands above the picture, such as the case number.
+    pub heading: String,
+    /// The clock's distance from UTC in seconds.
+    pub utc_offset: i32,
+    /// A PNG that stands before the heading.
+    pub emblem: Option<Bytes>,
 }
 
 /// Where a desk stands.
@@ -101,7 +119,29 @@ impl Desks {
     /// Desks whose children run this program.
     #[must_use]
     pub fn new(program: Arc<Program>) -> Self {
-        Self { program, stages: Stages::default() }
+        Self { program, stages: Stages::default(), rooms: Arc::default() }
+    }
+
+    /// A hearing sits at this node: from now on its terminals find their desks.
+    pub fn furnish(&self, hearing: HearingId, room: Room) {
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner).insert(hearing, room);
+    }
+
+    /// The hearing has left this node.
+    pub fn clear(&self, hearing: HearingId) {
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner).remove(&hearing);
+    }
+
+    /// The desk of a seat as the feed of its terminal; `None` when the hearing does not sit here, when nothing that the
+    /// terminal takes can be made, or when there is no thread left.
+    #[must_use]
+    pub fn feed(&self, hearing: HearingId, seat: SeatId, takes: &Takes) -> Option<Box<dyn Feed>> {
+        let room = self.rooms.lock().unwrap_or_else(PoisonError::into_inner).get(&hearing).cloned()?;
+        let (wants, codecs) = feed::wants(takes)?;
+        let Room { plans, names, heading, utc_offset, emblem } = room;
+        let setting = Setting { hearing, seat, plans, names, heading, utc_offset, emblem };
+        let desk = self.open(setting, wants).inspect_err(|error| warn!(%hearing, %seat, %error, "no desk")).ok()?;
+        Some(Box::new(feed::Player::new(wants, codecs, desk)))
     }
 
     /// Sets up a desk. What comes out of it is bounded; a receiver that is too slow loses frames, which is counted.

@@ -14,7 +14,8 @@ use super::convert::{self, Packer};
 use super::{Event, Events, Feed, Life, Program};
 use crate::router::{Attach, Command, Place};
 use crate::router::{
-    Control, Delivery, Frame, Layer, LayerSet, Leg, LegId, Output, Packet, Path, CodecSet, TrackInfo, Worker, WorkerHandle,
+    CodecSet, Control, Delivery, Frame, Layer, LayerSet, Leg, LegId, Output, Packet, Path, TrackInfo, Worker,
+    WorkerHandle,
 };
 
 pub(super) fn program() -> Arc<Program> {
@@ -45,6 +46,7 @@ pub(super) fn plan(seats: u8) -> MediaPlan {
         zone: "gov".parse().unwrap(),
         admitted: true,
         required: Vec::new(),
+        terminal: None,
     };
     let row = |id: u8, kind| Row { track: track(id, kind), audience: all, recorded: false };
     MediaPlan {

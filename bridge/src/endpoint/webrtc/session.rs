@@ -25,7 +25,7 @@ use super::rtcp::{self, Reception, Report};
 use super::rtp::Header;
 use super::sdp::{self, Accepted, Local, Remote, Section};
 use super::srtp::{Refused, Srtp};
-use crate::router::{Control, Delivery, Frame, IceRestart, LayerSet, Leg, Output, Packet, Path, CodecSet, TrackInfo};
+use crate::router::{CodecSet, Control, Delivery, Frame, IceRestart, LayerSet, Leg, Output, Packet, Path, TrackInfo};
 
 /// What all sessions of a node share.
 #[derive(Debug, Clone)]

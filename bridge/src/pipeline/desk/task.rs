@@ -141,7 +141,9 @@ impl Task {
     }
 
     fn open(&self, track: TrackId, codec: Codec) {
-        let treat = self.wants.sound.is_some_and(|sound| sound.treat) && track.kind == Kind::Audio;
+        // Browsers treat their sound themselves.
+        let of_terminal = || self.setting.plans.borrow().seat(track.seat).is_some_and(|seat| seat.terminal.is_some());
+        let treat = track.kind == Kind::Audio && self.wants.sound.is_some_and(|sound| sound.treat) && of_terminal();
         self.open_as(track, codec, if treat { Part::Treated } else { Part::Plain });
     }
 

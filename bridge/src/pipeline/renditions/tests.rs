@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::pipeline::testing::{Card, Eye, Taker, attach, hearing, info, kill, program, track, worker};
-use crate::router::{Command, Event, Place, CodecSet};
+use crate::router::{CodecSet, Command, Event, Place};
 
 const SPEAKER: u8 = 7;
 const TERMINAL: u8 = 3;

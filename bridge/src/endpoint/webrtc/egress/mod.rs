@@ -28,7 +28,7 @@ use super::clock::Clock;
 use super::rtcp::{self, Reception};
 use super::sdp::{Accepted, cname};
 use super::srtp::{Srtp, TAG};
-use crate::router::{Layer, LayerSet, Output, Packet, Protected, CodecSet, TrackInfo};
+use crate::router::{CodecSet, Layer, LayerSet, Output, Packet, Protected, TrackInfo};
 use budget::Budget;
 use places::Places;
 use repairs::Repairs;

@@ -18,7 +18,7 @@ use super::red::{Red, Redundancy};
 use super::rewrite::{Placed, Rewrite};
 use super::share::{Claim, Portion, Rank};
 use super::switch::{LayerSwitch, Verdict};
-use crate::router::{Layer, LayerSet, Packet, CodecSet, TrackInfo};
+use crate::router::{CodecSet, Layer, LayerSet, Packet, TrackInfo};
 
 /// A slot.
 #[derive(Debug)]

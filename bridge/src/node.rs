@@ -74,9 +74,7 @@ impl Node {
         let (trunks, asked) = Trunks::start(trunk_settings(config, clock), tls, registry.clone())?;
         let spool = Spool::start(spool_settings(config)).map_err(Error::Spool)?;
         let demands = Demands::default();
-        let children = Program::find().inspect_err(|error| warn!(%error, "nothing can be coded anew here"));
-        let children = children.ok().map(Arc::new);
-        let desks = children.clone().map(Desks::new);
+        let desks = desks(config);
         let parts = Parts {
             zone: config.node.zone.clone(),
             workers: workers.clone(),
@@ -85,9 +83,7 @@ impl Node {
             spool: spool.clone(),
             demands: demands.clone(),
             clock,
-            children,
             desks: desks.clone(),
-            emblem: config.record.emblem.as_deref().and_then(|file| std::fs::read(file).ok()).map(Into::into),
             terminals: Terminals::new(terminals::Parts { zone: config.node.zone.clone(), feeds: feeds(desks) }),
         };
         let sittings = Sittings::new(parts);
@@ -360,6 +356,13 @@ fn ended_by_itself(ended: Option<Result<Result<(), Error>, tokio::task::JoinErro
         Some(Err(crash)) => Error::Ended(crash.to_string()),
         Some(Ok(Ok(()))) | None => Error::Ended("a part of it ended".to_owned()),
     }
+}
+
+/// What makes pictures and sound for terminals; `None`, with a warning, where there is no media child.
+fn desks(config: &Config) -> Option<Desks> {
+    let program = Program::find().inspect_err(|error| warn!(%error, "nothing can be coded anew here")).ok()?;
+    let emblem = config.record.emblem.as_deref().and_then(|file| std::fs::read(file).ok()).map(Into::into);
+    Some(Desks::new(Arc::new(program), emblem))
 }
 
 /// A terminal gets a composed picture and a mix; where nothing can be coded, whoever speaks as he comes.

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
 use hearing_config::{HearingId, NodeId, Zone};
 use hearing_proto::scene::Words;
 use hearing_signaling::hearing::{MediaPlan, MediaReport, Phase, RecordOrder, SeatView};
@@ -14,8 +13,8 @@ use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
 use crate::net::clock::NodeClock;
+use crate::pipeline::Renditions;
 use crate::pipeline::desk::{Desks, Room};
-use crate::pipeline::{Program, Renditions};
 use crate::record::Recorder;
 use crate::record::spool::Spool;
 use crate::recording::{self, Recording};
@@ -47,12 +46,8 @@ pub(crate) struct Parts {
     pub(crate) demands: Demands,
     /// Its clock for media.
     pub(crate) clock: NodeClock,
-    /// The program of its media children, if it has one.
-    pub(crate) children: Option<Arc<Program>>,
     /// Makes what terminals see and hear, where there are media children.
     pub(crate) desks: Option<Desks>,
-    /// The picture that stands before the case number.
-    pub(crate) emblem: Option<Bytes>,
     /// The terminals of its zone.
     pub(crate) terminals: Terminals,
 }
@@ -106,7 +101,7 @@ impl Sittings {
         let terminals = self.parts.terminals.clone();
         tokio::spawn(terminals.follow(hearing, worker.clone(), plans.clone()));
         let over = record.is_some() && handle.show().await.is_ok_and(|board| board.view.phase.is_over());
-        let renditions = Renditions::new(hearing, worker.clone(), self.parts.children.clone());
+        let renditions = Renditions::new(hearing, worker.clone(), self.parts.desks.as_ref().map(Desks::program));
         let sitting = Sitting {
             hearing,
             handle,
@@ -166,10 +161,7 @@ impl Sittings {
         let names = view.iter().flat_map(|view| view.seats.iter().map(words)).collect();
         let heading = view.map(|view| view.case).unwrap_or_default();
         let utc_offset = jiff::Zoned::now().offset().seconds();
-        desks.furnish(
-            hearing,
-            Room { plans: plans.clone(), names, heading, utc_offset, emblem: self.parts.emblem.clone() },
-        );
+        desks.furnish(hearing, Room { plans: plans.clone(), names, heading, utc_offset });
     }
 
     async fn end(&self, hearing: HearingId) {

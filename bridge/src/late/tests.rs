@@ -74,9 +74,7 @@ impl Node {
             spool: spool.clone(),
             demands: Default::default(),
             clock,
-            children: None,
             desks: None,
-            emblem: None,
             terminals: Terminals::new(terminals::Parts {
                 zone: own.zone.clone(),
                 feeds: Arc::new(|_, takes| Box::new(Through::new(takes))),

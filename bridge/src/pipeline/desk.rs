@@ -28,6 +28,8 @@ use stage::Stages;
 pub struct Desks {
     program: Arc<Program>,
     stages: Stages,
+    /// A PNG that stands before the heading.
+    emblem: Option<Bytes>,
     rooms: Arc<Mutex<HashMap<HearingId, Room>>>,
 }
 
@@ -42,8 +44,6 @@ pub struct Room {
     pub heading: String,
     /// The clock's distance from UTC in seconds.
     pub utc_offset: i32,
-    /// A PNG that stands before the heading.
-    pub emblem: Option<Bytes>,
 }
 
 /// Where a desk stands.
@@ -61,8 +61,6 @@ pub struct Setting {
     pub heading: String,
     /// The clock's distance from UTC in seconds.
     pub utc_offset: i32,
-    /// A PNG that stands before the heading.
-    pub emblem: Option<Bytes>,
 }
 
 /// What a terminal takes.
@@ -116,10 +114,16 @@ enum ToDesk {
 }
 
 impl Desks {
-    /// Desks whose children run this program.
+    /// Desks whose children run this program; `emblem` is a PNG that stands before the heading of their pictures.
     #[must_use]
-    pub fn new(program: Arc<Program>) -> Self {
-        Self { program, stages: Stages::default(), rooms: Arc::default() }
+    pub fn new(program: Arc<Program>, emblem: Option<Bytes>) -> Self {
+        Self { program, stages: Stages::default(), emblem, rooms: Arc::default() }
+    }
+
+    /// What its children run.
+    #[must_use]
+    pub fn program(&self) -> Arc<Program> {
+        self.program.clone()
     }
 
     /// A hearing sits at this node: from now on its terminals find their desks.
@@ -138,8 +142,8 @@ impl Desks {
     pub fn feed(&self, hearing: HearingId, seat: SeatId, takes: &Takes) -> Option<Box<dyn Feed>> {
         let room = self.rooms.lock().unwrap_or_else(PoisonError::into_inner).get(&hearing).cloned()?;
         let (wants, codecs) = feed::wants(takes)?;
-        let Room { plans, names, heading, utc_offset, emblem } = room;
-        let setting = Setting { hearing, seat, plans, names, heading, utc_offset, emblem };
+        let Room { plans, names, heading, utc_offset } = room;
+        let setting = Setting { hearing, seat, plans, names, heading, utc_offset };
         let desk = self.open(setting, wants).inspect_err(|error| warn!(%hearing, %seat, %error, "no desk")).ok()?;
         Some(Box::new(feed::Player::new(wants, codecs, desk)))
     }

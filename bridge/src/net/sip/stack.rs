@@ -89,13 +89,13 @@ async fn bind(transport: &TransportLayer, listen: &Listen, token: &CancellationT
         transport.add_transport(udp.map_err(failed("udp", at))?.into());
     }
     if let Some(at) = listen.tcp {
-        let tcp = TcpListenerConnection::new(at.into(), None).await.map_err(failed("tcp", at))?;
+        let tcp = TcpListenerConnection::new(at, None).await.map_err(failed("tcp", at))?;
         transport.add_transport(tcp.into());
     }
     if let Some(tls) = &listen.tls {
         let (cert, key) = (Some(tls.certificate.clone()), Some(tls.key.clone()));
         let config = TlsConfig { cert, key, ..TlsConfig::default() };
-        let listener = TlsListenerConnection::new(tls.at.into(), None, config).await.map_err(failed("tls", tls.at))?;
+        let listener = TlsListenerConnection::new(tls.at, None, config).await.map_err(failed("tls", tls.at))?;
         transport.add_transport(listener.into());
     }
     Ok(())

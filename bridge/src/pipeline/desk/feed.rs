@@ -56,7 +56,7 @@ fn size(pixels: u32) -> (u16, u16) {
 }
 
 impl Player {
-    pub(super) const fn new(
+    pub(super) fn new(
         wants: Wants,
         codecs: (Codec, Codec),
         (feed, from): (DeskFeed, mpsc::Receiver<FromDesk>),

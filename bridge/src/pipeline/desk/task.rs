@@ -238,7 +238,7 @@ impl Task {
         let joined = self.desks.stages.join(
             &self.desks.program,
             key.clone(),
-            || scene(setting, &plan, &scene_of),
+            || Scene { emblem: self.desks.emblem.clone(), ..scene(setting, &plan, &scene_of) },
             self.saying.clone(),
         );
         match joined {
@@ -300,7 +300,7 @@ fn scene(setting: &Setting, plan: &MediaPlan, key: &Key) -> Scene {
         layout: key.layout,
         heading: setting.heading.clone(),
         utc_offset: setting.utc_offset,
-        emblem: setting.emblem.clone(),
+        emblem: None,
         tiles,
     }
 }

@@ -15,7 +15,7 @@ const SEATS: u8 = 8;
 fn setting(seat: u8, plans: &watch::Sender<Arc<MediaPlan>>) -> Setting {
     let (heading, plans) = ("(2026)内0291刑初123号".to_owned(), plans.subscribe());
     let (seat, names) = (SeatId(seat), Default::default());
-    Setting { hearing: hearing(), seat, plans, names, heading, utc_offset: 28_800, emblem: None }
+    Setting { hearing: hearing(), seat, plans, names, heading, utc_offset: 28_800 }
 }
 
 fn wants() -> Wants {
@@ -118,7 +118,7 @@ fn share(of: u8, all: &[u8]) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_terminal_hears_everybody_whose_tracks_it_is_handed() {
-    let (plans, desks) = (watch::Sender::new(Arc::new(plan(SEATS))), Desks::new(program()));
+    let (plans, desks) = (watch::Sender::new(Arc::new(plan(SEATS))), Desks::new(program(), None));
     let mut court = Court::open(&desks, setting(0, &plans), &[(3, Kind::Audio), (5, Kind::Audio)]);
     court.heard(25).await;
     let heard = court.heard(100).await;
@@ -127,7 +127,7 @@ async fn a_terminal_hears_everybody_whose_tracks_it_is_handed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn its_own_sound_is_measured_and_not_heard() {
-    let (plans, desks) = (watch::Sender::new(Arc::new(plan(SEATS))), Desks::new(program()));
+    let (plans, desks) = (watch::Sender::new(Arc::new(plan(SEATS))), Desks::new(program(), None));
     let mut court = Court::open(&desks, setting(0, &plans), &[(3, Kind::Audio)]);
     let (to, mut own) = mpsc::unbounded_channel();
     let _card = Card::start(&program(), 6, Kind::Audio).spawn(6, to);
@@ -145,7 +145,7 @@ async fn its_own_sound_is_measured_and_not_heard() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whom_the_plan_no_longer_lets_it_see_is_gone_with_the_next_picture() {
-    let (plans, desks) = (watch::Sender::new(Arc::new(seen(&[3]))), Desks::new(program()));
+    let (plans, desks) = (watch::Sender::new(Arc::new(seen(&[3]))), Desks::new(program(), None));
     let mut court = Court::open(&desks, setting(0, &plans), &[(3, Kind::Video)]);
     court.sees(3).await;
     plans.send_replace(Arc::new(seen(&[])));
@@ -156,7 +156,7 @@ async fn whom_the_plan_no_longer_lets_it_see_is_gone_with_the_next_picture() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn desks_that_may_see_the_same_share_a_picture_and_whoever_stays_feeds_it() {
-    let (plans, desks) = (watch::Sender::new(Arc::new(seen(&[3]))), Desks::new(program()));
+    let (plans, desks) = (watch::Sender::new(Arc::new(seen(&[3]))), Desks::new(program(), None));
     let mut first = Court::open(&desks, setting(0, &plans), &[(3, Kind::Video)]);
     let mut second = Court::open(&desks, setting(1, &plans), &[(3, Kind::Video)]);
     first.sees(3).await;
@@ -169,7 +169,7 @@ async fn desks_that_may_see_the_same_share_a_picture_and_whoever_stays_feeds_it(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_painter_that_crashes_or_stands_still_costs_its_picture_only_until_the_next_one_draws() {
-    let (plans, desks) = (watch::Sender::new(Arc::new(seen(&[3]))), Desks::new(program()));
+    let (plans, desks) = (watch::Sender::new(Arc::new(seen(&[3]))), Desks::new(program(), None));
     let mut court = Court::open(&desks, setting(0, &plans), &[(3, Kind::Video), (5, Kind::Audio)]);
     for signal in [Signal::SEGV, Signal::STOP] {
         court.sees(3).await;

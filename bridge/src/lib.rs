@@ -14,6 +14,7 @@ pub mod rehearsal;
 pub mod router;
 mod sessions;
 mod sitting;
+mod terminals;
 pub mod trunk;
 mod witnessing;
 mod workers;

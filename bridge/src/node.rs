@@ -20,11 +20,14 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use crate::admin::{self, Admin};
+use crate::endpoint::terminal::{Feeds, Through};
 use crate::endpoint::webrtc::Certificate;
 use crate::late;
 use crate::net::clock::NodeClock;
 use crate::net::http::{Listener, Media, bind_unix};
 use crate::net::tls::{self, Identity, TrunkTls};
+use crate::pipeline::Program;
+use crate::pipeline::desk::Desks;
 use crate::playback::{self, Playback};
 use crate::record::keep::http::Keeping;
 use crate::record::spool::{self, Spool};
@@ -32,6 +35,7 @@ use crate::record::{self, Recorder, keep};
 use crate::rehearsal::{self, Rehearsals, Station};
 use crate::sessions::{Advertise, Sessions};
 use crate::sitting::{Parts, Sittings};
+use crate::terminals::{self, Terminals};
 use crate::trunk::{self, TrunkStatus, Trunks};
 use crate::workers::{self, Workers};
 
@@ -70,6 +74,7 @@ impl Node {
         let (trunks, asked) = Trunks::start(trunk_settings(config, clock), tls, registry.clone())?;
         let spool = Spool::start(spool_settings(config)).map_err(Error::Spool)?;
         let demands = Demands::default();
+        let desks = desks(config);
         let parts = Parts {
             zone: config.node.zone.clone(),
             workers: workers.clone(),
@@ -78,6 +83,8 @@ impl Node {
             spool: spool.clone(),
             demands: demands.clone(),
             clock,
+            desks: desks.clone(),
+            terminals: Terminals::new(terminals::Parts { zone: config.node.zone.clone(), feeds: feeds(desks) }),
         };
         let sittings = Sittings::new(parts);
         let (media, requests) = mpsc::channel(MEDIA_REQUESTS);
@@ -349,6 +356,21 @@ fn ended_by_itself(ended: Option<Result<Result<(), Error>, tokio::task::JoinErro
         Some(Err(crash)) => Error::Ended(crash.to_string()),
         Some(Ok(Ok(()))) | None => Error::Ended("a part of it ended".to_owned()),
     }
+}
+
+/// What makes pictures and sound for terminals; `None`, with a warning, where there is no media child.
+fn desks(config: &Config) -> Option<Desks> {
+    let program = Program::find().inspect_err(|error| warn!(%error, "nothing can be coded anew here")).ok()?;
+    let emblem = config.record.emblem.as_deref().and_then(|file| std::fs::read(file).ok()).map(Into::into);
+    Some(Desks::new(Arc::new(program), emblem))
+}
+
+/// A terminal gets a composed picture and a mix; where nothing can be coded, whoever speaks as he comes.
+fn feeds(desks: Option<Desks>) -> Feeds {
+    Arc::new(move |seat, takes| {
+        let desk = desks.as_ref().and_then(|desks| desks.feed(seat.hearing, seat.seat, &takes));
+        desk.unwrap_or_else(|| Box::new(Through::new(takes)))
+    })
 }
 
 /// Why a node does not start, or does not go on.

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hearing_config::{HearingId, NodeId, Zone};
-use hearing_signaling::hearing::{MediaPlan, MediaReport, Phase, RecordOrder};
+use hearing_proto::scene::Words;
+use hearing_signaling::hearing::{MediaPlan, MediaReport, Phase, RecordOrder, SeatView};
 use hearing_signaling::http::Demands;
 use hearing_signaling::registry::{HearingHandle, Refusal};
 use metrics::counter;
@@ -12,10 +13,13 @@ use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
 use crate::net::clock::NodeClock;
+use crate::pipeline::Renditions;
+use crate::pipeline::desk::{Desks, Room};
 use crate::record::Recorder;
 use crate::record::spool::Spool;
 use crate::recording::{self, Recording};
 use crate::router::{Attach, Command, Event, Layer, LegId, Place, WorkerHandle};
+use crate::terminals::Terminals;
 use crate::trunk::Trunks;
 use crate::witnessing::Later;
 use crate::workers::Workers;
@@ -44,6 +48,10 @@ pub(crate) struct Parts {
     pub(crate) demands: Demands,
     /// Its clock for media.
     pub(crate) clock: NodeClock,
+    /// Makes what terminals see and hear, where there are media children.
+    pub(crate) desks: Option<Desks>,
+    /// The terminals of its zone.
+    pub(crate) terminals: Terminals,
 }
 
 /// A hearing that sits here, as others need to know it.
@@ -92,7 +100,11 @@ impl Sittings {
                 return Err(refusal);
             }
         };
+        self.furnish(hearing, &handle, &plans).await;
+        let terminals = self.parts.terminals.clone();
+        tokio::spawn(terminals.follow(hearing, worker.clone(), plans.clone()));
         let over = record.is_some() && handle.show().await.is_ok_and(|board| board.view.phase.is_over());
+        let renditions = Renditions::new(hearing, worker.clone(), self.parts.desks.as_ref().map(Desks::program));
         let sitting = Sitting {
             hearing,
             handle,
@@ -100,6 +112,7 @@ impl Sittings {
             plans,
             reports,
             record,
+            renditions,
             trunks: self.parts.trunks.clone(),
             demands: self.parts.demands.clone(),
             // A record that was closed before this node started is sealed now.
@@ -144,7 +157,19 @@ impl Sittings {
         Ok(record)
     }
 
+    /// Before its terminals are rung, what they will see has names.
+    async fn furnish(&self, hearing: HearingId, handle: &HearingHandle, plans: &watch::Receiver<Arc<MediaPlan>>) {
+        let Some(desks) = &self.parts.desks else { return };
+        let view = handle.show().await.ok().map(|board| board.view);
+        let words = |seat: &SeatView| (seat.id, Words { zh: seat.title.clone(), en: seat.title_en.clone() });
+        let names = view.iter().flat_map(|view| view.seats.iter().map(words)).collect();
+        let heading = view.map(|view| view.case).unwrap_or_default();
+        let utc_offset = jiff::Zoned::now().offset().seconds();
+        desks.furnish(hearing, Room { plans: plans.clone(), names, heading, utc_offset });
+    }
+
     async fn end(&self, hearing: HearingId) {
+        self.parts.desks.iter().for_each(|desks| desks.clear(hearing));
         let seated = self.seated.lock().unwrap_or_else(PoisonError::into_inner).remove(&hearing);
         let Some(seated) = seated else { return };
         self.parts.trunks.drop_hearing(hearing).await;
@@ -163,6 +188,7 @@ struct Sitting {
     plans: watch::Receiver<Arc<MediaPlan>>,
     reports: mpsc::Receiver<Event>,
     record: Option<Recording>,
+    renditions: Renditions,
     trunks: Trunks,
     demands: Demands,
     /// True once the record was ordered to run: the next order to stop may be the end of the hearing.
@@ -231,6 +257,10 @@ impl Sitting {
                 self.trunks.speaking(self.hearing, seats.clone()).await;
                 MediaReport::Speaking { seats }
             }
+            Event::Rendition { info, codec, wanted } => {
+                self.renditions.tell(info, codec, wanted);
+                return;
+            }
             Event::Quality(seat, quality) => MediaReport::Quality { seat, quality },
         };
         self.media(report).await;
@@ -241,6 +271,7 @@ impl Sitting {
         warn!(hearing = %self.hearing, ?leg, reason, "leg closed");
         match &mut self.record {
             Some(record) if record.is_leg(leg) => record.hang_anew(),
+            _ if self.renditions.is_leg(leg) => self.renditions.hang_anew(leg),
             _ => self.trunks.leg_closed(self.hearing, leg).await,
         }
     }

@@ -49,7 +49,7 @@ impl fmt::Display for Kind {
 }
 
 /// How a track is coded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Codec {
     /// Opus, RFC 6716; RTP clock 48 kHz (RFC 7587).

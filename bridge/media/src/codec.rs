@@ -11,7 +11,9 @@ use gstreamer::prelude::*;
 use gstreamer_app::{AppSink, AppSinkCallbacks, AppSrc};
 use gstreamer_video as video;
 use gstreamer_video::VideoFrameExt as _;
-use hearing_proto::child::{Codec, PictureShape};
+use hearing_proto::child::{Codec, PictureShape, PictureTarget, Target};
+
+use crate::encoder::{picture_encoder, sound_caps, sound_encoder};
 
 /// A pipeline from one appsrc to one appsink.
 #[derive(Debug)]
@@ -64,6 +66,8 @@ pub enum Task {
     EncodeFilm(Film),
     /// Codes sound for a file, as AAC.
     EncodeAac,
+    /// Codes a live stream anew, sound treated where that is asked for. Only [`crate::encoder`] does.
+    EncodeLive(Target),
 }
 
 /// How pictures for a file are coded.
@@ -100,19 +104,39 @@ pub fn load(tasks: &[Task]) -> Result<(), Error> {
 impl Task {
     const fn plugins(self) -> &'static [&'static str] {
         match self {
-            Self::Decode(Codec::Vp8) => &["vpx"],
-            Self::Decode(Codec::H264 | Codec::H265) | Self::EncodeAac => &["libav"],
-            Self::Decode(Codec::Opus) | Self::EncodeSound => &["opus"],
-            // G.711 needs no plug-in.
-            Self::Decode(Codec::Pcma | Codec::Pcmu) => &[],
+            Self::Decode(codec) => decoder_plugins(codec),
+            Self::EncodeAac => &["libav"],
+            Self::EncodeSound => &["opus"],
             Self::Still(Codec::H264 | Codec::H265) => &["libav", "jpeg"],
-            Self::Still(Codec::Vp8 | Codec::Opus | Codec::Pcma | Codec::Pcmu) => &["vpx", "jpeg"],
-            Self::EncodePicture(shape) => match shape.codec {
-                Codec::H264 => &["x264"],
-                Codec::Vp8 | Codec::H265 | Codec::Opus | Codec::Pcma | Codec::Pcmu => &["vpx"],
+            Self::Still(_) => &["vpx", "jpeg"],
+            Self::EncodePicture(PictureShape { codec, .. })
+            | Self::EncodeLive(Target::Picture(PictureTarget { codec, .. })) => {
+                if matches!(codec, Codec::H264) {
+                    &["x264"]
+                } else {
+                    &["vpx"]
+                }
+            }
+            Self::EncodeLive(Target::Sound(sound)) => match (sound.codec, sound.treat) {
+                (Codec::Opus, false) => &["opus"],
+                (Codec::Opus, true) => &["opus", "webrtcdsp"],
+                (Codec::G722 | Codec::Aac, false) => &["libav"],
+                (Codec::G722 | Codec::Aac, true) => &["libav", "webrtcdsp"],
+                (Codec::Pcma | Codec::Pcmu | Codec::Vp8 | Codec::H264 | Codec::H265, true) => &["webrtcdsp"],
+                (Codec::Pcma | Codec::Pcmu | Codec::Vp8 | Codec::H264 | Codec::H265, false) => &[],
             },
             Self::EncodeFilm(_) => &["x264"],
         }
+    }
+}
+
+const fn decoder_plugins(codec: Codec) -> &'static [&'static str] {
+    match codec {
+        Codec::Vp8 => &["vpx"],
+        Codec::H264 | Codec::H265 | Codec::G722 | Codec::Aac => &["libav"],
+        Codec::Opus => &["opus"],
+        // G.711 needs no plug-in.
+        Codec::Pcma | Codec::Pcmu => &[],
     }
 }
 
@@ -233,6 +257,13 @@ fn description(task: Task) -> String {
         Task::EncodeSound => (SOUND_CAPS.to_owned(), "opusenc frame-size=20 bitrate=32000 complexity=1".to_owned()),
         Task::EncodeFilm(film) => film_elements(film),
         Task::EncodeAac => (FLOAT_CAPS.to_owned(), "avenc_aac bitrate=96000".to_owned()),
+        Task::EncodeLive(Target::Sound(sound)) => {
+            (sound_caps(sound.codec).to_owned(), sound_encoder(sound.codec).to_owned())
+        }
+        Task::EncodeLive(Target::Picture(picture)) => {
+            let shape = PictureShape { codec: picture.codec, width: 640, height: 360, fps: 30, kbps: picture.kbps };
+            (raw_caps(shape), picture_encoder(&picture))
+        }
     };
     format!(
         "appsrc name=in format=time block=true max-buffers=8 max-bytes=0 max-time=0 caps=\"{caps}\" ! {elements} \
@@ -260,6 +291,9 @@ pub(crate) const fn coded_caps(codec: Codec) -> &'static str {
         Codec::Pcma => "audio/x-alaw,rate=8000,channels=1",
         Codec::Pcmu => "audio/x-mulaw,rate=8000,channels=1",
         Codec::Opus => "audio/x-opus,rate=48000,channels=1,channel-mapping-family=0",
+        Codec::G722 => "audio/G722,rate=16000,channels=1",
+        // The decoder reads rate and channels from the ADTS headers.
+        Codec::Aac => "audio/mpeg,mpegversion=4,stream-format=adts",
     }
 }
 
@@ -268,7 +302,9 @@ pub(crate) const fn decoder(codec: Codec) -> &'static str {
         Codec::Vp8 => "vp8dec max-errors=-1",
         Codec::H264 => "avdec_h264 max-threads=1 max-errors=-1",
         Codec::H265 => "avdec_h265 max-threads=1 max-errors=-1",
-        // Only composers take it, and decode it themselves.
+        Codec::G722 => "avdec_g722",
+        Codec::Aac => "avdec_aac",
+        // Decoded without elements.
         Codec::Pcma | Codec::Pcmu => "identity",
         Codec::Opus => "opusdec max-errors=-1 ! capsfilter caps=audio/x-raw,format=S16LE,rate=48000",
     }
@@ -285,7 +321,7 @@ fn encoder(shape: PictureShape) -> String {
             "x264enc tune=zerolatency speed-preset=superfast threads=1 bitrate={kbps} key-int-max={distance} \
              ! video/x-h264,stream-format=byte-stream,alignment=au,profile=constrained-baseline"
         ),
-        Codec::Vp8 | Codec::H265 | Codec::Opus | Codec::Pcma | Codec::Pcmu => format!(
+        Codec::Vp8 | Codec::H265 | Codec::Opus | Codec::Pcma | Codec::Pcmu | Codec::G722 | Codec::Aac => format!(
             "vp8enc deadline=1 cpu-used=16 threads=1 target-bitrate={} keyframe-max-dist={distance} \
              end-usage=cbr error-resilient=default",
             kbps.saturating_mul(1000)
@@ -308,6 +344,6 @@ pub fn i420(frame: &video::VideoFrameRef<&gst::BufferRef>) -> Option<Bytes> {
     Some(planes.into())
 }
 
-const SOUND_CAPS: &str = "audio/x-raw,format=S16LE,rate=48000,channels=1,layout=interleaved";
-const FLOAT_CAPS: &str = "audio/x-raw,format=F32LE,rate=48000,channels=1,layout=interleaved";
+pub(crate) const SOUND_CAPS: &str = "audio/x-raw,format=S16LE,rate=48000,channels=1,layout=interleaved";
+pub(crate) const FLOAT_CAPS: &str = "audio/x-raw,format=F32LE,rate=48000,channels=1,layout=interleaved";
 const ALWAYS: &[&str] = &["coreelements", "app"];

@@ -3,5 +3,5 @@
 pub mod canvas;
 pub mod mix;
 pub mod painter;
-pub mod telephone;
+pub mod scale;
 pub mod text;

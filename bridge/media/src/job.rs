@@ -3,12 +3,16 @@
 mod compose;
 mod decode;
 mod generate;
+mod mix;
+mod pace;
+mod stage;
+mod transcode;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hearing_proto::child::{FromChild, Job, Stats, ToChild, VERSION};
+use hearing_proto::child::{Codec, FromChild, Job, Stats, Target, ToChild, VERSION};
 
 use crate::codec::{Film, Task};
 use crate::compose::text;
@@ -54,6 +58,9 @@ enum Running {
     Generate(generate::Generator),
     Decode(decode::Streams),
     Compose(Box<compose::Composer>),
+    Transcode(Box<transcode::Transcoder>),
+    Mix(mix::Mixer),
+    Stage(Box<stage::Stage>),
 }
 
 fn start(receiver: &mut Receiver, sender: &Sender) -> Result<Running, Error> {
@@ -62,7 +69,13 @@ fn start(receiver: &mut Receiver, sender: &Sender) -> Result<Running, Error> {
         Some(ToChild::Start { version: VERSION, job }) => job,
         Some(ToChild::Start { version, .. }) => return Err(Error::Version(version)),
         Some(
-            ToChild::Frame(_) | ToChild::KeyFrame { .. } | ToChild::Cue { .. } | ToChild::Until { .. } | ToChild::Stop,
+            ToChild::Frame(_)
+            | ToChild::KeyFrame { .. }
+            | ToChild::Open(_)
+            | ToChild::Close { .. }
+            | ToChild::Cue { .. }
+            | ToChild::Until { .. }
+            | ToChild::Stop,
         )
         | None => return Err(Error::NoJob),
     };
@@ -73,6 +86,9 @@ fn start(receiver: &mut Receiver, sender: &Sender) -> Result<Running, Error> {
         Job::Decode(streams) => Running::Decode(decode::Streams::build(decode::Purpose::Decode, &streams, sender)?),
         Job::Snapshot(streams) => Running::Decode(decode::Streams::build(decode::Purpose::Snapshot, &streams, sender)?),
         Job::Compose(what) => Running::Compose(Box::new(compose::Composer::build(what, sender)?)),
+        Job::Transcode(what) => Running::Transcode(Box::new(transcode::Transcoder::build(what)?)),
+        Job::Mix(what) => Running::Mix(mix::Mixer::build(what)?),
+        Job::Stage(what) => Running::Stage(Box::new(stage::Stage::build(what)?)),
     };
     sandbox::shut()?;
     sender.send(&FromChild::Ready { version: VERSION });
@@ -95,6 +111,12 @@ fn tasks(job: &Job) -> Vec<Task> {
             let decoders = what.streams.iter().map(|stream| Task::Decode(stream.codec));
             decoders.chain([Task::EncodeFilm(film), Task::EncodeAac]).collect()
         }
+        Job::Transcode(what) => vec![Task::Decode(what.from), Task::EncodeLive(what.to)],
+        Job::Mix(what) => ANY_SOUND.map(Task::Decode).into_iter().chain([mix::task(what)]).collect(),
+        Job::Stage(what) => {
+            let picture = Task::EncodeLive(Target::Picture(what.to));
+            ANY_PICTURE.map(Task::Decode).into_iter().chain([picture]).collect()
+        }
     }
 }
 
@@ -104,6 +126,9 @@ impl Running {
             Self::Generate(generator) => generator.run(receiver, sender),
             Self::Decode(streams) => streams.run(receiver, sender),
             Self::Compose(composer) => composer.run(receiver, sender),
+            Self::Transcode(transcoder) => transcoder.run(receiver, sender),
+            Self::Mix(mixer) => mixer.run(receiver, sender),
+            Self::Stage(stage) => stage.run(receiver, sender),
         }
     }
 }
@@ -130,3 +155,7 @@ impl Counters {
         FromChild::Stats(Stats { frames_in: at(0), frames_out: at(1), frames_lost: at(2) })
     }
 }
+
+/// What may be opened while a live job runs: no library can be loaded any more then.
+const ANY_SOUND: [Codec; 5] = [Codec::Opus, Codec::Pcma, Codec::Pcmu, Codec::G722, Codec::Aac];
+const ANY_PICTURE: [Codec; 3] = [Codec::Vp8, Codec::H264, Codec::H265];

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, ExitCode, Stdio};
 
-use hearing_proto::child::{Codec, PictureShape, VERSION};
+use hearing_proto::child::{Codec, PictureShape, SoundTarget, Target, VERSION};
 use serde::Serialize;
 
 use crate::codec::{self, Film, Pipeline, Task};
@@ -104,8 +104,12 @@ const fn picture(codec: Codec) -> Task {
     Task::EncodePicture(PictureShape { codec, width: 640, height: 360, fps: 15, kbps: 300 })
 }
 
+const fn sound(codec: Codec) -> Task {
+    Task::EncodeLive(Target::Sound(SoundTarget { codec, treat: true }))
+}
+
 /// One task of each sort.
-pub(crate) const TASKS: [Task; 9] = [
+pub(crate) const TASKS: [Task; 14] = [
     Task::Decode(Codec::Vp8),
     Task::Decode(Codec::H264),
     Task::Decode(Codec::Opus),
@@ -115,8 +119,13 @@ pub(crate) const TASKS: [Task; 9] = [
     Task::EncodeSound,
     Task::EncodeFilm(Film { width: 1280, height: 720, fps: 25, threads: 2 }),
     Task::EncodeAac,
+    Task::Decode(Codec::G722),
+    Task::Decode(Codec::Aac),
+    sound(Codec::Opus),
+    sound(Codec::G722),
+    sound(Codec::Aac),
 ];
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 14] = [
     "vp8-decode",
     "h264-decode",
     "opus-decode",
@@ -126,4 +135,9 @@ const NAMES: [&str; 9] = [
     "opus-encode",
     "film-encode",
     "aac-encode",
+    "g722-decode",
+    "aac-decode",
+    "live-opus",
+    "live-g722",
+    "live-aac",
 ];

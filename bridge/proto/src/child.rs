@@ -1,14 +1,18 @@
 //! What a node and its media children say to each other over a socket pair: a length (32 bit, little endian), then a
 //! postcard message. See docs/design/media-child.md.
 
+mod live;
+
 use bytes::{Buf as _, Bytes, BytesMut};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub use live::{Input, Loudness, Mix, Part, PictureTarget, SoundTarget, Stage, Target, Transcode};
+
 use crate::scene::{Cue, Scene};
 
 /// Grows with every change of a message; a node and a child of different versions refuse each other.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 
 /// The most bytes that a message may have: a raw picture of 1920x1080 fits.
 pub const MESSAGE_LIMIT: usize = 4 << 20;
@@ -41,6 +45,13 @@ pub enum ToChild {
         /// What.
         cue: Cue,
     },
+    /// An input comes into a live job.
+    Open(Input),
+    /// An input of a live job goes.
+    Close {
+        /// The stream.
+        stream: u16,
+    },
     /// Nothing more comes that belongs before `at`: everything before may be drawn.
     Until {
         /// When.
@@ -65,6 +76,18 @@ pub enum FromChild {
     },
     /// A coded frame.
     Frame(Coded),
+    /// Nothing comes out of an input before its next key frame; said at most twice a second.
+    NeedKey {
+        /// The stream.
+        stream: u16,
+    },
+    /// What an input of a mixer sounded like, about once a second.
+    Loudness {
+        /// The stream.
+        stream: u16,
+        /// How.
+        loudness: Loudness,
+    },
     /// A decoded picture showed a test card.
     Seen {
         /// The stream.
@@ -143,8 +166,8 @@ pub struct Coded {
     pub pts: i64,
     /// True when it can be decoded without earlier ones. Sound: always.
     pub key: bool,
-    /// The frame: VP8 as it is, H.264 and H.265 as a byte stream of whole access units (Annex B), one packet of Opus or G.711,
-    /// one raw AAC frame.
+    /// The frame: VP8 as it is, H.264 and H.265 as a byte stream of whole access units (Annex B), one packet of Opus, G.711 or
+    /// G.722, one AAC frame: raw from a composer of films, else with its ADTS header (ISO/IEC 14496-3, section 1.A.2.2).
     pub bytes: Bytes,
 }
 
@@ -161,6 +184,12 @@ pub enum Job {
     Snapshot(Vec<Stream>),
     /// Draws a scene and mixes its sound, as fast as it can; gives H.264 as stream [`PICTURE`] and AAC as [`SOUND`].
     Compose(Compose),
+    /// Codes a stream anew.
+    Transcode(Transcode),
+    /// Mixes sound, live.
+    Mix(Mix),
+    /// Draws a picture of several streams, live.
+    Stage(Stage),
 }
 
 /// What a composer takes and makes.
@@ -210,7 +239,7 @@ pub struct PictureShape {
 }
 
 /// The codecs that children know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Codec {
     /// VP8.
     Vp8,
@@ -220,10 +249,14 @@ pub enum Codec {
     H265,
     /// Opus, decoded to one channel.
     Opus,
-    /// G.711 A-law, 8 kHz, one channel; decoded only, and only by a composer.
+    /// G.711 A-law, 8 kHz, one channel.
     Pcma,
     /// G.711 mu-law, as A-law.
     Pcmu,
+    /// G.722 at 64 kbit/s, one channel.
+    G722,
+    /// AAC-LC with ADTS headers, any rate; one or two channels are mixed to one.
+    Aac,
 }
 
 impl Codec {
@@ -318,56 +351,4 @@ impl Decoder {
 const PREFIX: usize = 4;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn frame(bytes: Vec<u8>) -> ToChild {
-        ToChild::Frame(Coded { stream: 3, pts: -40, key: true, bytes: bytes.into() })
-    }
-
-    proptest! {
-        #[test]
-        fn messages_survive_any_cutting_of_the_stream(payload in prop::collection::vec(any::<u8>(), 0..500), cut in 1_usize..64) {
-            let sent = [frame(payload), ToChild::Stop, ToChild::KeyFrame { stream: 9 }];
-            let bytes: Vec<u8> = sent.iter().flat_map(|message| encode(message).unwrap()).collect();
-            let (mut decoder, mut received) = (Decoder::new(), Vec::new());
-            for piece in bytes.chunks(cut) {
-                decoder.push(piece);
-                while let Some(message) = decoder.message::<ToChild>().unwrap() {
-                    received.push(message);
-                }
-            }
-            prop_assert_eq!(&received[..], &sent[..]);
-        }
-
-        #[test]
-        fn any_bytes_are_refused_or_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let mut decoder = Decoder::new();
-            decoder.push(&bytes);
-            while let Ok(Some(_)) = decoder.message::<FromChild>() {}
-        }
-    }
-
-    #[test]
-    fn an_announced_length_over_the_limit_is_refused_before_it_is_buffered() {
-        let mut decoder = Decoder::new();
-        decoder.push(&u32::MAX.to_le_bytes());
-        assert_eq!(decoder.message::<ToChild>(), Err(Error::TooLong(u32::MAX as usize)));
-    }
-
-    #[test]
-    fn a_message_over_the_limit_is_not_sent() {
-        assert!(matches!(encode(&frame(vec![0; MESSAGE_LIMIT])), Err(Error::TooLong(_))));
-    }
-
-    #[test]
-    fn bytes_behind_a_message_are_malformed() {
-        let mut bytes = encode(&ToChild::Stop).unwrap();
-        bytes.push(0);
-        bytes[0] += 1;
-        let mut decoder = Decoder::new();
-        decoder.push(&bytes);
-        assert!(matches!(decoder.message::<ToChild>(), Err(Error::Malformed(_))));
-    }
-}
+mod tests;

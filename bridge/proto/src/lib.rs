@@ -5,6 +5,7 @@ pub mod depacketize;
 pub mod manifest;
 pub mod matroska;
 pub mod mp4;
+pub mod packetize;
 pub mod payload;
 pub mod scene;
 pub mod testcard;

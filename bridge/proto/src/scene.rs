@@ -1,5 +1,5 @@
 //! The scene that a media child draws: which tiles there are, what they are called, where they stand. The same scene serves a
-//! finished record and, later, a live picture for terminals that take only one.
+//! finished record and a live picture for terminals that take only one.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -26,12 +26,16 @@ pub struct Scene {
 }
 
 /// How tiles stand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Layout {
     /// All alike.
     Equal,
     /// Who speaks stands large, the others in a column beside.
     Speaker,
+    /// The first tile and who speaks stand side by side, the others in a row below.
+    Bench,
+    /// An exhibit that is shown stands large, else who speaks; the others in a column beside.
+    Exhibit,
 }
 
 /// One tile.
@@ -59,6 +63,8 @@ pub enum Cue {
     Clock(i64),
     /// This tile speaks; `None`: nobody. The last one that spoke stays large.
     Speaker(Option<u16>),
+    /// This tile shows an exhibit now; `None`: none does. Only [`Layout::Exhibit`] cares.
+    Exhibit(Option<u16>),
     /// A notice stands in place of the tiles; `None`: no longer.
     Notice(Option<Words>),
 }
@@ -106,6 +112,9 @@ impl Scene {
             return grid(stage, count);
         }
         let large = large.min(count - 1);
+        if self.layout == Layout::Bench {
+            return bench(stage, count, large);
+        }
         let side = Area { x: even(stage.width / 4 * 3), width: even(stage.width / 4), ..stage };
         let rows = (count - 1).max(3);
         let row = even(side.height / rows);
@@ -145,6 +154,22 @@ fn grid(stage: Area, count: u16) -> Vec<Area> {
     (0..count).map(place).map(inset).collect()
 }
 
+/// The first tile left, `large` right of it, the others in a row below.
+fn bench(stage: Area, count: u16, large: u16) -> Vec<Area> {
+    let large = large.max(1);
+    let (half, high) = (even(stage.width / 2), if count > 2 { even(stage.height / 3 * 2) } else { stage.height });
+    let width = even(stage.width / (count - 2).max(4));
+    let row = Area { y: stage.y + high, height: stage.height - high, width, ..stage };
+    let left = even((stage.width - width * (count - 2)) / 2);
+    let mut below = (0..).map(|n| Area { x: stage.x + left + width * n, ..row });
+    let place = |tile: u16| match tile {
+        0 => Area { width: half, height: high, ..stage },
+        tile if tile == large => Area { x: stage.x + half, width: half, height: high, ..stage },
+        _ => below.next().unwrap_or(row),
+    };
+    (0..count).map(place).map(inset).collect()
+}
+
 const fn inset(area: Area) -> Area {
     Area { x: area.x + GAP, y: area.y + GAP, width: area.width - 2 * GAP, height: area.height - 2 * GAP }
 }
@@ -169,6 +194,10 @@ mod tests {
         Scene { width, height, fps: 25, layout, heading: String::new(), utc_offset: 0, emblem: None, tiles }
     }
 
+    fn layouts() -> impl Strategy<Value = Layout> {
+        prop::sample::select(vec![Layout::Equal, Layout::Speaker, Layout::Bench, Layout::Exhibit])
+    }
+
     fn apart(a: Area, b: Area) -> bool {
         a.x + a.width <= b.x || b.x + b.width <= a.x || a.y + a.height <= b.y || b.y + b.height <= a.y
     }
@@ -176,9 +205,8 @@ mod tests {
     proptest! {
         #[test]
         fn tiles_lie_within_the_stage_apart_from_each_other_on_even_pixels(
-            width in 40_u16..480, height in 90_u16..1080, tiles in 1_usize..=TILE_LIMIT, speaks in any::<u16>(), speaker in any::<bool>(),
+            width in 40_u16..480, height in 90_u16..1080, tiles in 1_usize..=TILE_LIMIT, speaks in any::<u16>(), layout in layouts(),
         ) {
-            let layout = if speaker { Layout::Speaker } else { Layout::Equal };
             let scene = scene(width * 8, height * 2, layout, tiles);
             prop_assert!(scene.is_sound());
             let (stage, places) = (scene.stage(), scene.places(speaks));
@@ -204,5 +232,12 @@ mod tests {
     fn who_speaks_stands_large() {
         let places = scene(1280, 720, Layout::Speaker, 4).places(2);
         assert!(places.iter().enumerate().all(|(n, area)| (area.width > 900) == (n == 2)), "{places:?}");
+    }
+
+    #[test]
+    fn judge_and_speaker_stand_side_by_side_above_the_others() {
+        let places = scene(1280, 720, Layout::Bench, 5).places(3);
+        assert_eq!((places[0].y, places[0].width), (places[3].y, places[3].width));
+        assert!(places.iter().enumerate().all(|(n, area)| (area.y == places[0].y) == (n == 0 || n == 3)), "{places:?}");
     }
 }

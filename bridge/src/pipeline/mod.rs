@@ -1,6 +1,12 @@
 //! Starts `hearing-media` children and talks to them. A child that dies takes its own streams with it and nothing else.
 
+mod convert;
+pub mod desk;
+mod intake;
 mod life;
+mod renditions;
+#[cfg(test)]
+mod testing;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,6 +14,8 @@ use std::time::Duration;
 
 use hearing_proto::child::{Coded, FromChild, Job, ToChild};
 use tokio::sync::mpsc;
+
+pub use renditions::Renditions;
 
 /// Where the program of the children is.
 #[derive(Debug, Clone)]
@@ -108,6 +116,15 @@ impl Feed {
         taken
     }
 
+    /// Says something to a live child if it has room; what doesn't fit is lost and counted.
+    pub fn tell(&self, message: ToChild) -> bool {
+        let taken = self.input.try_send(message).is_ok();
+        if !taken {
+            lost();
+        }
+        taken
+    }
+
     /// Gives the child a frame as soon as it has room. For files.
     ///
     /// # Errors
@@ -137,6 +154,14 @@ impl Feed {
     /// It has ended already.
     pub async fn stop(&self) -> Result<(), Ended> {
         self.input.send(ToChild::Stop).await.map_err(|_| Ended)
+    }
+
+    /// Ends a process that stands still; a child that is kept is started anew.
+    pub fn kill(&self) {
+        let pid = self.pid().and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed()));
+        if pid.is_some_and(|pid| rustix::process::kill_process(pid, rustix::process::Signal::KILL).is_err()) {
+            lost();
+        }
     }
 
     /// The child's process id while it lives.

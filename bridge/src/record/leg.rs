@@ -9,8 +9,7 @@ use hearing_config::{Codec, HearingId, Kind, Timestamp, TrackId};
 
 use super::GapReason;
 use super::backlog::{Backlog, WallClock};
-use super::ladder::{Ladder, Step};
-use crate::router::{Control, Delivery, Frame, Layer, LayerSet, Leg, Output, Packet, Path, TrackInfo};
+use crate::router::{Control, Delivery, Frame, Ladder, Layer, LayerSet, Leg, Output, Packet, Path, Step, TrackInfo};
 
 /// A frame on its way to the writer.
 pub(super) struct Arrived {

@@ -16,7 +16,6 @@ mod hearing;
 pub mod http;
 mod index;
 pub mod keep;
-mod ladder;
 pub mod late;
 mod late_track;
 mod ledger;

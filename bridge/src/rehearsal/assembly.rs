@@ -41,7 +41,12 @@ impl Assembly {
         match self.codec {
             child::Codec::Opus => Some(self.coded(pts, true, Bytes::copy_from_slice(piece.payload))),
             child::Codec::Vp8 => self.vp8(piece, pts, gap),
-            child::Codec::H264 | child::Codec::H265 | child::Codec::Pcma | child::Codec::Pcmu => None,
+            child::Codec::H264
+            | child::Codec::H265
+            | child::Codec::Pcma
+            | child::Codec::Pcmu
+            | child::Codec::G722
+            | child::Codec::Aac => None,
         }
     }
 
@@ -74,7 +79,9 @@ impl Assembly {
             child::Codec::Opus => Codec::Opus.clock_rate(),
             child::Codec::Vp8 => Codec::Vp8.clock_rate(),
             child::Codec::H264 | child::Codec::H265 => Codec::H264.clock_rate(),
-            child::Codec::Pcma | child::Codec::Pcmu => Codec::Pcma.clock_rate(),
+            child::Codec::Pcma | child::Codec::Pcmu | child::Codec::G722 => Codec::Pcma.clock_rate(),
+            // Clocks of AAC are its sampling rate.
+            child::Codec::Aac => Codec::Opus.clock_rate(),
         };
         let (last, ticks) = self.time.unwrap_or((timestamp, 0));
         let ticks = ticks + i64::from(timestamp.wrapping_sub(last).cast_signed());

@@ -48,6 +48,8 @@ impl Audience {
             Place::Home => self.recorded || self.reaches(plan, |zone| zone != own),
             Place::Edge(zone) => self.reaches(plan, |of_seat| of_seat == zone),
             Place::Record => self.recorded,
+            // It makes a rendition for others, each of whom is judged by where it stands.
+            Place::Rendition(..) => false,
         }
     }
 

@@ -5,11 +5,12 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-use hearing_config::TrackId;
+use hearing_config::{Kind, TrackId};
 use tracing::error;
 
 use super::leg::{Control, Delivery, IceRestart, Leg, Output, Path};
 use super::packet::{Frame, LayerSet, Packet};
+use super::rendition::CodecSet;
 use super::track::TrackInfo;
 
 /// After a panic it does nothing any more and says [`Output::Closed`] once.
@@ -89,6 +90,10 @@ impl Contained {
 
     pub(super) fn wanted(&mut self, track: TrackId) -> LayerSet {
         self.call(|leg| leg.wanted(track)).unwrap_or_default()
+    }
+
+    pub(super) fn takes(&mut self, kind: Kind) -> CodecSet {
+        self.call(|leg| leg.takes(kind)).unwrap_or(CodecSet::NONE)
     }
 
     /// `None` when there is no leg any more.

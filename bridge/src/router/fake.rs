@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::leg::{Control, Delivery, Leg, LegId, Output, Path, Place, Transport};
 use super::packet::{Frame, Layer, LayerSet, Packet};
+use super::rendition::CodecSet;
 use super::switchboard::Switchboard;
 use super::track::TrackInfo;
 use super::worker::{Attach, Command, Event, Report};
@@ -27,6 +28,8 @@ pub(super) struct Notes {
     pub(super) controls: Vec<Control>,
     pub(super) datagrams: Vec<Vec<u8>>,
     pub(super) wanted: BTreeMap<TrackId, LayerSet>,
+    /// What it takes; `None`: every codec.
+    pub(super) takes: Option<CodecSet>,
     outputs: VecDeque<Output>,
 }
 
@@ -52,6 +55,10 @@ struct FakeLeg {
 impl Leg for FakeLeg {
     fn delivery(&self) -> Delivery {
         self.delivery
+    }
+
+    fn takes(&self, _: Kind) -> CodecSet {
+        self.notes.lock().unwrap().takes.unwrap_or(CodecSet::ALL)
     }
 
     fn handle_track(&mut self, _: Instant, info: &TrackInfo) {
@@ -129,10 +136,18 @@ impl Court {
         self.tell(Command::Plan { hearing: self.hearing, plan: Arc::new(plan) });
     }
 
+    /// A leg that takes these codecs only.
+    pub(super) fn attach_picky(&mut self, id: u64, place: Place, takes: CodecSet) -> LegId {
+        let (leg, notes) = fake_leg();
+        notes.lock().unwrap().takes = Some(takes);
+        self.legs.insert(LegId(id), notes);
+        self.attach_leg(id, place, leg)
+    }
+
     pub(super) fn attach(&mut self, id: u64, place: Place) -> LegId {
         let delivery = match place {
             Place::Seat(_) => Delivery::Packets,
-            Place::Home | Place::Edge(_) | Place::Record => Delivery::Frames,
+            Place::Home | Place::Edge(_) | Place::Record | Place::Rendition(..) => Delivery::Frames,
         };
         let notes = Arc::new(Mutex::new(Notes::default()));
         self.legs.insert(LegId(id), notes.clone());
@@ -246,6 +261,7 @@ pub(super) fn plan(revision: u64, rows: &[(TrackId, &[u8], bool)]) -> MediaPlan 
         zone: zone(zone_name),
         admitted: true,
         required: Vec::new(),
+        terminal: None,
     };
     let row = |(track, seats, recorded): &(TrackId, &[u8], bool)| {
         let mut audience = SeatSet::EMPTY;

@@ -7,7 +7,9 @@ use hearing_config::{Kind, TrackId};
 use super::hearing::Hearing;
 use super::leg::{Control, Delivery, LegId};
 use super::packet::{Frame, LayerSet, Packet};
+use super::rendition::Flow;
 use super::routes::layers;
+use super::stream::Stream;
 
 impl Hearing {
     /// A frame of an announced track came over a trunk.
@@ -22,16 +24,17 @@ impl Hearing {
 
     /// A packet of a track came from `leg`.
     pub(super) fn receive(&mut self, now: Instant, leg: LegId, track: TrackId, packet: Packet) {
-        let stream = self.streams.get_mut(&track).filter(|stream| stream.publisher == leg);
-        let Some(stream) = stream.filter(|_| usize::from(packet.layer.0) < super::packet::Layer::LIMIT) else {
+        let flow = self.flow_of(leg, track).filter(|_| usize::from(packet.layer.0) < super::packet::Layer::LIMIT);
+        let Some((flow, stream)) = flow.and_then(|flow| Some((flow, self.stream_mut(flow)?))) else {
             self.tally.stray_packets += 1;
             return;
         };
         stream.receive(&packet);
+        // A rendition's audience is empty: who speaks is told by the original.
         if let (Kind::Audio, Some(level), true) = (track.kind, packet.level, stream.audience.is_heard()) {
             self.speakers.handle_level(now, track.seat, level);
         }
-        self.inbox.push((track, packet));
+        self.inbox.push((flow, packet));
     }
 
     /// Hands over the batch, leg by leg, so that what goes to one destination leaves in one piece.
@@ -45,23 +48,32 @@ impl Hearing {
     }
 
     pub(super) fn handle_stream_timeouts(&mut self, now: Instant) {
-        let due = self.streams.values().filter(|s| s.poll_timeout().is_some_and(|at| at <= now)).map(|s| s.info.id);
-        for track in due.collect::<Vec<_>>() {
-            let Some(stream) = self.streams.get_mut(&track) else { continue };
+        let is_due = |stream: &Stream| stream.poll_timeout().is_some_and(|at| at <= now);
+        let own = self.streams.iter().filter(|(_, stream)| is_due(stream));
+        let own = own.map(|(track, _)| Flow { track: *track, rendition: None });
+        let made = self.renditions.iter().filter(|(_, stream)| is_due(stream));
+        let made = made.map(|((track, codec), _)| Flow { track: *track, rendition: Some(*codec) });
+        for flow in own.chain(made).collect::<Vec<_>>() {
+            let Some(stream) = self.stream_mut(flow) else { continue };
             let (publisher, keys) = (stream.publisher, stream.handle_timeout(now));
-            self.deliver_frames(now, track);
+            self.deliver_frames(now, flow);
             for layer in layers(keys) {
-                self.ask_key(now, publisher, track, layer);
+                self.ask_key(now, publisher, flow.track, layer);
             }
         }
     }
 
-    /// All of one track.
-    fn forward_run(&mut self, now: Instant, run: &[(TrackId, Packet)]) {
-        let track = run[0].0;
-        let Some(stream) = self.streams.get_mut(&track) else { return };
+    /// All of one track, or of one rendition.
+    fn forward_run(&mut self, now: Instant, run: &[(Flow, Packet)]) {
+        let (flow, track) = (run[0].0, run[0].0.track);
+        let stream = match flow.rendition {
+            None => self.streams.get_mut(&track),
+            Some(codec) => self.renditions.get_mut(&(track, codec)),
+        };
+        let Some(stream) = stream else { return };
         if let Some(rates) = stream.poll_rates(now) {
-            let may = self.legs.iter_mut().filter(|slot| slot.granted.contains(&track));
+            let codec = stream.info.codec;
+            let may = self.legs.iter_mut().filter(|slot| slot.granted.get(&track) == Some(&codec));
             may.for_each(|slot| slot.leg.handle_control(now, Control::Rates(track, rates)));
         }
         let mut framed = LayerSet::EMPTY;
@@ -81,12 +93,17 @@ impl Hearing {
         }
         if !framed.is_empty() {
             run.iter().for_each(|(_, packet)| stream.assemble(now, packet));
-            self.deliver_frames(now, track);
+            self.deliver_frames(now, flow);
         }
     }
 
-    fn deliver_frames(&mut self, now: Instant, track: TrackId) {
-        let Some(stream) = self.streams.get_mut(&track) else { return };
+    fn deliver_frames(&mut self, now: Instant, flow: Flow) {
+        let track = flow.track;
+        let stream = match flow.rendition {
+            None => self.streams.get_mut(&track),
+            Some(codec) => self.renditions.get_mut(&(track, codec)),
+        };
+        let Some(stream) = stream else { return };
         while let Some(frame) = stream.poll_frame() {
             let takers = stream.subscribers().iter().filter(|s| s.delivery == Delivery::Frames);
             for subscriber in takers.filter(|s| s.layers.contains(frame.head().layer)) {
@@ -103,4 +120,4 @@ impl Hearing {
 }
 
 /// Packets that may wait for the end of a batch; a whole key frame comes over a trunk at once.
-const INBOX_LIMIT: usize = 1_024;
+pub(super) const INBOX_LIMIT: usize = 1_024;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use hearing_config::{HearingId, Role, SeatId, TrackId, Zone};
+use hearing_config::{Codec, HearingId, Role, SeatId, TrackId, Zone};
 use hearing_signaling::hearing::MediaPlan;
 use hearing_signaling::http::Size;
 use tracing::{debug, info};
@@ -14,6 +14,7 @@ use tracing::{debug, info};
 use super::drain::Drain;
 use super::leg::{Control, IceRestart, LegId, Output, Path, Place, Protected};
 use super::packet::{Layer, Packet};
+use super::rendition::Flow;
 use super::slot::Slot;
 use super::speakers::Speakers;
 use super::stream::Stream;
@@ -30,11 +31,12 @@ pub(super) struct Hearing {
     /// By id.
     pub(super) legs: Vec<Slot>,
     pub(super) streams: BTreeMap<TrackId, Stream>,
+    pub(super) renditions: BTreeMap<(TrackId, Codec), Stream>,
     pub(super) speakers: Speakers,
     /// Whose pictures are given up last.
     protected: Protected,
     /// Packets of this batch that were not forwarded yet.
-    pub(super) inbox: Vec<(TrackId, Packet)>,
+    pub(super) inbox: Vec<(Flow, Packet)>,
     /// Legs that were handed something and may have something.
     pub(super) dirty: Vec<LegId>,
     closing: Vec<(LegId, String)>,
@@ -65,6 +67,7 @@ impl Hearing {
             drain: Drain::default(),
             legs: Vec::new(),
             streams: BTreeMap::new(),
+            renditions: BTreeMap::new(),
             speakers: Speakers::default(),
             protected: Protected::default(),
             inbox: Vec::new(),
@@ -98,17 +101,21 @@ impl Hearing {
             self.close(now, id, "replaced by a new connection");
         }
         let at = self.legs.partition_point(|slot| slot.id < attach.id);
+        let made = if let Place::Rendition(track, codec) = attach.place { Some((track, codec)) } else { None };
         self.legs.insert(at, Slot::new(attach.id, attach.place, attach.leg));
         self.control(now, at, Control::Protect(self.protected));
         self.mark(attach.id);
         self.refresh_all(now);
+        if let Some((track, codec)) = made {
+            self.set_maker(now, track, codec);
+        }
     }
 
-    /// Takes a leg off. Whoever had a trunk's or the recorder's taken off knows.
+    /// CodecSet a leg off. Whoever had a trunk's or the recorder's taken off knows.
     pub(super) fn detach(&mut self, now: Instant, leg: LegId) {
         match self.position(leg).map(|at| &self.legs[at].place) {
             Some(Place::Seat(_)) => self.close(now, leg, "taken off"),
-            Some(Place::Home | Place::Edge(_) | Place::Record) => drop(self.remove(now, leg)),
+            Some(Place::Home | Place::Edge(_) | Place::Record | Place::Rendition(..)) => drop(self.remove(now, leg)),
             None => {}
         }
     }
@@ -154,7 +161,7 @@ impl Hearing {
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         let legs = self.legs.iter().filter_map(|slot| slot.deadline);
-        let streams = self.streams.values().filter_map(Stream::poll_timeout);
+        let streams = self.streams.values().chain(self.renditions.values()).filter_map(Stream::poll_timeout);
         legs.chain(streams).chain(self.speakers.poll_timeout()).chain(self.drain.poll_timeout()).min()
     }
 
@@ -257,6 +264,20 @@ impl Hearing {
         }
     }
 
+    /// What a leg says whose session lives elsewhere.
+    pub(super) fn say(&mut self, now: Instant, leg: LegId, outputs: Vec<Output>) {
+        let Some(at) = self.position(leg) else {
+            self.tally.stray_commands += 1;
+            return;
+        };
+        for output in outputs {
+            self.handle_output(now, at, output);
+        }
+        if self.inbox.len() >= super::forward::INBOX_LIMIT {
+            self.settle(now);
+        }
+    }
+
     /// Never moves or removes a leg: positions hold while legs are drained.
     fn handle_output(&mut self, now: Instant, at: usize, output: Output) {
         let id = self.legs[at].id;
@@ -288,10 +309,11 @@ impl Hearing {
 
     /// Only what the leg is being handed may it ask for.
     fn handle_key_request(&mut self, now: Instant, at: usize, track: TrackId, layer: Layer) {
-        if self.legs[at].granted.contains(&track) {
-            self.request_key(now, track, layer);
-        } else {
-            self.tally.stray_commands += 1;
+        let own = self.streams.get(&track).map(|stream| stream.info.codec);
+        match self.legs[at].granted.get(&track).copied() {
+            Some(codec) if own == Some(codec) => self.request_key(now, track, layer),
+            Some(codec) => self.request_rendition_key(now, track, codec),
+            None => self.tally.stray_commands += 1,
         }
     }
 
@@ -322,7 +344,7 @@ impl Hearing {
     fn publish(&mut self, now: Instant, at: usize, info: TrackInfo) {
         let may = match &self.legs[at].place {
             Place::Seat(seat) => *seat == info.id.seat && info.origin == self.zone,
-            Place::Home | Place::Edge(_) | Place::Record => false,
+            Place::Home | Place::Edge(_) | Place::Record | Place::Rendition(..) => false,
         };
         if may {
             self.begin_stream(now, self.legs[at].id, info);
@@ -339,7 +361,9 @@ impl Hearing {
         match slot.place {
             Place::Seat(seat) if slot.connected => self.report(Event::Disconnected(seat, why.to_owned())),
             Place::Seat(_) => {}
-            Place::Home | Place::Edge(_) | Place::Record => self.report(Event::LegClosed(id, why.to_owned())),
+            Place::Home | Place::Edge(_) | Place::Record | Place::Rendition(..) => {
+                self.report(Event::LegClosed(id, why.to_owned()));
+            }
         }
     }
 
@@ -351,6 +375,9 @@ impl Hearing {
             self.end_stream(now, track);
         }
         self.refresh_all(now);
+        if let Place::Rendition(track, codec) = slot.place {
+            self.set_maker(now, track, codec);
+        }
         Some(slot)
     }
 }

@@ -6,17 +6,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
-use hearing_config::{SeatId, TrackId, Zone};
+use hearing_config::{Codec, Kind, SeatId, TrackId, Zone};
 use hearing_signaling::hearing::{SeatQuality, SeatSet};
 use hearing_signaling::http::Size;
 
 use super::packet::{Frame, Layer, LayerSet, Packet};
+use super::rendition::CodecSet;
 use super::track::TrackInfo;
 
 /// One endpoint's or link's connection to the router of a hearing.
 pub trait Leg: Send {
     /// What the leg wants to be handed.
     fn delivery(&self) -> Delivery;
+
+    /// The codecs in which the leg can take tracks of a kind. What comes in another one it gets as a rendition.
+    fn takes(&self, _kind: Kind) -> CodecSet {
+        CodecSet::ALL
+    }
 
     /// A track may now be sent over this leg; `handle_packet` or `handle_frame` follow. Never called for a track of the leg's own seat.
     /// Called again when the layers of a track that it has change; a change of codec ends the track first.
@@ -78,6 +84,9 @@ pub enum Place {
     Edge(Zone),
     /// The recorder.
     Record,
+    /// What makes a rendition of a track in a codec: it is handed the track while anybody takes the rendition, and what it
+    /// says of the track is the rendition.
+    Rendition(TrackId, Codec),
 }
 
 /// Whether a leg is handed packets as they come or frames when they are whole.

@@ -1,5 +1,6 @@
 //! Who gets which packet: one worker thread owns all media of a hearing at this node, takes no lock and touches no disk.
 
+pub mod feed;
 pub mod leg;
 pub mod packet;
 pub mod track;
@@ -15,7 +16,9 @@ mod fake;
 mod forward;
 mod hearing;
 mod keyframe;
+mod ladder;
 mod lobby;
+mod rendition;
 mod routes;
 mod slot;
 mod speakers;
@@ -26,7 +29,10 @@ mod tally;
 mod tests;
 
 pub use drain::DRAIN;
+pub use feed::{Feed, FeedInput, FeedOutput, Takes, Wishes};
+pub(crate) use ladder::{Ladder, Step};
 pub use leg::{Control, Delivery, IceRestart, Leg, LegId, Output, Path, Place, Protected, Transport};
 pub use packet::{Frame, Layer, LayerSet, Packet, Temporal};
+pub use rendition::CodecSet;
 pub use track::TrackInfo;
 pub use worker::{Attach, Command, Event, Full, Report, TrackReport, Worker, WorkerHandle};

@@ -8,6 +8,8 @@ use super::audibility::Audience;
 use super::hearing::Hearing;
 use super::leg::{Control, LegId, Place};
 use super::packet::{Layer, LayerSet};
+use super::rendition::{Takers, in_codec};
+use super::slot::Slot;
 use super::stream::{Stream, Subscriber};
 use super::track::TrackInfo;
 use super::worker::Event;
@@ -17,7 +19,7 @@ impl Hearing {
     pub(super) fn announce(&mut self, now: Instant, leg: LegId, info: TrackInfo) {
         match self.position(leg).map(|at| &self.legs[at].place) {
             Some(Place::Home | Place::Edge(_)) => self.begin_stream(now, leg, info),
-            Some(Place::Seat(_) | Place::Record) | None => self.tally.stray_commands += 1,
+            Some(Place::Seat(_) | Place::Record | Place::Rendition(..)) | None => self.tally.stray_commands += 1,
         }
     }
 
@@ -79,6 +81,7 @@ impl Hearing {
 
     pub(super) fn end_stream(&mut self, now: Instant, track: TrackId) {
         let Some(stream) = self.streams.remove(&track) else { return };
+        self.render(now, &stream.info, Default::default());
         for at in 0..self.legs.len() {
             if self.legs[at].grant(now, &stream.info, false) {
                 self.mark(self.legs[at].id);
@@ -104,31 +107,37 @@ impl Hearing {
         if self.drain.contains(track) {
             stream.audience = stream.audience.draining();
         }
-        let (mut subscribers, mut told) = (Vec::new(), Vec::new());
+        let (mut takers, mut told) = (Takers::default(), Vec::new());
+        let own = stream.info.codec;
         for (at, slot) in self.legs.iter_mut().enumerate() {
+            if matches!(slot.place, Place::Rendition(..)) {
+                continue;
+            }
             let hears = || stream.audience.contains(plan, &self.zone, &slot.place);
             let may = slot.id != stream.publisher && slot.asks_for(track) && hears();
-            if slot.grant(now, &stream.info, may) {
-                told.push(slot.id);
-            }
-            let layers = if may { slot.wanted(track) } else { LayerSet::EMPTY };
-            if !layers.is_empty() {
-                subscribers.push(Subscriber { id: slot.id, at, layers, delivery: slot.leg.delivery() });
-            }
-            if slot.leg.has_news() {
-                told.push(slot.id);
+            // Whoever takes it in no way is told of the original, as the board is of its codec.
+            let codec = slot.leg.takes(track.kind).choose(track.kind, own).unwrap_or(own);
+            let list = if codec == own { &mut takers.original } else { takers.renditions.entry(codec).or_default() };
+            subscribe(now, (at, slot), &in_codec(&stream.info, codec), may, list, &mut told);
+        }
+        takers.renditions.retain(|_, list| !list.is_empty());
+        for (at, slot) in self.legs.iter_mut().enumerate() {
+            if let Place::Rendition(of, codec) = slot.place {
+                let may = of == track && takers.renditions.contains_key(&codec);
+                subscribe(now, (at, slot), &stream.info, may, &mut takers.original, &mut told);
             }
         }
         if track.kind == Kind::Audio && !stream.audience.is_heard() {
             self.speakers.remove(track.seat);
         }
         told.into_iter().for_each(|id| self.mark(id));
-        self.resubscribe(now, track, subscribers);
+        self.resubscribe(now, track, takers);
     }
 
-    fn resubscribe(&mut self, now: Instant, track: TrackId, subscribers: Vec<Subscriber>) {
+    fn resubscribe(&mut self, now: Instant, track: TrackId, takers: Takers) {
         let Some(stream) = self.streams.get_mut(&track) else { return };
-        let change = stream.subscribe(subscribers);
+        let info = stream.info.clone();
+        let change = stream.subscribe(takers.original);
         let publisher = stream.publisher;
         if let (Some(demand), Some(at)) = (change.demand, self.position(publisher)) {
             self.control(now, at, Control::Demand(track, demand));
@@ -136,12 +145,13 @@ impl Hearing {
         for layer in layers(change.key_frames) {
             self.request_key(now, track, layer);
         }
+        self.render(now, &info, takers.renditions);
     }
 
     /// Tells those who have the track how it is sent now.
     fn tell_again(&mut self, now: Instant, info: &TrackInfo) {
         for at in 0..self.legs.len() {
-            if self.legs[at].granted.contains(&info.id) {
+            if self.legs[at].granted.get(&info.id) == Some(&info.codec) {
                 self.legs[at].leg.handle_track(now, info);
                 self.mark(self.legs[at].id);
             }
@@ -153,6 +163,27 @@ impl Hearing {
             self.tally.key_requests += 1;
             self.control(now, at, Control::KeyFrame(track, layer));
         }
+    }
+}
+
+/// Tells a leg whether it may have a track, and puts it on the list of those who take it.
+fn subscribe(
+    now: Instant,
+    (at, slot): (usize, &mut Slot),
+    info: &TrackInfo,
+    may: bool,
+    list: &mut Vec<Subscriber>,
+    told: &mut Vec<LegId>,
+) {
+    if slot.grant(now, info, may) {
+        told.push(slot.id);
+    }
+    let layers = if may { slot.wanted(info.id) } else { LayerSet::EMPTY };
+    if !layers.is_empty() {
+        list.push(Subscriber { id: slot.id, at, layers, delivery: slot.leg.delivery() });
+    }
+    if slot.leg.has_news() {
+        told.push(slot.id);
     }
 }
 

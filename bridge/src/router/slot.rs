@@ -1,9 +1,9 @@
 //! A leg in its place on a hearing's router, with what the router knows of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Instant;
 
-use hearing_config::TrackId;
+use hearing_config::{Codec, TrackId};
 
 use super::contained::Contained;
 use super::leg::{Leg, LegId, Place};
@@ -14,8 +14,8 @@ pub(super) struct Slot {
     pub(super) id: LegId,
     pub(super) place: Place,
     pub(super) leg: Contained,
-    /// The tracks that it was told it may send.
-    pub(super) granted: BTreeSet<TrackId>,
+    /// The tracks that it was told it may send, and in which codec.
+    pub(super) granted: BTreeMap<TrackId, Codec>,
     /// What a trunk's peer takes.
     pub(super) demands: BTreeMap<TrackId, LayerSet>,
     /// What `poll_timeout` said last.
@@ -27,7 +27,7 @@ pub(super) struct Slot {
 
 impl Slot {
     pub(super) fn new(id: LegId, place: Place, leg: Box<dyn Leg>) -> Self {
-        let (granted, demands) = (BTreeSet::new(), BTreeMap::new());
+        let (granted, demands) = (BTreeMap::new(), BTreeMap::new());
         Self { id, place, leg: Contained::new(leg), granted, demands, deadline: None, dirty: false, connected: false }
     }
 
@@ -35,6 +35,8 @@ impl Slot {
     pub(super) fn asks_for(&self, track: TrackId) -> bool {
         match self.place {
             Place::Seat(_) | Place::Record => true,
+            // Decided by who takes the rendition.
+            Place::Rendition(..) => false,
             Place::Home | Place::Edge(_) => self.demands.contains_key(&track),
         }
     }
@@ -42,19 +44,26 @@ impl Slot {
     /// The layers it takes of a track that it may have.
     pub(super) fn wanted(&mut self, track: TrackId) -> LayerSet {
         match self.place {
-            Place::Seat(_) | Place::Record => self.leg.wanted(track),
+            Place::Seat(_) | Place::Record | Place::Rendition(..) => self.leg.wanted(track),
             Place::Home | Place::Edge(_) => self.demands.get(&track).copied().unwrap_or_default(),
         }
     }
 
     /// Tells the leg whether it may send a track; true when that was news to it.
     pub(super) fn grant(&mut self, now: Instant, info: &TrackInfo, may: bool) -> bool {
-        let news = if may { self.granted.insert(info.id) } else { self.granted.remove(&info.id) };
-        match (news, may) {
-            (true, true) => self.leg.handle_track(now, info),
-            (true, false) => self.leg.handle_track_end(now, info.id),
-            (false, _) => {}
+        let after = may.then_some(info.codec);
+        let before = self.granted.get(&info.id).copied();
+        if before == after {
+            return false;
         }
-        news
+        if before.is_some() {
+            self.granted.remove(&info.id);
+            self.leg.handle_track_end(now, info.id);
+        }
+        if let Some(codec) = after {
+            self.granted.insert(info.id, codec);
+            self.leg.handle_track(now, info);
+        }
+        true
     }
 }

@@ -5,12 +5,12 @@ mod thread;
 
 use std::sync::Arc;
 
-use hearing_config::{HearingId, SeatId, TrackId, Zone};
+use hearing_config::{Codec, HearingId, SeatId, TrackId, Zone};
 use hearing_signaling::hearing::{MediaPlan, SeatQuality};
 use hearing_signaling::http::Size;
 use tokio::sync::{mpsc, oneshot};
 
-use super::leg::{IceRestart, Leg, LegId, Place};
+use super::leg::{IceRestart, Leg, LegId, Output, Place};
 use super::packet::{Frame, Layer, LayerSet};
 use super::track::TrackInfo;
 
@@ -42,7 +42,7 @@ pub enum Command {
     },
     /// Hangs a leg on a hearing's router. A leg of the same seat that was there before is closed.
     Attach(Attach),
-    /// Takes a leg off.
+    /// CodecSet a leg off.
     Detach {
         /// The hearing.
         hearing: HearingId,
@@ -77,6 +77,15 @@ pub enum Command {
         track: TrackId,
         /// The frame, whole.
         frame: Frame,
+    },
+    /// What a leg says whose session lives in a task elsewhere: the same as if the router had drained it from the leg.
+    Say {
+        /// The hearing.
+        hearing: HearingId,
+        /// The leg.
+        leg: LegId,
+        /// What it says, in order. Packets and other things never come together.
+        outputs: Vec<Output>,
     },
     /// What a trunk's peer takes of a track from here; the gate has let it out. Empty: nothing any more.
     Demand {
@@ -160,6 +169,15 @@ pub enum Event {
     Speaking(Vec<SeatId>),
     /// The layers of a track that its publisher's page is to send, and no others.
     Active(TrackId, LayerSet),
+    /// Somebody needs a track in another codec, or nobody does any more.
+    Rendition {
+        /// The track as it comes.
+        info: TrackInfo,
+        /// The codec that is needed.
+        codec: Codec,
+        /// False when nobody takes it any more.
+        wanted: bool,
+    },
     /// A seat's figures.
     Quality(SeatId, SeatQuality),
 }

@@ -54,7 +54,7 @@ impl Mixer {
 }
 
 /// Loud sums are bent, not cut: up to three quarters of the range as they are, then ever less.
-fn limit(sum: i32) -> i16 {
+pub(crate) fn limit(sum: i32) -> i16 {
     let (magnitude, knee) = (sum.unsigned_abs() as f32, 24_576.0_f32);
     if magnitude <= knee {
         return sum as i16;

@@ -2,11 +2,12 @@
 
 use fast_image_resize as fir;
 use fir::images::{TypedImage, TypedImageRef};
-use fir::pixels::{U8, U8x4};
-use hearing_proto::scene::{Area, Cue, Scene, Words};
+use fir::pixels::U8x4;
+use hearing_proto::scene::{Area, Cue, Layout, Scene, Words};
 use jiff::tz::{Offset, TimeZone};
 
 use super::canvas::{Canvas, Color, Mask};
+use super::scale::Scaler;
 use super::text::Face;
 
 /// A decoded picture, however it is kept.
@@ -22,12 +23,13 @@ pub struct Painter<P> {
     scene: Scene,
     canvas: Canvas,
     face: Face,
-    resizer: fir::Resizer,
+    scaler: Scaler,
     tiles: Vec<TileState<P>>,
     places: Vec<Area>,
     /// The tile that stands large, and the one that speaks.
     large: u16,
     speaking: Option<u16>,
+    exhibit: Option<u16>,
     notice: Option<Words>,
     /// At this place of the picture the wall clock showed this.
     clock: Option<(i64, i64)>,
@@ -71,9 +73,9 @@ impl<P: Picture> Painter<P> {
         let tiles = scene.tiles.iter().map(|_| TileState::default()).collect();
         let mut canvas = Canvas::new(scene.width, scene.height, GROUND);
         header(&scene, &face, &mut canvas)?;
-        let (places, resizer) = (scene.places(0), fir::Resizer::new());
-        let (large, speaking, notice, clock, shown, stale) = (0, None, None, None, None, true);
-        Ok(Self { scene, canvas, face, resizer, tiles, places, large, speaking, notice, clock, shown, stale })
+        let (places, scaler) = (scene.places(0), Scaler::default());
+        let (large, speaking, exhibit, notice, clock, shown, stale) = (0, None, None, None, None, None, true);
+        Ok(Self { scene, canvas, face, scaler, tiles, places, large, speaking, exhibit, notice, clock, shown, stale })
     }
 
     /// Something changes from `at` on.
@@ -88,13 +90,23 @@ impl<P: Picture> Painter<P> {
                 let large = large.unwrap_or(self.large);
                 self.stale |= speaking != self.speaking || large != self.large;
                 (self.speaking, self.large) = (speaking, large);
-                self.places = self.scene.places(large);
+                self.place();
+            }
+            Cue::Exhibit(exhibit) => {
+                self.stale |= exhibit != self.exhibit;
+                self.exhibit = exhibit;
+                self.place();
             }
             Cue::Notice(notice) => {
                 self.stale |= notice != self.notice;
                 self.notice = notice;
             }
         }
+    }
+
+    fn place(&mut self) {
+        let exhibit = self.exhibit.filter(|_| self.scene.layout == Layout::Exhibit);
+        self.places = self.scene.places(exhibit.unwrap_or(self.large));
     }
 
     /// The newest picture of a tile, which belongs at `at`.
@@ -160,21 +172,8 @@ impl<P: Picture> Painter<P> {
         let (width, height) = picture.size();
         let area = place.fit(width, height);
         for n in 0..3_u32 {
-            let shift = u32::from(n > 0);
-            let Some((pixels, stride)) = picture.plane(n) else { continue };
-            let (wide, high) = (width.div_ceil(1 << shift), height.div_ceil(1 << shift));
-            let whole = (stride * high) as usize;
-            let source = pixels.get(..whole).and_then(|p| TypedImageRef::<U8>::from_buffer(stride, high, p).ok());
-            let (to_wide, to_high) = (u32::from(area.width) >> shift, u32::from(area.height) >> shift);
-            let mut scaled = vec![0; (to_wide * to_high) as usize];
-            let target = TypedImage::<U8>::from_buffer(to_wide, to_high, &mut scaled).ok();
-            let options = fir::ResizeOptions::new()
-                .resize_alg(fir::ResizeAlg::Convolution(fir::FilterType::Bilinear))
-                .crop(0.0, 0.0, f64::from(wide), f64::from(high));
-            let resized = source
-                .zip(target)
-                .is_some_and(|(source, mut target)| self.resizer.resize_typed(&source, &mut target, &options).is_ok());
-            if resized {
+            let scaled = self.scaler.plane(picture, n, area.width.into(), area.height.into());
+            if let Some(scaled) = scaled {
                 self.canvas.put(n as usize, area, &scaled);
             }
         }

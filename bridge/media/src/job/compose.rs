@@ -4,14 +4,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hearing_proto::child::{Codec, Coded, Compose, FromChild, PICTURE, SOUND, STREAM_LIMIT, ToChild};
+use hearing_proto::child::{Coded, Compose, FromChild, PICTURE, SOUND, STREAM_LIMIT, ToChild};
 use hearing_proto::scene::Cue;
 
 use super::{Counters, Error};
 use crate::codec::{Film, Output, Pipeline, Task};
 use crate::compose::mix::{Mixer, RATE};
 use crate::compose::painter::Painter;
-use crate::compose::telephone::{self, Law, Telephone};
 use crate::compose::text::Face;
 use crate::decoder::{Decoded, Decoder, Frame};
 use crate::link::{Receiver, Sender};
@@ -33,13 +32,8 @@ pub(super) struct Composer {
 
 /// One stream and the tile that shows it.
 struct Source {
-    ear: Ear,
+    decoder: Decoder,
     tile: Option<usize>,
-}
-
-enum Ear {
-    Decoder(Decoder),
-    Telephone(Box<Telephone>),
 }
 
 impl Composer {
@@ -52,13 +46,9 @@ impl Composer {
         let (fps, tiles) = (i64::from(scene.fps), scene.tiles.clone());
         let mut sources = BTreeMap::new();
         for stream in what.streams {
-            let ear = match stream.codec {
-                Codec::Pcma => Ear::Telephone(Box::new(Telephone::new(Law::A))),
-                Codec::Pcmu => Ear::Telephone(Box::new(Telephone::new(Law::Mu))),
-                codec => Ear::Decoder(Decoder::new(codec)?),
-            };
+            let decoder = Decoder::new(stream.codec)?;
             let tile = tiles.iter().position(|tile| tile.streams.contains(&stream.id));
-            sources.insert(stream.id, Source { ear, tile });
+            sources.insert(stream.id, Source { decoder, tile });
         }
         let painter = Painter::new(scene, Face::load()?).map_err(Error::Job)?;
         let counters = Counters::default();
@@ -83,7 +73,9 @@ impl Composer {
                 }
                 Ok(Some(ToChild::Cue { at, cue })) => self.cues.push_back((at, cue)),
                 Ok(Some(ToChild::Until { at })) => self.draw_until(at),
-                Ok(Some(ToChild::KeyFrame { .. } | ToChild::Start { .. })) => {}
+                Ok(Some(
+                    ToChild::KeyFrame { .. } | ToChild::Start { .. } | ToChild::Open(_) | ToChild::Close { .. },
+                )) => {}
                 Ok(Some(ToChild::Stop)) => break,
                 Ok(None) | Err(_) => return,
             }
@@ -101,12 +93,7 @@ impl Composer {
     fn take(&mut self, frame: Coded) {
         self.counters.frame_in();
         let Some(source) = self.sources.get_mut(&frame.stream) else { return self.counters.frame_lost() };
-        let decoded = match &mut source.ear {
-            Ear::Decoder(decoder) => decoder.decode(frame.pts, frame.bytes),
-            Ear::Telephone(telephone) => {
-                vec![(frame.pts - telephone::DELAY_US, Decoded::Sound(telephone.decode(&frame.bytes)))]
-            }
-        };
+        let decoded = source.decoder.decode(frame.pts, frame.bytes);
         if decoded.is_empty() {
             self.counters.frame_lost();
         }

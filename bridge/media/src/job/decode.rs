@@ -36,8 +36,8 @@ impl Streams {
         let counters = Counters::default();
         let mut pipelines = HashMap::new();
         for stream in streams {
-            if matches!(stream.codec, Codec::Pcma | Codec::Pcmu) {
-                return Err(Error::Job("only a composer takes G.711"));
+            if matches!(stream.codec, Codec::Pcma | Codec::Pcmu | Codec::G722 | Codec::Aac) {
+                return Err(Error::Job("only composers, mixers and transcoders take this sound"));
             }
             if purpose != Purpose::Observe && !stream.codec.is_picture() {
                 return Err(Error::Job("sound has no picture"));
@@ -58,7 +58,12 @@ impl Streams {
             match receiver.receive() {
                 Ok(Some(ToChild::Frame(frame))) => self.push(frame.stream, frame.pts, frame.key, frame.bytes),
                 Ok(Some(
-                    ToChild::KeyFrame { .. } | ToChild::Start { .. } | ToChild::Cue { .. } | ToChild::Until { .. },
+                    ToChild::KeyFrame { .. }
+                    | ToChild::Start { .. }
+                    | ToChild::Open(_)
+                    | ToChild::Close { .. }
+                    | ToChild::Cue { .. }
+                    | ToChild::Until { .. },
                 )) => {}
                 Ok(Some(ToChild::Stop)) => break,
                 Ok(None) | Err(_) => return,

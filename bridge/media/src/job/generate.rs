@@ -75,6 +75,8 @@ impl Generator {
                     ToChild::KeyFrame { .. }
                     | ToChild::Frame(_)
                     | ToChild::Start { .. }
+                    | ToChild::Open(_)
+                    | ToChild::Close { .. }
                     | ToChild::Cue { .. }
                     | ToChild::Until { .. },
                 )) => {}

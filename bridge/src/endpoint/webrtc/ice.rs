@@ -99,7 +99,7 @@ impl Ice {
         self.paths.contains(&path)
     }
 
-    /// Takes a STUN datagram.
+    /// CodecSet a STUN datagram.
     ///
     /// # Errors
     ///

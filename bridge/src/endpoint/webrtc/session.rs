@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hearing_config::{SeatId, Timestamp, TrackId, Zone};
+use hearing_config::{Kind, SeatId, Timestamp, TrackId, Zone};
 use hearing_signaling::hearing::SeatQuality;
 use hearing_signaling::http::{MediaRefusal, Offer};
 use rand::Rng;
@@ -25,7 +25,7 @@ use super::rtcp::{self, Reception, Report};
 use super::rtp::Header;
 use super::sdp::{self, Accepted, Local, Remote, Section};
 use super::srtp::{Refused, Srtp};
-use crate::router::{Control, Delivery, Frame, IceRestart, LayerSet, Leg, Output, Packet, Path, TrackInfo};
+use crate::router::{CodecSet, Control, Delivery, Frame, IceRestart, LayerSet, Leg, Output, Packet, Path, TrackInfo};
 
 /// What all sessions of a node share.
 #[derive(Debug, Clone)]
@@ -335,6 +335,10 @@ impl Session {
 impl Leg for Session {
     fn delivery(&self) -> Delivery {
         Delivery::Packets
+    }
+
+    fn takes(&self, kind: Kind) -> CodecSet {
+        self.egress.takes(kind)
     }
 
     fn handle_track(&mut self, now: Instant, info: &TrackInfo) {

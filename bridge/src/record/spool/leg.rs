@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 use hearing_config::{Codec, HearingId, TrackId, Zone};
 
 use super::Item;
-use crate::record::ladder::{Ladder, Step};
-use crate::router::{Control, Delivery, Frame, Layer, LayerSet, Leg, Output, Packet, Path, TrackInfo};
+use crate::router::{Control, Delivery, Frame, Ladder, Layer, LayerSet, Leg, Output, Packet, Path, Step, TrackInfo};
 
 /// Never blocks; what does not fit is counted.
 pub(super) struct SpoolLeg {

@@ -44,13 +44,13 @@ fn film(program: &Program, seats: u8, seconds: u64, rounds: usize) -> Result<Vec
 }
 
 /// What a second of film took.
-struct Cost {
-    speed: f64,
-    cpu: f64,
+pub(super) struct Cost {
+    pub(super) speed: f64,
+    pub(super) cpu: f64,
 }
 
 /// One seat's picture (VP8, 1280x720, 30 frames a second, about 1.5 Mb/s) and sound (Opus).
-fn clip(directory: &Path, seat: u8, seconds: u64) -> Result<[PathBuf; 2]> {
+pub(super) fn clip(directory: &Path, seat: u8, seconds: u64) -> Result<[PathBuf; 2]> {
     let (picture, sound) = (directory.join(format!("{seat}-video.mkv")), directory.join(format!("{seat}-audio.mkv")));
     let source = format!("testsrc2=size=1280x720:rate=30,noise=alls=6:allf=t,hue=h={}", u32::from(seat) * 50);
     let tone = format!("sine=frequency={}:sample_rate=48000", 300 + 100 * u32::from(seat));
@@ -144,7 +144,7 @@ fn launch(clips: &[[PathBuf; 2]], to: &Path) -> Result<()> {
 }
 
 /// What `seconds` of film take, this process and the children that it waited for.
-fn timed(seconds: u64, work: impl FnOnce() -> Result<()>) -> Result<Cost> {
+pub(super) fn timed(seconds: u64, work: impl FnOnce() -> Result<()>) -> Result<Cost> {
     let (began, before) = (Instant::now(), cpu()?);
     work()?;
     let length = seconds as f64;

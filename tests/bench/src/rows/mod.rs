@@ -7,6 +7,7 @@ mod latency;
 mod meetings;
 mod record;
 mod start;
+mod transcode;
 mod trunk;
 mod verify;
 
@@ -46,7 +47,7 @@ pub(crate) struct Group {
 }
 
 /// All groups, in the order in which they are measured.
-pub(crate) const ALL: [Group; 14] = [
+pub(crate) const ALL: [Group; 16] = [
     Group { name: "forward-20", about: "one sender, 20 receivers: CPU, memory, latency", measure: forward::to_20 },
     Group { name: "forward-50", about: "50 receivers", measure: forward::to_50 },
     Group { name: "forward-100", about: "two senders, 100 receivers", measure: forward::to_100 },
@@ -87,6 +88,16 @@ pub(crate) const ALL: [Group; 14] = [
         name: "compose",
         about: "the film of a record of four and of six seats, against a bare GStreamer pipeline",
         measure: compose::measure,
+    },
+    Group {
+        name: "transcode",
+        about: "a picture and a sound coded anew by a media child, against a bare GStreamer pipeline",
+        measure: transcode::measure,
+    },
+    Group {
+        name: "composite",
+        about: "four seats at 720p live into one picture of 1080p25 and one mix, against a bare GStreamer pipeline",
+        measure: transcode::composite,
     },
     Group { name: "ours", about: "forward-50 without the peer, for profiles", measure: forward::ours },
 ];

@@ -28,7 +28,7 @@ use super::clock::Clock;
 use super::rtcp::{self, Reception};
 use super::sdp::{Accepted, cname};
 use super::srtp::{Srtp, TAG};
-use crate::router::{Layer, LayerSet, Output, Packet, Protected, TrackInfo};
+use crate::router::{CodecSet, Layer, LayerSet, Output, Packet, Protected, TrackInfo};
 use budget::Budget;
 use places::Places;
 use repairs::Repairs;
@@ -96,6 +96,11 @@ impl Egress {
         self.divide(now, out);
     }
 
+    /// What the client decodes of a kind; all slots of a kind were agreed alike.
+    pub(super) fn takes(&self, kind: Kind) -> CodecSet {
+        self.slots.iter().find(|slot| slot.track().kind == kind).map_or(CodecSet::ALL, Slot::takes)
+    }
+
     pub(super) fn wanted(&self, id: TrackId) -> LayerSet {
         self.places.find(id).map_or(LayerSet::EMPTY, |at| self.slots[at].wanted())
     }
@@ -121,7 +126,7 @@ impl Egress {
         self.divide(now, out);
     }
 
-    /// Takes transport-wide feedback; false when it is malformed.
+    /// CodecSet transport-wide feedback; false when it is malformed.
     pub(super) fn feedback(&mut self, now: Instant, rtt: Duration, body: &[u8], out: &mut VecDeque<Output>) -> bool {
         let Some(budget) = &mut self.budget else { return true };
         let well = budget.bandwidth.feedback(self.clock.elapsed(now), rtt.as_micros() as i64, body);

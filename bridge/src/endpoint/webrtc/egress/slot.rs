@@ -18,7 +18,7 @@ use super::red::{Red, Redundancy};
 use super::rewrite::{Placed, Rewrite};
 use super::share::{Claim, Portion, Rank};
 use super::switch::{LayerSwitch, Verdict};
-use crate::router::{Layer, LayerSet, Packet, TrackInfo};
+use crate::router::{CodecSet, Layer, LayerSet, Packet, TrackInfo};
 
 /// A slot.
 #[derive(Debug)]
@@ -122,6 +122,11 @@ impl Slot {
 
     pub(super) const fn track(&self) -> TrackId {
         TrackId { seat: self.outbound.seat, kind: self.outbound.kind }
+    }
+
+    /// The codecs that were agreed.
+    pub(super) fn takes(&self) -> CodecSet {
+        self.codecs.iter().map(|agreed| agreed.codec).collect()
     }
 
     pub(super) const fn seat(&self) -> SeatId {
@@ -265,7 +270,7 @@ impl Slot {
         self.switch.report(now, loss);
     }
 
-    /// Takes a packet of the track; what goes out of it. What goes before its payload, besides the prefix, is put into `before`.
+    /// CodecSet a packet of the track; what goes out of it. What goes before its payload, besides the prefix, is put into `before`.
     pub(super) fn take(
         &mut self,
         now: Instant,
@@ -334,7 +339,7 @@ impl Slot {
         }
     }
 
-    /// Takes the place of a packet that is left out but was waited for.
+    /// CodecSet the place of a packet that is left out but was waited for.
     fn filler(&self, payload_type: u8, placed: Placed, number: &mut u16) -> Ready {
         let write = Write { padded: true, ..self.header(payload_type, placed, number) };
         let payload = bytes::Bytes::from_static(&PADDING[..4]);

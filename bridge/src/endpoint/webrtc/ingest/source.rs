@@ -160,7 +160,7 @@ impl Source {
         }
     }
 
-    /// Takes a sender report.
+    /// CodecSet a sender report.
     pub(super) fn report(&mut self, now: Instant, ntp: u64, rtp: u32) {
         self.clock.report(ntp_micros(ntp), rtp);
         self.heard = Some((super::super::clock::compact(ntp), now));

@@ -1,12 +1,12 @@
-//! Which layer of a track goes into the record: the highest, and a lower one while the highest does not come.
+//! Which layer of a track is taken by somebody who takes one: the highest, and a lower one while the highest does not come.
 
 use std::time::{Duration, Instant};
 
-use crate::router::{Layer, LayerSet};
+use super::packet::{Layer, LayerSet};
 
 /// The layers of one track; told the time.
 #[derive(Debug, Clone)]
-pub(super) struct Ladder {
+pub(crate) struct Ladder {
     offered: LayerSet,
     current: Option<Layer>,
     /// The last frame of the current layer, or when waiting for one began.
@@ -17,38 +17,38 @@ pub(super) struct Ladder {
 
 /// What to do with a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
-    /// Record it.
+pub(crate) enum Step {
+    /// Take it.
     Take,
-    /// Record it: from here on this layer.
+    /// Take it: from here on this layer.
     Switch,
     /// A better layer comes: a key frame of it is needed.
     Ask,
-    /// Another layer is being recorded.
+    /// Another layer is being taken.
     Leave,
 }
 
 impl Ladder {
-    pub(super) const fn new(now: Instant, offered: LayerSet) -> Self {
+    pub(crate) const fn new(now: Instant, offered: LayerSet) -> Self {
         Self { offered, current: None, fed: now, wide: false }
     }
 
     /// The publisher sends other layers than before.
-    pub(super) const fn offer(&mut self, offered: LayerSet) {
+    pub(crate) const fn offer(&mut self, offered: LayerSet) {
         self.offered = offered;
     }
 
-    /// The layers that the recorder wants to be handed.
-    pub(super) fn wanted(&self) -> LayerSet {
+    /// The layers that are wanted.
+    pub(crate) fn wanted(&self) -> LayerSet {
         if self.wide { self.offered } else { LayerSet::only(self.top()) }
     }
 
     /// The layer to ask key frames of.
-    pub(super) fn layer(&self) -> Layer {
+    pub(crate) fn layer(&self) -> Layer {
         self.current.unwrap_or_else(|| self.top())
     }
 
-    pub(super) fn frame(&mut self, now: Instant, layer: Layer, key: bool) -> Step {
+    pub(crate) fn frame(&mut self, now: Instant, layer: Layer, key: bool) -> Step {
         if self.current == Some(layer) {
             self.fed = now;
             return Step::Take;
@@ -65,7 +65,7 @@ impl Ladder {
     }
 
     /// Widens or narrows; true when `wanted` changed.
-    pub(super) fn look(&mut self, now: Instant) -> bool {
+    pub(crate) fn look(&mut self, now: Instant) -> bool {
         let before = self.wanted();
         if self.current == Some(self.top()) && !self.is_starved(now) {
             self.wide = false;

@@ -14,5 +14,6 @@ pub mod rehearsal;
 pub mod router;
 mod sessions;
 mod sitting;
+mod terminals;
 pub mod trunk;
 mod workers;

@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use crate::admin::{self, Admin};
+use crate::endpoint::terminal::Through;
 use crate::endpoint::webrtc::Certificate;
 use crate::late;
 use crate::net::clock::NodeClock;
@@ -32,6 +33,7 @@ use crate::record::{self, Recorder, keep};
 use crate::rehearsal::{self, Rehearsals, Station};
 use crate::sessions::{Advertise, Sessions};
 use crate::sitting::{Parts, Sittings};
+use crate::terminals::{self, Terminals};
 use crate::trunk::{self, TrunkStatus, Trunks};
 use crate::workers::{self, Workers};
 
@@ -78,6 +80,10 @@ impl Node {
             spool: spool.clone(),
             demands: demands.clone(),
             clock,
+            terminals: Terminals::new(terminals::Parts {
+                zone: config.node.zone.clone(),
+                feeds: Arc::new(|_, takes| Box::new(Through::new(takes))),
+            }),
         };
         let sittings = Sittings::new(parts);
         let (media, requests) = mpsc::channel(MEDIA_REQUESTS);

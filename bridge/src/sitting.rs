@@ -16,6 +16,7 @@ use crate::record::Recorder;
 use crate::record::spool::Spool;
 use crate::recording::{self, Recording};
 use crate::router::{Attach, Command, Event, Layer, LegId, Place, WorkerHandle};
+use crate::terminals::Terminals;
 use crate::trunk::Trunks;
 use crate::workers::Workers;
 
@@ -42,6 +43,8 @@ pub(crate) struct Parts {
     pub(crate) demands: Demands,
     /// Its clock for media.
     pub(crate) clock: NodeClock,
+    /// The terminals of its zone.
+    pub(crate) terminals: Terminals,
 }
 
 /// A hearing that sits here, as others need to know it.
@@ -89,6 +92,8 @@ impl Sittings {
                 return Err(refusal);
             }
         };
+        let terminals = self.parts.terminals.clone();
+        tokio::spawn(terminals.follow(hearing, worker.clone(), plans.clone()));
         let over = record.is_some() && handle.show().await.is_ok_and(|board| board.view.phase.is_over());
         let sitting = Sitting {
             hearing,

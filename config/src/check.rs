@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::config::Config;
+use crate::endpoint::EndpointKind;
 use crate::error::Fault;
 use crate::raw::suggest;
 use crate::template::TemplateSeat;
@@ -50,12 +51,26 @@ impl Config {
         for (n, template) in self.templates.iter().enumerate() {
             for (m, seat) in template.seats.iter().enumerate() {
                 known_zone(&seat.zone, &known, &format!("template[{n}].seat[{m}].zone"))?;
+                self.check_terminal(seat, &format!("template[{n}].seat[{m}].endpoint"))?;
                 if self.page(&seat.zone).is_none() {
                     return Err(self.no_page(seat, n, m));
                 }
             }
         }
         Ok(())
+    }
+
+    /// Terminals of other zones are called by the nodes there.
+    fn check_terminal(&self, seat: &TemplateSeat, key: &str) -> Result<(), Fault> {
+        let served = match seat.endpoint.kind() {
+            EndpointKind::Sip => self.sip.is_some(),
+            EndpointKind::Browser | EndpointKind::Gb28181 | EndpointKind::Rtsp => true,
+        };
+        if served || seat.zone != self.node.zone {
+            return Ok(());
+        }
+        let problem = format!("{} can't be called: this node has no [sip]", seat.endpoint);
+        Err(Fault::new(key, problem, "add [sip] with udp = \"IP:PORT\""))
     }
 
     fn no_page(&self, seat: &TemplateSeat, n: usize, m: usize) -> Fault {
@@ -66,8 +81,16 @@ impl Config {
 
     fn check_ports(&self) -> Result<(), Fault> {
         let tcp = [("web.bind", self.web.bind), ("admin.listen", self.admin.listen)];
+        let sip = self.sip.as_ref();
+        let sip_tcp = [
+            ("sip.tcp", sip.and_then(|sip| sip.tcp)),
+            ("sip.tls.listen", sip.and_then(|sip| Some(sip.tls.as_ref()?.listen))),
+        ];
+        let tcp: Vec<_> = tcp.into_iter().chain(sip_tcp.into_iter().filter_map(|(key, at)| Some((key, at?)))).collect();
         let workers = (0..self.media.workers).map(|n| ("media.bind", self.media.worker(n)));
-        let udp: Vec<_> = workers.chain(self.trunks.listen.map(|listen| ("trunks.listen", listen))).collect();
+        let others = self.trunks.listen.map(|listen| ("trunks.listen", listen)).into_iter();
+        let others = others.chain(sip.and_then(|sip| Some(("sip.udp", sip.udp?))));
+        let udp: Vec<_> = workers.chain(others).collect();
         clash(&tcp).or_else(|| clash(&udp)).map_or(Ok(()), Err)
     }
 

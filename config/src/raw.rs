@@ -11,6 +11,7 @@ use crate::endpoint::Endpoint;
 use crate::error::{Error, Fault};
 use crate::media::Kind;
 use crate::seat::Role;
+use crate::sip::Srtp;
 use crate::value::NodeId;
 use crate::zone::Zone;
 
@@ -28,6 +29,7 @@ pub(crate) struct Raw {
     pub(crate) crossing: Vec<Crossing>,
     pub(crate) record: Record,
     pub(crate) spool: Spool,
+    pub(crate) sip: Option<Sip>,
     pub(crate) template: Vec<Template>,
 }
 
@@ -139,6 +141,34 @@ pub(crate) struct Spool {
     pub(crate) directory: Option<String>,
     pub(crate) megabytes: Option<i64>,
     pub(crate) minutes: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Sip {
+    pub(crate) udp: Option<String>,
+    pub(crate) tcp: Option<String>,
+    pub(crate) tls: Option<SipTls>,
+    pub(crate) advertise: Option<String>,
+    pub(crate) domain: Option<String>,
+    pub(crate) rtp: Option<[i64; 2]>,
+    pub(crate) srtp: Option<Srtp>,
+    pub(crate) device: Vec<SipDevice>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct SipTls {
+    pub(crate) listen: Option<String>,
+    pub(crate) certificate: Option<String>,
+    pub(crate) key: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct SipDevice {
+    pub(crate) user: Option<String>,
+    pub(crate) secret: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -120,6 +120,15 @@ pub enum InvalidValue {
     /// Not a zone's name.
     #[error("{0:?} is not a zone name (1 to 32 of a-z, 0-9 and -, beginning with a letter)")]
     Zone(String),
+    /// Not a SIP address.
+    #[error("{0:?} is not the address of a SIP terminal (sip:USER@HOST[:PORT][;transport=udp|tcp|tls])")]
+    Aor(String),
+    /// Not a GB/T 28181 identity.
+    #[error("{0:?} is not a GB/T 28181 identity (20 digits)")]
+    DeviceId(String),
+    /// Not an RTSP address; it is not repeated, since it may hold a password.
+    #[error("the value is not the address of a camera (rtsp://HOST[:PORT]/PATH)")]
+    RtspUrl,
     /// Not a known word of a closed list.
     #[error("{word:?} is not a {what}; known: {known}")]
     Word {

@@ -76,7 +76,7 @@ pub(super) fn started(started: &Value, as_json: bool, qr: bool) -> anyhow::Resul
     let rows: Vec<_> = seats.iter().map(row).collect();
     lines(&[format!("庭审 hearing {}  {}", text(&started["id"]), text(&started["case"]))])?;
     lines(&table(&["席位 seat", "名称 title", "网络 zone", "终端 endpoint", "链接 link"], &rows))?;
-    for seat in seats.iter().filter(|_| qr) {
+    for seat in seats.iter().filter(|seat| qr && seat["link"].is_string()) {
         let code = qr_code(seat["link"].as_str().unwrap_or_default())?;
         lines(&[format!("\n{} {} ({})", text(&seat["title"]), text(&seat["title_en"]), text(&seat["name"])), code])?;
     }

@@ -1,3 +1,5 @@
 //! Endpoints, one folder per protocol; they never import each other.
 
+mod media;
+pub mod terminal;
 pub mod webrtc;

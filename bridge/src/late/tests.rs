@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use hearing_config::{Kind, Pki, SeatId};
 use hearing_emulator::Relay;
@@ -17,11 +18,13 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 use super::*;
+use crate::endpoint::terminal::Through;
 use crate::net::clock::NodeClock;
 use crate::net::tls::{Identity, TrunkTls};
 use crate::record::{self, Recorder, spool};
 use crate::router::{Attach, Command, LegId, Place};
 use crate::sitting::{Parts, Sittings};
+use crate::terminals::{self, Terminals};
 use crate::trunk::tests::harness::{
     Authority, crossing, endpoint, free_address, identity, line_to, peer, registry, until,
 };
@@ -71,6 +74,10 @@ impl Node {
             spool: spool.clone(),
             demands: Default::default(),
             clock,
+            terminals: Terminals::new(terminals::Parts {
+                zone: own.zone.clone(),
+                feeds: Arc::new(|_, takes| Box::new(Through::new(takes))),
+            }),
         };
         let mut tasks = JoinSet::new();
         tasks.spawn(follow(registry.clone(), Sittings::new(parts)));
@@ -85,7 +92,7 @@ impl Node {
 
     /// Somebody joins, is let in by `home`, and sends sound and picture.
     async fn sit(&self, home: &Self, started: &Started, (seat, name): (u8, &str)) {
-        let link = &started.seats.iter().find(|s| s.name == name).unwrap().link;
+        let link = &started.seats.iter().find(|s| s.name == name).unwrap().link.as_ref().unwrap();
         let token = JoinToken::parse(link.split_once("#t=").unwrap().1).unwrap().hash();
         let Identity { zone, node } = self.identity.clone();
         until("the hearing is known", || self.registry.find(started.id).is_some()).await;

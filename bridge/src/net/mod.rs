@@ -7,6 +7,8 @@ pub mod http;
 mod identity;
 pub mod pem;
 pub mod pki;
+pub mod rtp;
+pub mod sip;
 pub mod tcp;
 pub mod tls;
 pub mod udp;

@@ -265,7 +265,7 @@ mod tests {
 
     fn link(id: u8, name: &str, role: Role, at: &str) -> SeatLink {
         let (name, at) = (name.to_owned(), zone(at));
-        let (title, title_en, endpoint, link) = (name.clone(), name.clone(), Endpoint::Browser, String::new());
+        let (title, title_en, endpoint, link) = (name.clone(), name.clone(), Endpoint::Browser, None);
         SeatLink { id: SeatId(id), name, title, title_en, role, zone: at, endpoint, link }
     }
 

@@ -59,7 +59,7 @@ impl Rehearsals {
     pub async fn run(&self, template: &str, seconds: u16) -> Result<Report, Error> {
         let program = Program::find()?;
         let began = Instant::now();
-        let started = self.registry.start(CASE, template).await?;
+        let started = self.registry.rehearse(CASE, template).await?;
         let start_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let handle = self.registry.find(started.id).ok_or(Refusal::UnknownHearing(started.id))?;
         info!(hearing = %started.id, template, "rehearsal begins");
@@ -258,7 +258,7 @@ fn recorded<'a>(course: &Led, seats: &'a [SeatLink], opened: Timestamp) -> Vec<T
 
 /// The secret of a seat's link.
 fn token(seat: &SeatLink) -> &str {
-    seat.link.split_once("#t=").map_or("", |(_, token)| token)
+    seat.link.as_deref().unwrap_or_default().split_once("#t=").map_or("", |(_, token)| token)
 }
 
 const CASE: &str = "彩排 rehearsal";

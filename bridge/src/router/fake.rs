@@ -246,6 +246,7 @@ pub(super) fn plan(revision: u64, rows: &[(TrackId, &[u8], bool)]) -> MediaPlan 
         zone: zone(zone_name),
         admitted: true,
         required: Vec::new(),
+        terminal: None,
     };
     let row = |(track, seats, recorded): &(TrackId, &[u8], bool)| {
         let mut audience = SeatSet::EMPTY;

@@ -103,4 +103,4 @@ impl Hearing {
 }
 
 /// Packets that may wait for the end of a batch; a whole key frame comes over a trunk at once.
-const INBOX_LIMIT: usize = 1_024;
+pub(super) const INBOX_LIMIT: usize = 1_024;

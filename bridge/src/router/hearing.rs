@@ -257,6 +257,20 @@ impl Hearing {
         }
     }
 
+    /// What a leg says whose session lives elsewhere.
+    pub(super) fn say(&mut self, now: Instant, leg: LegId, outputs: Vec<Output>) {
+        let Some(at) = self.position(leg) else {
+            self.tally.stray_commands += 1;
+            return;
+        };
+        for output in outputs {
+            self.handle_output(now, at, output);
+        }
+        if self.inbox.len() >= super::forward::INBOX_LIMIT {
+            self.settle(now);
+        }
+    }
+
     /// Never moves or removes a leg: positions hold while legs are drained.
     fn handle_output(&mut self, now: Instant, at: usize, output: Output) {
         let id = self.legs[at].id;

@@ -1,5 +1,6 @@
 //! Who gets which packet: one worker thread owns all media of a hearing at this node, takes no lock and touches no disk.
 
+pub mod feed;
 pub mod leg;
 pub mod packet;
 pub mod track;
@@ -26,6 +27,7 @@ mod tally;
 mod tests;
 
 pub use drain::DRAIN;
+pub use feed::{Feed, FeedInput, FeedOutput, Takes, Wishes};
 pub use leg::{Control, Delivery, IceRestart, Leg, LegId, Output, Path, Place, Protected, Transport};
 pub use packet::{Frame, Layer, LayerSet, Packet, Temporal};
 pub use track::TrackInfo;

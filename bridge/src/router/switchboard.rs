@@ -54,6 +54,7 @@ impl Switchboard {
             Command::Inject { hearing, leg, track, frame } => {
                 self.with(hearing, |room| room.inject(now, leg, track, frame));
             }
+            Command::Say { hearing, leg, outputs } => self.with(hearing, |room| room.say(now, leg, outputs)),
             Command::Demand { hearing, leg, track, layers } => {
                 self.with(hearing, |room| room.demand(now, leg, track, layers));
             }

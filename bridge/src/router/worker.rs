@@ -10,7 +10,7 @@ use hearing_signaling::hearing::{MediaPlan, SeatQuality};
 use hearing_signaling::http::Size;
 use tokio::sync::{mpsc, oneshot};
 
-use super::leg::{IceRestart, Leg, LegId, Place};
+use super::leg::{IceRestart, Leg, LegId, Output, Place};
 use super::packet::{Frame, Layer, LayerSet};
 use super::track::TrackInfo;
 
@@ -77,6 +77,15 @@ pub enum Command {
         track: TrackId,
         /// The frame, whole.
         frame: Frame,
+    },
+    /// What a leg says whose session lives in a task elsewhere: the same as if the router had drained it from the leg.
+    Say {
+        /// The hearing.
+        hearing: HearingId,
+        /// The leg.
+        leg: LegId,
+        /// What it says, in order. Packets and other things never come together.
+        outputs: Vec<Output>,
     },
     /// What a trunk's peer takes of a track from here; the gate has let it out. Empty: nothing any more.
     Demand {

@@ -46,6 +46,7 @@ use same_words;
 
 same_words!(kind_to, kind_from, config::Kind, wire::Kind, [Audio, Video, Screen]);
 same_words!(codec_to, codec_from, config::Codec, wire::Codec, [Opus, Pcma, Vp8, H264, H265, Pcmu]);
+same_words!(endpoint_to, endpoint_from, config::EndpointKind, wire::EndpointKind, [Browser, Sip, Gb28181, Rtsp]);
 same_words!(
     role_to,
     role_from,

@@ -172,6 +172,7 @@ mod tests {
             zone: zone(at),
             admitted: true,
             required: Vec::new(),
+            terminal: None,
         };
         let seats = [(0, Role::Judge, "court"), (1, Role::Counsel, "inet"), (2, Role::Party, "inet")];
         MediaPlan { revision: 1, seats: seats.map(seat).into(), rows: Vec::new(), record: RecordOrder::Off }

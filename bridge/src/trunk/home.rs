@@ -18,7 +18,7 @@ impl Peer {
     /// Tells the peer of a hearing that came onto the link.
     pub(super) fn announce(&self, hearing: HearingId) {
         let Some(carried) = self.at_home(hearing) else { return };
-        let plan = convert::plan_to(&carried.plan());
+        let plan = convert::plan_to(&carried.plan(), &self.settings.identity.zone);
         self.say(wire::Announce { hearing: convert::hearing_to(hearing), plan });
     }
 
@@ -27,7 +27,7 @@ impl Peer {
         self.attach(hearing);
         self.rank_tracks(hearing);
         if let Some(carried) = self.at_home(hearing) {
-            let plan = convert::plan_to(&carried.plan());
+            let plan = convert::plan_to(&carried.plan(), &self.settings.identity.zone);
             self.say(wire::Plan { hearing: convert::hearing_to(hearing), plan });
         }
     }

@@ -2,15 +2,20 @@
 
 use hearing_config::{Kind, Role, TrackId};
 
-use super::{HearingView, MediaPlan, PauseReason, Phase, PlannedSeat, RecordOrder, Row, SeatSet, SeatView};
+use super::start::Link;
+use super::{
+    HearingView, Kept, MediaPlan, PauseReason, Phase, PlannedSeat, Presence, RecordOrder, Row, SeatSet, SeatView,
+};
 use crate::access::{Permission, may};
 
 /// The plan for a hearing; `starting` while it waits for the recorder to begin.
-pub(super) fn plan(view: &HearingView, starting: bool, revision: u64) -> MediaPlan {
+pub(super) fn plan(kept: &Kept, starting: bool, revision: u64) -> MediaPlan {
+    let view = &kept.view;
     let record = record_order(view.phase, starting);
     let rows = view.seats.iter().filter(|seat| publishes(view.phase, seat));
     let rows = rows.flat_map(|seat| Kind::ALL.map(|kind| row(view, seat, kind, record))).collect();
-    MediaPlan { revision, seats: view.seats.iter().map(|seat| planned(view.phase, seat)).collect(), rows, record }
+    let seats = view.seats.iter().zip(&kept.links).map(|(seat, link)| planned(view.phase, seat, link)).collect();
+    MediaPlan { revision, seats, rows, record }
 }
 
 fn record_order(phase: Phase, starting: bool) -> RecordOrder {
@@ -22,7 +27,8 @@ fn record_order(phase: Phase, starting: bool) -> RecordOrder {
     }
 }
 
-fn planned(phase: Phase, seat: &SeatView) -> PlannedSeat {
+fn planned(phase: Phase, seat: &SeatView, link: &Link) -> PlannedSeat {
+    let rings = link.endpoint.is_terminal() && seat.presence != Presence::Removed && !phase.is_over();
     PlannedSeat {
         id: seat.id,
         name: seat.name.clone(),
@@ -30,6 +36,7 @@ fn planned(phase: Phase, seat: &SeatView) -> PlannedSeat {
         zone: seat.zone.clone(),
         admitted: connects(phase, seat),
         required: seat.required.clone(),
+        terminal: rings.then(|| link.endpoint.clone()),
     }
 }
 

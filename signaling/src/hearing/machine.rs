@@ -97,7 +97,7 @@ impl Hearing {
     /// The hearing as the journal has it; hand it [`Input::Restarted`] next.
     #[must_use]
     pub fn restore(kept: Kept) -> Self {
-        let plan = Arc::new(audibility::plan(&kept.view, false, kept.revision));
+        let plan = Arc::new(audibility::plan(&kept, false, kept.revision));
         let mut hearing = Self {
             kept,
             arriving: BTreeSet::new(),
@@ -209,7 +209,7 @@ impl Hearing {
     fn settle(&mut self, now: Timestamp) {
         self.settle_start(now);
         self.settle_record(now);
-        let mut plan = audibility::plan(&self.kept.view, self.starting.is_some(), self.plan.revision);
+        let mut plan = audibility::plan(&self.kept, self.starting.is_some(), self.plan.revision);
         if plan != *self.plan {
             plan.revision += 1;
             self.kept.revision = plan.revision;

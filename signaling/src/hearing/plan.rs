@@ -1,7 +1,7 @@
 //! What the hearing asks of media: one declarative plan, sent whole at every change, so that a node that missed one is
 //! right again with the next.
 
-use hearing_config::{Kind, Role, SeatId, TrackId, Zone};
+use hearing_config::{Endpoint, Kind, Role, SeatId, TrackId, Zone};
 
 use super::PauseReason;
 
@@ -53,6 +53,9 @@ pub struct PlannedSeat {
     pub admitted: bool,
     /// Kinds without which the hearing is not in session.
     pub required: Vec<Kind>,
+    /// The terminal that the node of its zone is to keep connected; `None` for browsers, once the court has taken the terminal
+    /// out, once the hearing is over, and at the nodes of other zones.
+    pub terminal: Option<Endpoint>,
 }
 
 /// Who may receive one track.

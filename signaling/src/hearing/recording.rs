@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use hearing_config::{Kind, SeatId, Timestamp, TrackId, Zone};
+use hearing_config::{EndpointKind, Kind, SeatId, Timestamp, TrackId, Zone};
 
-use super::{Change, Hearing, MediaReport, Phase, Presence, Proof, RecordState, RecordView, Reply};
+use super::{Change, Hearing, Identity, MediaReport, Phase, Presence, Proof, RecordState, RecordView, Reply};
 
 impl Hearing {
     pub(super) fn report(&mut self, report: MediaReport, now: Timestamp) -> Reply {
@@ -106,9 +106,24 @@ impl Hearing {
     }
 
     fn connected(&mut self, id: SeatId, now: Timestamp) {
-        if self.known_seat(id).is_some_and(|seat| seat.presence == Presence::Admitted) && !self.phase().is_over() {
-            self.change_seat(id, now, |seat| (seat.presence, seat.left) = (Presence::Connected, false));
+        let Some(seat) = self.known_seat(id).filter(|_| !self.phase().is_over()) else { return };
+        match seat.presence {
+            Presence::Admitted => {
+                self.change_seat(id, now, |seat| (seat.presence, seat.left) = (Presence::Connected, false))
+            }
+            Presence::Absent if seat.endpoint != EndpointKind::Browser => self.terminal_came(id, now),
+            Presence::Absent | Presence::Waiting | Presence::Connected | Presence::Removed => {}
         }
+    }
+
+    /// The court has put the terminal into the hearing's template and its node has rung it: nobody has to let it in.
+    fn terminal_came(&mut self, id: SeatId, now: Timestamp) {
+        if self.phase() == Phase::Scheduled {
+            self.change(Change::Phase(Phase::Waiting), now);
+        }
+        self.change_seat(id, now, |seat| {
+            (seat.presence, seat.identity) = (Presence::Connected, Some(Identity::Known));
+        });
     }
 
     fn disconnected(&mut self, id: SeatId, left: bool, now: Timestamp) {

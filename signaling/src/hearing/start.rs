@@ -1,6 +1,6 @@
 //! What a hearing is made from.
 
-use hearing_config::{HearingId, Kind, Role, SeatId, Timestamp, Zone};
+use hearing_config::{Endpoint, HearingId, Kind, Role, SeatId, Timestamp, Zone};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -34,6 +34,8 @@ pub struct Seating {
     pub role: Role,
     /// Its zone.
     pub zone: Zone,
+    /// What stands on it; a terminal has no link.
+    pub endpoint: Endpoint,
     /// Kinds without which the hearing is not in session.
     pub required: Vec<Kind>,
     /// The hash of its link's secret.
@@ -68,7 +70,10 @@ impl Window {
 /// A seat's link and who uses it. Secrets are kept as hashes only.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Link {
+    /// Of a terminal's seat nobody knows the secret.
     pub(super) token: TokenHash,
+    #[serde(default)]
+    pub(super) endpoint: Endpoint,
     pub(super) valid: Window,
     pub(super) stay: Option<Stay>,
     /// The last stays that ended, oldest first, at most [`Link::ENDED_LIMIT`].
@@ -170,6 +175,7 @@ fn seat((seating, id): (Seating, u8)) -> (SeatView, Link) {
         title_en: seating.title_en,
         role: seating.role,
         zone: seating.zone,
+        endpoint: seating.endpoint.kind(),
         presence: Presence::Absent,
         identity: None,
         muted: false,
@@ -181,5 +187,6 @@ fn seat((seating, id): (Seating, u8)) -> (SeatView, Link) {
         required: seating.required,
     };
     let sight = sight::of(&view);
-    (view, Link { token: seating.token, valid: seating.valid, stay: None, ended: Vec::new(), sight, sight_since: 0 })
+    let (token, endpoint, valid) = (seating.token, seating.endpoint, seating.valid);
+    (view, Link { token, endpoint, valid, stay: None, ended: Vec::new(), sight, sight_since: 0 })
 }

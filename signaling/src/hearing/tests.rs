@@ -4,10 +4,11 @@ mod laws;
 mod links;
 mod rooms;
 mod sessions;
+mod terminals;
 
 use std::collections::BTreeMap;
 
-use hearing_config::{HearingId, Kind, Role, SeatId, Timestamp, TrackId};
+use hearing_config::{Endpoint, HearingId, Kind, Role, SeatId, Timestamp, TrackId};
 use uuid::Uuid;
 
 use super::*;
@@ -41,6 +42,16 @@ pub(super) const SEATS: &[(&str, Role, &[Kind])] = &[
     ("technician", Role::Technician, &[]),
 ];
 
+/// A seat with this name has a terminal; browsers come to all others.
+pub(super) const TERMINAL: &str = "terminal";
+
+fn endpoint_of(seat: &str) -> Endpoint {
+    if seat != TERMINAL {
+        return Endpoint::Browser;
+    }
+    Endpoint::Sip("sip:room3@10.2.0.30".to_owned().try_into().unwrap())
+}
+
 pub(super) fn sitting(seats: &[(&str, Role, &[Kind])], now: Timestamp) -> Sitting {
     let seating = |((name, role, required), id): (&(&str, Role, &[Kind]), u8)| Seating {
         name: (*name).to_owned(),
@@ -48,6 +59,7 @@ pub(super) fn sitting(seats: &[(&str, Role, &[Kind])], now: Timestamp) -> Sittin
         title_en: (*name).to_owned(),
         role: *role,
         zone: if *role == Role::Judge { "tripartite" } else { "internet" }.parse().unwrap(),
+        endpoint: endpoint_of(name),
         required: required.to_vec(),
         token: token(id),
         valid: Window::day(now),
@@ -67,7 +79,12 @@ pub(super) struct Court {
 
 impl Court {
     pub(super) fn new() -> Self {
-        let hearing = Hearing::new(sitting(SEATS, t(0)));
+        Self::of(SEATS)
+    }
+
+    /// A hearing with these seats.
+    pub(super) fn of(seats: &[(&str, Role, &[Kind])]) -> Self {
+        let hearing = Hearing::new(sitting(seats, t(0)));
         Self { hearing, now: t(0), sessions: BTreeMap::new(), entries: Vec::new(), started: Vec::new() }
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use hearing_config::{HearingId, Kind, Role, SeatId, Timestamp, Zone};
+use hearing_config::{EndpointKind, HearingId, Kind, Role, SeatId, Timestamp, Zone};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -123,6 +123,10 @@ pub struct SeatView {
     /// Its zone.
     #[schema(value_type = String)]
     pub zone: Zone,
+    /// What stands on it.
+    #[schema(value_type = String)]
+    #[serde(default)]
+    pub endpoint: EndpointKind,
     /// Who is there.
     pub presence: Presence,
     /// How the identity was checked, once it was.

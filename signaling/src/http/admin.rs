@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use futures_util::future::join_all;
-use hearing_config::{Endpoint, HearingId, NodeId, Role, SeatId, Zone};
+use hearing_config::{HearingId, NodeId, Role, SeatId, Zone};
 use serde::{Deserialize, Serialize};
 
 use super::extract::{Body, Named};
@@ -37,8 +37,8 @@ struct SeatAnswer {
     title_en: String,
     role: Role,
     zone: Zone,
-    endpoint: Endpoint,
-    link: String,
+    endpoint: String,
+    link: Option<String>,
 }
 
 /// One hearing in the list; `phase` is `null` while its home can't be reached.
@@ -114,5 +114,5 @@ async fn listed(listed: Listed) -> ListAnswer {
 
 fn seat_answer(seat: SeatLink) -> SeatAnswer {
     let SeatLink { id, name, title, title_en, role, zone, endpoint, link } = seat;
-    SeatAnswer { id, name, title, title_en, role, zone, endpoint, link }
+    SeatAnswer { id, name, title, title_en, role, zone, endpoint: endpoint.to_string(), link }
 }

@@ -63,8 +63,8 @@ pub struct SeatLink {
     pub zone: Zone,
     /// What stands on it.
     pub endpoint: Endpoint,
-    /// The link, with its secret.
-    pub link: String,
+    /// The link, with its secret; a terminal has none.
+    pub link: Option<String>,
 }
 
 /// A hearing that the node knows.
@@ -143,10 +143,23 @@ impl Registry {
     /// # Errors
     /// Every [`Error`].
     pub async fn start(&self, case: &str, template: &str) -> Result<Started, Error> {
+        self.convene(case, self.template(template)?).await
+    }
+
+    /// Makes a hearing in which browsers sit where the template has terminals: nobody is rung for a rehearsal.
+    ///
+    /// # Errors
+    /// Every [`Error`].
+    pub async fn rehearse(&self, case: &str, template: &str) -> Result<Started, Error> {
+        let mut template = self.template(template)?.clone();
+        template.seats.iter_mut().for_each(|seat| seat.endpoint = Endpoint::Browser);
+        self.convene(case, &template).await
+    }
+
+    async fn convene(&self, case: &str, template: &Template) -> Result<Started, Error> {
         if case.trim().is_empty() || case.chars().count() > CASE_LIMIT {
             return Err(Error::BadCase);
         }
-        let template = self.template(template)?;
         let (id, window) = (HearingId::random(), Window::day(Timestamp::now()));
         let mut seats = Vec::new();
         let mut links = Vec::new();
@@ -154,11 +167,8 @@ impl Registry {
             let token = JoinToken::random();
             let page = self.settings.links.get(&seat.zone);
             let page = page.ok_or_else(|| Error::NoPage { seat: seat.name.clone(), zone: seat.zone.clone() })?;
-            links.push(seat_link(
-                seat,
-                SeatId(number),
-                format!("{}/h/{id}#t={}", page.trim_end_matches('/'), token.reveal()),
-            ));
+            let link = || format!("{}/h/{id}#t={}", page.trim_end_matches('/'), token.reveal());
+            links.push(seat_link(seat, SeatId(number), (!seat.endpoint.is_terminal()).then(link)));
             seats.push(seating(seat, &token, window));
         }
         let hearing =
@@ -314,7 +324,7 @@ impl State {
     }
 }
 
-fn seat_link(seat: &TemplateSeat, id: SeatId, link: String) -> SeatLink {
+fn seat_link(seat: &TemplateSeat, id: SeatId, link: Option<String>) -> SeatLink {
     SeatLink {
         id,
         name: seat.name.clone(),
@@ -322,7 +332,7 @@ fn seat_link(seat: &TemplateSeat, id: SeatId, link: String) -> SeatLink {
         title_en: seat.title_en.clone(),
         role: seat.role,
         zone: seat.zone.clone(),
-        endpoint: seat.endpoint,
+        endpoint: seat.endpoint.clone(),
         link,
     }
 }
@@ -334,6 +344,7 @@ fn seating(seat: &TemplateSeat, token: &JoinToken, valid: Window) -> Seating {
         title_en: seat.title_en.clone(),
         role: seat.role,
         zone: seat.zone.clone(),
+        endpoint: seat.endpoint.clone(),
         required: seat.required.clone(),
         token: token.hash(),
         valid,

@@ -38,7 +38,7 @@ async fn open(data: &Path) -> Registry {
 
 /// The device that opens a link.
 fn device_of(link: &SeatLink, device: u8) -> Join {
-    let token = JoinToken::parse(link.link.split("#t=").nth(1).unwrap()).unwrap().hash();
+    let token = JoinToken::parse(link.link.as_ref().unwrap().split("#t=").nth(1).unwrap()).unwrap().hash();
     Join { token, device: [device; 16], zone: link.zone.clone(), node: "edge".parse().unwrap() }
 }
 
@@ -197,7 +197,7 @@ async fn start_needs_a_known_template_a_case_and_a_page_in_every_zone() {
 async fn links_lead_to_the_page_of_their_zone() {
     let data = tempfile::tempdir().unwrap();
     let started = open(data.path()).await.start("case", "small").await.unwrap();
-    let (page, token) = started.seats[1].link.split_once("#t=").unwrap();
+    let (page, token) = started.seats[1].link.as_ref().unwrap().split_once("#t=").unwrap();
     assert_eq!(page, format!("https://internet.example/h/{}", started.id));
     assert_eq!(token.len(), 43);
 }

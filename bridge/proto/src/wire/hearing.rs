@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::value::{HearingId, Kind, PauseReason, Role, SessionId};
+use super::value::{EndpointKind, HearingId, Kind, PauseReason, Role, SessionId};
 
 /// An edge asks home.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -233,6 +233,8 @@ pub struct SeatView {
     pub role: Role,
     /// Its zone.
     pub zone: String,
+    /// What stands on it.
+    pub endpoint: EndpointKind,
     /// Who is there.
     pub presence: Presence,
     /// How the identity was checked.

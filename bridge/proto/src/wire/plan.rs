@@ -55,6 +55,19 @@ pub struct PlannedSeat {
     pub admitted: bool,
     /// Kinds without which the hearing is not in session.
     pub required: Vec<Kind>,
+    /// What the receiver is to keep connected to the seat, which is in its own zone; nobody else is told.
+    pub terminal: Option<Terminal>,
+}
+
+/// A terminal and its address, at most 255 characters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Terminal {
+    /// Called by SIP: `sip:USER@HOST`.
+    Sip(String),
+    /// A GB/T 28181 device: 20 digits.
+    Gb28181(String),
+    /// A camera: `rtsp://`.
+    Rtsp(String),
 }
 
 /// Who may receive one track.

@@ -36,6 +36,19 @@ pub enum Codec {
     Pcmu,
 }
 
+/// What kind of endpoint stands on a seat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EndpointKind {
+    /// A browser.
+    Browser,
+    /// A SIP terminal.
+    Sip,
+    /// A GB/T 28181 device.
+    Gb28181,
+    /// An RTSP camera.
+    Rtsp,
+}
+
 /// What a person or device is in a hearing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Role {

@@ -7,7 +7,6 @@ mod bandwidth;
 mod batch;
 mod budget;
 mod certificate;
-mod clock;
 mod dtls;
 mod egress;
 mod hello;
@@ -23,6 +22,8 @@ mod session;
 mod srtp;
 #[cfg(test)]
 mod tests;
+
+use super::media::clock;
 
 pub use certificate::Certificate;
 pub use session::{Answer, Restartable, Session, Settings};

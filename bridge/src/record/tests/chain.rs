@@ -205,6 +205,7 @@ fn seat(presence: Presence, edit: impl FnOnce(&mut SeatView)) -> Change {
         title_en: "Counsel".into(),
         role: hearing_config::Role::Counsel,
         zone: "internet".parse().unwrap(),
+        endpoint: hearing_config::EndpointKind::Browser,
         presence,
         identity: None,
         muted: false,

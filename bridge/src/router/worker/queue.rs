@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use mio::Waker;
 
 use super::super::demux::local_ufrag;
+use super::super::leg::Output;
 use super::super::lobby::Lobby;
 use super::Command;
 use crate::net::tcp::Accepted;
@@ -30,12 +31,12 @@ pub struct WorkerHandle {
 pub struct Full;
 
 impl WorkerHandle {
-    /// Tells the worker something. Commands keep their order, except that control may overtake media ([`Command::Inject`]).
+    /// Tells the worker something. Commands keep their order, except that control may overtake media ([`Command::Inject`], packets of [`Command::Say`]).
     ///
     /// # Errors
     /// [`Full`] when it did not fit; lost media is counted, lost control is for the caller to deal with.
     pub fn send(&self, command: Command) -> Result<(), Full> {
-        let media = matches!(command, Command::Inject { .. });
+        let media = is_media(&command);
         let queue = if media { &self.media } else { &self.control };
         // Known at the front door before the client is told.
         let ufrag = ufrag_of(&command).map(str::to_owned);
@@ -89,6 +90,11 @@ impl WorkerHandle {
     }
 }
 
+fn is_media(command: &Command) -> bool {
+    let packets = |outputs: &[Output]| matches!(outputs.first(), Some(Output::Packet(..)));
+    matches!(command, Command::Inject { .. }) || matches!(command, Command::Say { outputs, .. } if packets(outputs))
+}
+
 /// The user fragment that a command makes known.
 fn ufrag_of(command: &Command) -> Option<&str> {
     match command {
@@ -101,6 +107,7 @@ fn ufrag_of(command: &Command) -> Option<&str> {
         | Command::Announce { .. }
         | Command::Withdraw { .. }
         | Command::Inject { .. }
+        | Command::Say { .. }
         | Command::Demand { .. }
         | Command::KeyFrame { .. }
         | Command::Prefer { .. }

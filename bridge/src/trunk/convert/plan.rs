@@ -1,18 +1,20 @@
 //! Media plans.
 
-use hearing_config::SeatId;
+use hearing_config::{Endpoint, SeatId, Zone};
 use hearing_proto::wire;
 use hearing_signaling::hearing::{MediaPlan, PlannedSeat, RecordOrder, Row, SeatSet};
 
 use super::{Invalid, kind_from, kind_to, pause_from, pause_to, role_from, role_to, track_from, track_to, zone_from};
 
-pub(in crate::trunk) fn plan_to(plan: &MediaPlan) -> wire::MediaPlan {
+/// As a peer in `zone` is told: addresses of terminals are for the node that calls them.
+pub(in crate::trunk) fn plan_to(plan: &MediaPlan, zone: &Zone) -> wire::MediaPlan {
     let seat = |seat: &PlannedSeat| wire::PlannedSeat {
         name: seat.name.clone(),
         role: role_to(seat.role),
         zone: seat.zone.to_string(),
         admitted: seat.admitted,
         required: seat.required.iter().copied().map(kind_to).collect(),
+        terminal: seat.terminal.as_ref().filter(|_| seat.zone == *zone).and_then(terminal_to),
     };
     let row = |row: &Row| wire::Row { track: track_to(row.track), audience: row.audience.0, recorded: row.recorded };
     wire::MediaPlan {
@@ -39,6 +41,7 @@ pub(in crate::trunk) fn plan_from(plan: wire::MediaPlan) -> Result<MediaPlan, In
             zone: zone_from(&seat.zone)?,
             admitted: seat.admitted,
             required: seat.required.into_iter().map(kind_from).collect(),
+            terminal: seat.terminal.map(terminal_from).transpose()?,
         })
     };
     let row = |row: wire::Row| {
@@ -54,4 +57,22 @@ pub(in crate::trunk) fn plan_from(plan: wire::MediaPlan) -> Result<MediaPlan, In
             wire::RecordOrder::Pause(reason) => RecordOrder::Pause(pause_from(reason)),
         },
     })
+}
+
+fn terminal_to(endpoint: &Endpoint) -> Option<wire::Terminal> {
+    match endpoint {
+        Endpoint::Browser => None,
+        Endpoint::Sip(aor) => Some(wire::Terminal::Sip(aor.clone().into())),
+        Endpoint::Gb28181(device) => Some(wire::Terminal::Gb28181(device.clone().into())),
+        Endpoint::Rtsp(url) => Some(wire::Terminal::Rtsp(url.clone().into())),
+    }
+}
+
+fn terminal_from(terminal: wire::Terminal) -> Result<Endpoint, Invalid> {
+    let endpoint = match terminal {
+        wire::Terminal::Sip(aor) => aor.try_into().map(Endpoint::Sip),
+        wire::Terminal::Gb28181(device) => device.try_into().map(Endpoint::Gb28181),
+        wire::Terminal::Rtsp(url) => url.try_into().map(Endpoint::Rtsp),
+    };
+    endpoint.map_err(|_| Invalid("the address of a terminal"))
 }

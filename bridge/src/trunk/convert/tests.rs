@@ -1,6 +1,6 @@
 //! What crosses a trunk arrives unchanged; what a peer may not say is refused.
 
-use hearing_config::{Kind, NodeId, Timestamp};
+use hearing_config::{Endpoint, Kind, NodeId, Timestamp};
 use hearing_signaling::hearing::{
     Action, Change, Entry, HearingView, Identity, LiveSeat, Mark, MediaPlan, PauseReason, Phase, PlannedSeat, Presence,
     Proof, RecordOrder, RecordState, RecordView, Relief, Row, SeatQuality, SeatSet, SeatView,
@@ -23,6 +23,7 @@ fn seat_view() -> SeatView {
         title_en: "Witness".into(),
         role: config::Role::Witness,
         zone: "gov".parse().unwrap(),
+        endpoint: config::EndpointKind::Sip,
         presence: Presence::Waiting,
         identity: Some(Identity::VouchedByCustody),
         muted: true,
@@ -43,6 +44,7 @@ fn plan() -> MediaPlan {
         zone: "tripartite".parse().unwrap(),
         admitted: true,
         required: vec![Kind::Audio],
+        terminal: Some(Endpoint::Sip("sip:room3@10.2.0.30".to_owned().try_into().unwrap())),
     };
     MediaPlan {
         revision: 7,
@@ -54,18 +56,34 @@ fn plan() -> MediaPlan {
 
 #[test]
 fn a_plan_crosses_unchanged() {
-    assert_eq!(plan_from(plan_to(&plan())), Ok(plan()));
+    assert_eq!(plan_from(plan_to(&plan(), &zone("tripartite"))), Ok(plan()));
+}
+
+#[test]
+fn the_address_of_a_terminal_is_told_to_the_node_of_its_zone_only() {
+    assert_eq!(plan_to(&plan(), &zone("gov")).seats[0].terminal, None);
+}
+
+#[test]
+fn a_plan_with_an_impossible_address_of_a_terminal_is_refused() {
+    let mut plan = plan_to(&plan(), &zone("tripartite"));
+    plan.seats[0].terminal = Some(wire::Terminal::Gb28181("34".into()));
+    assert_eq!(plan_from(plan), Err(Invalid("the address of a terminal")));
+}
+
+fn zone(name: &str) -> Zone {
+    name.parse().unwrap()
 }
 
 #[test]
 fn a_plan_with_an_impossible_zone_seat_or_size_is_refused() {
-    let mut wrong = plan_to(&plan());
+    let mut wrong = plan_to(&plan(), &zone("tripartite"));
     wrong.seats[0].zone = "Not A Zone".into();
     assert_eq!(plan_from(wrong), Err(Invalid("this zone name")));
-    let mut wrong = plan_to(&plan());
+    let mut wrong = plan_to(&plan(), &zone("tripartite"));
     wrong.rows[0].track.seat = 64;
     assert_eq!(plan_from(wrong), Err(Invalid("a seat id above 63")));
-    let mut wrong = plan_to(&plan());
+    let mut wrong = plan_to(&plan(), &zone("tripartite"));
     wrong.seats = vec![wrong.seats[0].clone(); 65];
     assert_eq!(plan_from(wrong), Err(Invalid("a plan of more than 64 seats")));
 }

@@ -8,7 +8,10 @@ use hearing_signaling::hearing::{
 use hearing_signaling::registry::Board;
 
 use super::hearing::{identity_from, identity_to, quality_from, quality_to};
-use super::{Invalid, kind_from, kind_to, pause_from, pause_to, role_from, role_to, same_words, seat_from, zone_from};
+use super::{
+    Invalid, endpoint_from, endpoint_to, kind_from, kind_to, pause_from, pause_to, role_from, role_to, same_words,
+    seat_from, zone_from,
+};
 
 same_words!(presence_to, presence_from, Presence, wire::Presence, [Absent, Waiting, Admitted, Connected, Removed]);
 same_words!(state_to, state_from, RecordState, wire::RecordState, [Off, Running, Paused, Faulty, Ended]);
@@ -109,6 +112,7 @@ pub(super) fn seat_view_to(seat: SeatView) -> wire::SeatView {
         title_en: seat.title_en,
         role: role_to(seat.role),
         zone: seat.zone.to_string(),
+        endpoint: endpoint_to(seat.endpoint),
         presence: presence_to(seat.presence),
         identity: seat.identity.map(identity_to),
         muted: seat.muted,
@@ -129,6 +133,7 @@ pub(super) fn seat_view_from(seat: wire::SeatView) -> Result<SeatView, Invalid> 
         title_en: seat.title_en,
         role: role_from(seat.role),
         zone: zone_from(&seat.zone)?,
+        endpoint: endpoint_from(seat.endpoint),
         presence: presence_from(seat.presence),
         identity: seat.identity.map(identity_from),
         muted: seat.muted,

@@ -27,6 +27,7 @@ fn plan(revision: u64, hears: bool) -> Arc<MediaPlan> {
         zone: zone.parse().unwrap(),
         admitted: true,
         required: Vec::new(),
+        terminal: None,
     };
     let row = Row { track: TRACK, audience: SeatSet(if hears { 0b10 } else { 0 }), recorded: true };
     let seats = [(0, "court"), (1, "gov")].map(seat).into();

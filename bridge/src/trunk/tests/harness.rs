@@ -180,7 +180,7 @@ impl Node {
     /// Joins with a seat's link, at this node.
     pub(crate) async fn join(&self, started: &Started, seat: &str, device: u8) -> Result<Joined, Refusal> {
         let link = &started.seats.iter().find(|s| s.name == seat).unwrap().link;
-        let token = JoinToken::parse(link.split_once("#t=").unwrap().1).unwrap().hash();
+        let token = JoinToken::parse(link.as_ref().unwrap().split_once("#t=").unwrap().1).unwrap().hash();
         let Identity { zone, node } = self.identity.clone();
         self.handle(started.id).await.join(Join { token, device: [device; 16], zone, node }).await
     }

@@ -146,6 +146,7 @@ async fn messages_that_can_be_read_and_cannot_be_close_the_link_too() {
         zone: "Not A Zone".into(),
         admitted: true,
         required: Vec::new(),
+        terminal: None,
     };
     let plan = MediaPlan { revision: 1, seats: vec![seat], rows: Vec::new(), record: RecordOrder::Off };
     let (connection, mut send, _receive) = scene.greet().await;

@@ -4,11 +4,11 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::wire::{
-    Action, Announce, Answer, Ask, Change, Codec, DenyReason, Entry, HearingView, Hello, Identity, Join, Joined, Kind,
-    LiveSeat, MediaPlan, PauseReason, Phase, Ping, PlannedSeat, Presence, Proof, RecordOrder, RecordState, RecordView,
-    Refusal, Refused, RefusedBy, Rehearse, RehearseAnswer, RehearseAsk, RehearsePair, RehearseReport, RehearseSeat,
-    RehearsedSeat, Relief, Reply, Report, Request, Role, Row, SeatQuality, SeatReport, SeatView, Subscribe, Tone,
-    TrackId, TrackUp, Unfollow, Update, UpdateKind, Welcome, Withdraw,
+    Action, Announce, Answer, Ask, Change, Codec, DenyReason, EndpointKind, Entry, HearingView, Hello, Identity, Join,
+    Joined, Kind, LiveSeat, MediaPlan, PauseReason, Phase, Ping, PlannedSeat, Presence, Proof, RecordOrder,
+    RecordState, RecordView, Refusal, Refused, RefusedBy, Rehearse, RehearseAnswer, RehearseAsk, RehearsePair,
+    RehearseReport, RehearseSeat, RehearsedSeat, Relief, Reply, Report, Request, Role, Row, SeatQuality, SeatReport,
+    SeatView, Subscribe, Terminal, Tone, TrackId, TrackUp, Unfollow, Update, UpdateKind, Welcome, Withdraw,
 };
 
 const HEARING: [u8; 16] = [7; 16];
@@ -126,6 +126,7 @@ fn full_seat(id: u8) -> SeatView {
         title_en: "Counsel for the defence".repeat(4),
         role: Role::Counsel,
         zone: "z".repeat(32),
+        endpoint: EndpointKind::Gb28181,
         presence: Presence::Connected,
         identity: Some(Identity::Known),
         muted: true,
@@ -166,6 +167,7 @@ fn full_plan() -> MediaPlan {
         zone: "z".repeat(32),
         admitted: true,
         required: vec![Kind::Audio, Kind::Video, Kind::Screen],
+        terminal: Some(Terminal::Rtsp("r".repeat(255))),
     });
     let rows = (0..192).map(|n| Row {
         track: TrackId { seat: n / 3, kind: Kind::Screen },

@@ -1,13 +1,11 @@
 //! What a participant sends: RTP to packets of tracks, and the RTCP that keeps its sender informed.
 
 mod demand;
-mod frames;
 mod keyframes;
 mod nack;
 mod source;
 #[cfg(test)]
 mod tests;
-mod timeline;
 mod track;
 mod transport;
 
@@ -22,6 +20,7 @@ use rtc_rtcp::receiver_report::ReceiverReport;
 pub(super) use keyframes::KeyRequests;
 pub(super) use transport::Arrivals;
 
+use super::super::media::{frames, timeline};
 use super::clock::{Clock, ntp_micros};
 use super::rtcp;
 use super::rtp::Header;

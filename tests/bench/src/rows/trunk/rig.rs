@@ -166,7 +166,7 @@ impl Scene<'_> {
 impl Node {
     fn sit(&self, started: &Started, seat: u8, leg: Box<dyn hearing_bridge::router::Leg>, home: &Self) -> Result<()> {
         let name = format!("s{seat}");
-        let link = &started.seats.iter().find(|s| s.name == name).context("a seat")?.link;
+        let link = &started.seats.iter().find(|s| s.name == name).context("a seat")?.link.as_ref().context("a link")?;
         let token = JoinToken::parse(link.split_once("#t=").context("a token")?.1).context("a token")?.hash();
         let end = Instant::now() + Duration::from_secs(30);
         let handle = loop {

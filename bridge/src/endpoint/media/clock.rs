@@ -6,33 +6,33 @@ use hearing_config::Timestamp;
 
 /// Maps monotonic time to wall-clock time; a step of the system's clock never reaches media.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Clock {
+pub(in crate::endpoint) struct Clock {
     start: Instant,
     wall: Timestamp,
 }
 
 impl Clock {
-    pub(super) const fn new(start: Instant, wall: Timestamp) -> Self {
+    pub(in crate::endpoint) const fn new(start: Instant, wall: Timestamp) -> Self {
         Self { start, wall }
     }
 
-    pub(super) fn at(&self, now: Instant) -> Timestamp {
+    pub(in crate::endpoint) fn at(&self, now: Instant) -> Timestamp {
         self.wall.plus(micros(now.saturating_duration_since(self.start)))
     }
 
     /// The moment so many microseconds after the session began.
-    pub(super) fn instant(&self, elapsed: i64) -> Instant {
+    pub(in crate::endpoint) fn instant(&self, elapsed: i64) -> Instant {
         self.start + Duration::from_micros(elapsed.max(0) as u64)
     }
 
     /// Microseconds since the session began.
-    pub(super) fn elapsed(&self, now: Instant) -> i64 {
+    pub(in crate::endpoint) fn elapsed(&self, now: Instant) -> i64 {
         micros(now.saturating_duration_since(self.start))
     }
 }
 
 /// Wall-clock time in RTCP's 32.32 form, seconds since 1900 (RFC 3550 section 4).
-pub(super) fn ntp(time: Timestamp) -> u64 {
+pub(in crate::endpoint) fn ntp(time: Timestamp) -> u64 {
     let micros = time.0.max(0) as u64;
     let seconds = micros / 1_000_000 + SECONDS_1900_TO_1970;
     let fraction = ((micros % 1_000_000) << 32) / 1_000_000;
@@ -40,24 +40,24 @@ pub(super) fn ntp(time: Timestamp) -> u64 {
 }
 
 /// RTCP's 32.32 form in microseconds since 1900; differences matter, not the epoch.
-pub(super) const fn ntp_micros(ntp: u64) -> i64 {
+pub(in crate::endpoint) const fn ntp_micros(ntp: u64) -> i64 {
     let seconds = (ntp >> 32) as i64;
     let fraction = ((ntp & 0xffff_ffff) * 1_000_000) >> 32;
     seconds * 1_000_000 + fraction as i64
 }
 
 /// The middle 32 bits of an NTP time, by which reports refer to each other.
-pub(super) const fn compact(ntp: u64) -> u32 {
+pub(in crate::endpoint) const fn compact(ntp: u64) -> u32 {
     (ntp >> 16) as u32
 }
 
 /// A span in units of 1/65536 s as a duration.
-pub(super) fn compact_span(units: u32) -> Duration {
+pub(in crate::endpoint) fn compact_span(units: u32) -> Duration {
     Duration::from_micros((u64::from(units) * 1_000_000) >> 16)
 }
 
 /// `micros` microseconds in ticks of a clock of `rate` Hz.
-pub(super) const fn ticks(micros: i64, rate: u32) -> i64 {
+pub(in crate::endpoint) const fn ticks(micros: i64, rate: u32) -> i64 {
     // Wide division is slow, and this is asked for every packet.
     if micros.unsigned_abs() < NARROW {
         return (micros * rate as i64).div_euclid(1_000_000);
@@ -66,7 +66,7 @@ pub(super) const fn ticks(micros: i64, rate: u32) -> i64 {
 }
 
 /// `ticks` of a clock of `rate` Hz in microseconds.
-pub(super) const fn ticks_micros(ticks: i64, rate: u32) -> i64 {
+pub(in crate::endpoint) const fn ticks_micros(ticks: i64, rate: u32) -> i64 {
     if ticks.unsigned_abs() < NARROW {
         return (ticks * 1_000_000).div_euclid(rate as i64);
     }

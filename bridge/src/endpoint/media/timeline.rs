@@ -5,12 +5,12 @@ use std::collections::VecDeque;
 
 use hearing_config::Timestamp;
 
-use super::super::clock::{ticks, ticks_micros};
-use super::super::rtp::Unwrap;
+use super::clock::{ticks, ticks_micros};
+use super::unwrap::Unwrap;
 
 /// A participant's NTP clock against the node's: the smallest of the last differences, since delay only ever adds to them.
 #[derive(Debug, Default)]
-pub(in crate::endpoint::webrtc) struct SenderClock {
+pub(in crate::endpoint) struct SenderClock {
     offset: Option<i64>,
     recent: VecDeque<i64>,
     reports: u32,
@@ -18,7 +18,7 @@ pub(in crate::endpoint::webrtc) struct SenderClock {
 
 impl SenderClock {
     /// A sender report of time `ntp` (microseconds) arrived.
-    pub(super) fn report(&mut self, ntp: i64, arrival: Timestamp) {
+    pub(in crate::endpoint) fn report(&mut self, ntp: i64, arrival: Timestamp) {
         let difference = arrival.0 - ntp;
         if self.offset.is_some_and(|offset| (difference - offset).abs() > STEP) {
             *self = Self::default();
@@ -43,7 +43,7 @@ impl SenderClock {
 
 /// The RTP clock of one source.
 #[derive(Debug)]
-pub(super) struct SourceClock {
+pub(in crate::endpoint) struct SourceClock {
     rate: u32,
     unwrap: Unwrap,
     /// A pair of (NTP microseconds, RTP ticks) of the same moment.
@@ -56,12 +56,12 @@ pub(super) struct SourceClock {
 }
 
 impl SourceClock {
-    pub(super) const fn new(rate: u32) -> Self {
+    pub(in crate::endpoint) const fn new(rate: u32) -> Self {
         Self { rate, unwrap: Unwrap::DEFAULT, report: None, earliest: None, arrived: None, shift: None }
     }
 
     /// A packet of RTP time `timestamp` arrived: its unwrapped time.
-    pub(super) fn arrive(&mut self, timestamp: u32, arrival: Timestamp) -> i64 {
+    pub(in crate::endpoint) fn arrive(&mut self, timestamp: u32, arrival: Timestamp) -> i64 {
         let time = self.unwrap.unwrap(timestamp, 32);
         let difference = arrival.0 - ticks_micros(time, self.rate);
         // This follows any clock's drift, however many packets a second come, where no sender report tells better.
@@ -74,34 +74,34 @@ impl SourceClock {
     }
 
     /// The unwrapped time of a packet that came again: its arrival says nothing.
-    pub(super) fn repaired(&mut self, timestamp: u32) -> i64 {
+    pub(in crate::endpoint) fn repaired(&mut self, timestamp: u32) -> i64 {
         self.unwrap.unwrap(timestamp, 32)
     }
 
     /// Ticks a second.
-    pub(super) const fn rate(&self) -> u32 {
+    pub(in crate::endpoint) const fn rate(&self) -> u32 {
         self.rate
     }
 
-    pub(super) fn report(&mut self, ntp: i64, rtp: u32) {
+    pub(in crate::endpoint) fn report(&mut self, ntp: i64, rtp: u32) {
         self.report = Some((ntp, self.unwrap.peek(rtp, 32)));
     }
 
     /// When the moment of unwrapped RTP time `time` was, by the node's clock.
-    pub(super) fn captured(&self, time: i64, sender: &SenderClock) -> Timestamp {
+    pub(in crate::endpoint) fn captured(&self, time: i64, sender: &SenderClock) -> Timestamp {
         let by_arrival = Timestamp(self.earliest.unwrap_or_default() + ticks_micros(time, self.rate));
         let by_report = self.report.and_then(|(ntp, rtp)| sender.local(ntp + ticks_micros(time - rtp, self.rate)));
         by_report.filter(|told| told.since(by_arrival).abs() < BELIEVABLE).unwrap_or(by_arrival)
     }
 
     /// `time` on the track's one time line.
-    pub(super) fn media_time(&self, time: i64) -> i64 {
+    pub(in crate::endpoint) fn media_time(&self, time: i64) -> i64 {
         time + self.shift.map_or(0, |(shift, _)| shift)
     }
 
     /// Lays the source's clock on the track's time line, of which `latest` is the last media time and its capture.
     /// Exact once both sides had sender reports; until then by capture as far as it is known.
-    pub(super) fn align(&mut self, time: i64, captured: Timestamp, other: Option<&Line>) {
+    pub(in crate::endpoint) fn align(&mut self, time: i64, captured: Timestamp, other: Option<&Line>) {
         if matches!(self.shift, Some((_, true))) {
             return;
         }
@@ -118,7 +118,7 @@ impl SourceClock {
     }
 
     /// The track's time line as this source shows it.
-    pub(super) fn line(&self, time: i64, captured: Timestamp) -> Line {
+    pub(in crate::endpoint) fn line(&self, time: i64, captured: Timestamp) -> Line {
         let exact = matches!(self.shift, Some((_, true)));
         let report = self.report.filter(|_| exact).map(|(ntp, rtp)| (ntp, self.media_time(rtp)));
         Line { media_time: self.media_time(time), captured, report }
@@ -127,7 +127,7 @@ impl SourceClock {
 
 /// A point of a track's time line, and where a sender report fixed it, a (NTP microseconds, media time) pair.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Line {
+pub(in crate::endpoint) struct Line {
     media_time: i64,
     captured: Timestamp,
     report: Option<(i64, i64)>,

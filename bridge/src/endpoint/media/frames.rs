@@ -8,19 +8,19 @@ use crate::router::Temporal;
 
 /// What is known of a packet's frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Piece {
-    pub(super) frame_start: bool,
-    pub(super) frame_end: bool,
-    pub(super) key: bool,
-    pub(super) generation: u32,
-    pub(super) temporal: Temporal,
+pub(in crate::endpoint) struct Piece {
+    pub(in crate::endpoint) frame_start: bool,
+    pub(in crate::endpoint) frame_end: bool,
+    pub(in crate::endpoint) key: bool,
+    pub(in crate::endpoint) generation: u32,
+    pub(in crate::endpoint) temporal: Temporal,
     /// The payload as it goes on: without a VP8 descriptor.
-    pub(super) payload: Bytes,
+    pub(in crate::endpoint) payload: Bytes,
 }
 
 /// Watches the frames of one source.
 #[derive(Debug)]
-pub(super) struct Frames {
+pub(in crate::endpoint) struct Frames {
     codec: Codec,
     key_time: Option<i64>,
     parameters: Vec<u8>,
@@ -30,13 +30,19 @@ pub(super) struct Frames {
 }
 
 impl Frames {
-    pub(super) const fn new(codec: Codec) -> Self {
+    pub(in crate::endpoint) const fn new(codec: Codec) -> Self {
         let nothing = (i64::MIN, i64::MIN);
         Self { codec, key_time: None, parameters: Vec::new(), generation: 0, recent: [nothing; MEMORY] }
     }
 
     /// Looks at a packet; `None` when its payload is malformed.
-    pub(super) fn look(&mut self, sequence: i64, time: i64, marker: bool, payload: Bytes) -> Option<Piece> {
+    pub(in crate::endpoint) fn look(
+        &mut self,
+        sequence: i64,
+        time: i64,
+        marker: bool,
+        payload: Bytes,
+    ) -> Option<Piece> {
         match self.codec {
             Codec::Opus | Codec::Pcma | Codec::Pcmu => {
                 let temporal = Temporal::default();

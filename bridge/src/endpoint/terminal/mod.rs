@@ -1,0 +1,10 @@
+//! What terminals of every protocol have in common: their leg on the router, and what they are handed while nothing is mixed.
+
+mod call;
+mod leg;
+mod line;
+mod through;
+
+pub use call::{Call, Ended, Feeds};
+pub use line::{Line, Seat, Told};
+pub use through::Through;

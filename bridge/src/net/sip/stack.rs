@@ -1,0 +1,102 @@
+//! One SIP endpoint: its sockets, its transactions and its dialogs (RFC 3261, sections 17 and 12).
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rsipstack::EndpointBuilder;
+use rsipstack::dialog::dialog_layer::DialogLayer;
+use rsipstack::transaction::TransactionReceiver;
+use rsipstack::transaction::endpoint::EndpointOption;
+use rsipstack::transport::TransportLayer;
+use rsipstack::transport::tcp_listener::TcpListenerConnection;
+use rsipstack::transport::tls::{TlsConfig, TlsListenerConnection};
+use rsipstack::transport::udp::UdpConnection;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// Where to listen.
+#[derive(Debug, Clone, Default)]
+pub struct Listen {
+    /// UDP.
+    pub udp: Option<SocketAddr>,
+    /// TCP.
+    pub tcp: Option<SocketAddr>,
+    /// TLS.
+    pub tls: Option<ListenTls>,
+    /// The host part of the Call-IDs that are made here.
+    pub domain: String,
+}
+
+/// Where to listen for TLS.
+#[derive(Debug, Clone)]
+pub struct ListenTls {
+    /// The address.
+    pub at: SocketAddr,
+    /// PEM with the chain.
+    pub certificate: Vec<u8>,
+    /// PEM with the private key.
+    pub key: Vec<u8>,
+}
+
+/// A SIP endpoint that runs until it is dropped.
+pub struct Stack {
+    /// Its dialogs.
+    pub dialogs: Arc<DialogLayer>,
+    _running: DropGuard,
+}
+
+/// Why an endpoint does not start.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen for SIP on {at} ({what}): {source}; choose another address or end what uses this one")]
+pub struct Error {
+    what: &'static str,
+    at: String,
+    source: rsipstack::Error,
+}
+
+impl Stack {
+    /// Binds and serves; requests come out of the receiver.
+    ///
+    /// # Errors
+    /// The address that can't be bound.
+    pub async fn start(listen: Listen) -> Result<(Self, TransactionReceiver), Error> {
+        let token = CancellationToken::new();
+        let transport = TransportLayer::new(token.clone());
+        bind(&transport, &listen, &token).await?;
+        let option = EndpointOption { callid_suffix: Some(listen.domain), ..EndpointOption::default() };
+        let endpoint = EndpointBuilder::new()
+            .with_user_agent(concat!("hearing/", env!("CARGO_PKG_VERSION")))
+            .with_cancel_token(token.clone())
+            .with_transport_layer(transport)
+            .with_option(option)
+            .build();
+        let requests = endpoint.incoming_transactions();
+        let requests = requests.map_err(|source| Error { what: "requests", at: String::new(), source })?;
+        let dialogs = Arc::new(DialogLayer::new(endpoint.inner.clone()));
+        let inner = endpoint.inner.clone();
+        tokio::spawn(async move {
+            // It ends with the token; the endpoint has to live as long as it serves.
+            let _ = inner.serve().await;
+            drop(endpoint);
+        });
+        Ok((Self { dialogs, _running: token.drop_guard() }, requests))
+    }
+}
+
+async fn bind(transport: &TransportLayer, listen: &Listen, token: &CancellationToken) -> Result<(), Error> {
+    let failed = |what, at: SocketAddr| move |source| Error { what, at: at.to_string(), source };
+    if let Some(at) = listen.udp {
+        let udp = UdpConnection::create_connection(at, None, Some(token.child_token())).await;
+        transport.add_transport(udp.map_err(failed("udp", at))?.into());
+    }
+    if let Some(at) = listen.tcp {
+        let tcp = TcpListenerConnection::new(at.into(), None).await.map_err(failed("tcp", at))?;
+        transport.add_transport(tcp.into());
+    }
+    if let Some(tls) = &listen.tls {
+        let (cert, key) = (Some(tls.certificate.clone()), Some(tls.key.clone()));
+        let config = TlsConfig { cert, key, ..TlsConfig::default() };
+        let listener = TlsListenerConnection::new(tls.at.into(), None, config).await.map_err(failed("tls", tls.at))?;
+        transport.add_transport(listener.into());
+    }
+    Ok(())
+}

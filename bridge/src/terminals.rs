@@ -1,0 +1,139 @@
+//! The terminals of this node's zone: every seat of a hearing on which one stands has a keeper, who connects it when the
+//! hearing begins, connects it again when it went away, and hangs up when the plan no longer has it. Only this file and node.rs
+//! know every protocol.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hearing_config::{Endpoint, HearingId, SeatId, Zone};
+use hearing_signaling::hearing::MediaPlan;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::endpoint::terminal::{Call, Ended, Feeds, Seat};
+use crate::router::WorkerHandle;
+
+/// Connects the terminals of this node's zone. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Terminals {
+    parts: Arc<Parts>,
+}
+
+/// What terminals need of their node; `None` for a protocol that it does not speak.
+pub(crate) struct Parts {
+    /// The node's zone: of others it rings nobody.
+    pub(crate) zone: Zone,
+    /// What makes the one sound and the one picture of a terminal.
+    pub(crate) feeds: Feeds,
+}
+
+/// A terminal that is being kept connected.
+struct Kept {
+    endpoint: Endpoint,
+    stop: CancellationToken,
+}
+
+impl Terminals {
+    /// Over what the node speaks.
+    #[must_use]
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self { parts: Arc::new(parts) }
+    }
+
+    /// Follows a hearing's plans until they end; then every terminal is hung up.
+    pub(crate) async fn follow(
+        self,
+        hearing: HearingId,
+        worker: WorkerHandle,
+        mut plans: watch::Receiver<Arc<MediaPlan>>,
+    ) {
+        let (mut kept, mut keepers) = (HashMap::new(), JoinSet::new());
+        loop {
+            let plan = Arc::clone(&plans.borrow_and_update());
+            self.apply(&plan, &mut kept, |endpoint, id, stop| {
+                let seat = Seat { hearing, seat: id, zone: self.parts.zone.clone(), worker: worker.clone() };
+                keepers.spawn(self.clone().keep(endpoint, seat, stop));
+            });
+            while keepers.try_join_next().is_some() {}
+            if plans.changed().await.is_err() {
+                break;
+            }
+        }
+        kept.values().for_each(|kept: &Kept| kept.stop.cancel());
+        // Each says goodbye; one whose terminal does not answer gives up by itself.
+        while keepers.join_next().await.is_some() {}
+    }
+
+    /// Begins to keep what the plan has newly, and stops what it has no more.
+    fn apply(
+        &self,
+        plan: &MediaPlan,
+        kept: &mut HashMap<SeatId, Kept>,
+        mut begin: impl FnMut(Endpoint, SeatId, CancellationToken),
+    ) {
+        let own = plan.seats.iter().filter(|seat| seat.zone == self.parts.zone);
+        let wanted: HashMap<SeatId, &Endpoint> =
+            own.filter_map(|seat| Some((seat.id, seat.terminal.as_ref()?))).collect();
+        kept.retain(|seat, kept| {
+            let stays = wanted.get(seat).is_some_and(|endpoint| **endpoint == kept.endpoint);
+            if !stays {
+                kept.stop.cancel();
+            }
+            stays
+        });
+        for (seat, endpoint) in wanted {
+            kept.entry(seat).or_insert_with(|| {
+                let stop = CancellationToken::new();
+                begin(endpoint.clone(), seat, stop.clone());
+                Kept { endpoint: endpoint.clone(), stop }
+            });
+        }
+    }
+
+    /// One terminal, until it is to be stopped.
+    async fn keep(self, endpoint: Endpoint, seat: Seat, stop: CancellationToken) {
+        let mut pause = SHORTEST_PAUSE;
+        while !stop.is_cancelled() {
+            let (began, call) = (Instant::now(), self.call(&seat, &stop));
+            let why = match self.connect(&endpoint, call).await {
+                Ended::Stopped => break,
+                Ended::Unserved(what) => {
+                    warn!(hearing = %seat.hearing, seat = %seat.seat, %endpoint, what, "terminal can't be connected here");
+                    break;
+                }
+                Ended::Gone(why) => why,
+            };
+            // Whoever was there for a while is rung at once, as after a reboot.
+            pause = if began.elapsed() > SETTLED { SHORTEST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
+            info!(hearing = %seat.hearing, seat = %seat.seat, why, pause = ?pause, "terminal is gone and will be rung again");
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    async fn connect(&self, endpoint: &Endpoint, call: Call) -> Ended {
+        match endpoint {
+            Endpoint::Sip(_) | Endpoint::Gb28181(_) | Endpoint::Rtsp(_) => {
+                drop(call);
+                Ended::Unserved("this node does not speak its protocol")
+            }
+            Endpoint::Browser => Ended::Unserved("a browser comes by itself"),
+        }
+    }
+
+    fn call(&self, seat: &Seat, stop: &CancellationToken) -> Call {
+        Call { seat: seat.clone(), stop: stop.clone(), feeds: Arc::clone(&self.parts.feeds) }
+    }
+}
+
+/// The first pause before a terminal is rung again; doubled each time.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// A terminal that was there for so long had been reached well.
+const SETTLED: Duration = Duration::from_secs(20);

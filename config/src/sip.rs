@@ -1,0 +1,134 @@
+//! SIP terminals of the node's zone: where the node listens for them, whom it knows, and what it asks of their media.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use crate::error::Fault;
+use crate::raw;
+use crate::read::{Base, address, ip, number, repeated, required};
+
+/// The node as a SIP user agent and registrar (RFC 3261) of its zone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sip {
+    /// UDP address to listen on.
+    pub udp: Option<SocketAddr>,
+    /// TCP address to listen on.
+    pub tcp: Option<SocketAddr>,
+    /// TLS.
+    pub tls: Option<SipTls>,
+    /// The address that terminals are told, for signalling and media.
+    pub advertise: IpAddr,
+    /// The realm and the host part of the devices' addresses.
+    pub domain: String,
+    /// The first and the last UDP port for RTP and RTCP; the first is even.
+    pub rtp: (u16, u16),
+    /// Whether media may travel in the clear.
+    pub srtp: Srtp,
+    /// The terminals that may register and call.
+    pub devices: Vec<SipDevice>,
+}
+
+/// A listener for SIP over TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SipTls {
+    /// TCP address to listen on.
+    pub listen: SocketAddr,
+    /// PEM file with the chain.
+    pub certificate: PathBuf,
+    /// PEM file with the private key.
+    pub key: PathBuf,
+}
+
+/// What is asked of the media of SIP terminals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Srtp {
+    /// Keyed by SDES (RFC 4568), or the call is refused.
+    Required,
+    /// As the terminal offers; offered by the node where signalling is TLS.
+    #[default]
+    Allowed,
+}
+
+/// A terminal that the node knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SipDevice {
+    /// Its user, the part before the `@` of its address.
+    pub user: String,
+    /// File with its password.
+    pub secret: PathBuf,
+}
+
+impl Sip {
+    pub(crate) fn parse(raw: raw::Sip, base: Base<'_>) -> Result<Self, Fault> {
+        let udp = raw.udp.map(|text| address(Some(text), "sip.udp")).transpose()?;
+        let tcp = raw.tcp.map(|text| address(Some(text), "sip.tcp")).transpose()?;
+        let tls = raw.tls.map(|raw| SipTls::parse(raw, base)).transpose()?;
+        let listens = udp.or(tcp).or(tls.as_ref().map(|tls| tls.listen));
+        let listens = required(listens, "sip", "add sip.udp, sip.tcp or sip.tls")?;
+        let advertise = match raw.advertise {
+            Some(text) => ip(&text, "sip.advertise")?,
+            None => listens.ip(),
+        };
+        if advertise.is_unspecified() {
+            let problem = format!("{advertise} is no address that a terminal can reach");
+            return Err(Fault::new("sip.advertise", problem, "write the node's own address in its zone"));
+        }
+        let domain = raw.domain.unwrap_or_else(|| advertise.to_string());
+        let devices = raw.device.into_iter().enumerate().map(|(n, raw)| SipDevice::parse(raw, n, base));
+        let devices: Vec<_> = devices.collect::<Result<_, _>>()?;
+        distinct(&devices)?;
+        let (rtp, srtp) = (ports(raw.rtp.unwrap_or(DEFAULT_PORTS))?, raw.srtp.unwrap_or_default());
+        Ok(Self { udp, tcp, tls, advertise, domain: word(domain, "sip.domain")?, rtp, srtp, devices })
+    }
+}
+
+impl SipTls {
+    fn parse(raw: raw::SipTls, base: Base<'_>) -> Result<Self, Fault> {
+        Ok(Self {
+            listen: address(raw.listen, "sip.tls.listen")?,
+            certificate: base.path(raw.certificate, "sip.tls.certificate")?,
+            key: base.path(raw.key, "sip.tls.key")?,
+        })
+    }
+}
+
+impl SipDevice {
+    fn parse(raw: raw::SipDevice, n: usize, base: Base<'_>) -> Result<Self, Fault> {
+        let key = format!("sip.device[{n}].user");
+        let user = required(raw.user, &key, "name the terminal as in its address, such as \"room3\"")?;
+        Ok(Self { user: word(user, &key)?, secret: base.path(raw.secret, &format!("sip.device[{n}].secret"))? })
+    }
+}
+
+fn distinct(devices: &[SipDevice]) -> Result<(), Fault> {
+    let users: Vec<_> = devices.iter().map(|device| &device.user).collect();
+    let Some(n) = repeated(&users) else { return Ok(()) };
+    let problem = format!("a device {:?} stands above already", users[n]);
+    Err(Fault::new(format!("sip.device[{n}].user"), problem, "give each device a user of its own"))
+}
+
+fn ports([first, last]: [i64; 2]) -> Result<(u16, u16), Fault> {
+    let port = |value: i64, n: usize| Ok(number(value, (1_024, 65_535), &format!("sip.rtp[{n}]"))? as u16);
+    let (first, last) = (port(first, 0)?, port(last, 1)?);
+    if first % 2 == 0 && last >= first.saturating_add(FEWEST_PORTS - 1) {
+        return Ok((first, last));
+    }
+    let remedy =
+        "write the first and the last port, the first even and the last at least 7 above, such as [30000, 30999]";
+    Err(Fault::new("sip.rtp", format!("{first} to {last} is no range for RTP"), remedy))
+}
+
+/// A part of an address.
+fn word(text: String, key: &str) -> Result<String, Fault> {
+    let fine =
+        (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:[]".contains(&b));
+    let remedy = "write 1 to 64 letters, digits, -, _ and .";
+    if fine { Ok(text) } else { Err(Fault::new(key, format!("{text:?} can't stand in an address"), remedy)) }
+}
+
+const DEFAULT_PORTS: [i64; 2] = [30_000, 30_999];
+/// Sound and two pictures, each with RTCP, and room to move.
+const FEWEST_PORTS: u16 = 8;

@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use crate::admin::{self, Admin};
+use crate::endpoint::rtsp::Way;
 use crate::endpoint::terminal::Through;
 use crate::endpoint::webrtc::Certificate;
 use crate::late;
@@ -83,6 +84,8 @@ impl Node {
             terminals: Terminals::new(terminals::Parts {
                 zone: config.node.zone.clone(),
                 feeds: Arc::new(|_, takes| Box::new(Through::new(takes))),
+                clock,
+                cameras: Way::of(config.rtsp.transport),
             }),
         };
         let sittings = Sittings::new(parts);

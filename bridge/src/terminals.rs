@@ -14,7 +14,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::endpoint::rtsp::{Camera, Way};
 use crate::endpoint::terminal::{Call, Ended, Feeds, Seat};
+use crate::net::clock::NodeClock;
 use crate::router::WorkerHandle;
 
 /// Connects the terminals of this node's zone. Cheap to clone.
@@ -29,6 +31,10 @@ pub(crate) struct Parts {
     pub(crate) zone: Zone,
     /// What makes the one sound and the one picture of a terminal.
     pub(crate) feeds: Feeds,
+    /// The node's clock for media.
+    pub(crate) clock: NodeClock,
+    /// How cameras are asked for their media first.
+    pub(crate) cameras: Way,
 }
 
 /// A terminal that is being kept connected.
@@ -119,7 +125,11 @@ impl Terminals {
 
     async fn connect(&self, endpoint: &Endpoint, call: Call) -> Ended {
         match endpoint {
-            Endpoint::Sip(_) | Endpoint::Gb28181(_) | Endpoint::Rtsp(_) => {
+            Endpoint::Rtsp(url) => match Camera::at(url, self.parts.clock) {
+                Ok(camera) => camera.pull(call, self.parts.cameras).await,
+                Err(why) => Ended::Unserved(why),
+            },
+            Endpoint::Sip(_) | Endpoint::Gb28181(_) => {
                 drop(call);
                 Ended::Unserved("this node does not speak its protocol")
             }

@@ -1,6 +1,7 @@
 //! What end-to-end tests are made of.
 
 pub(crate) mod browser;
+pub(crate) mod camera;
 pub(crate) mod court;
 pub(crate) mod disk;
 pub(crate) mod firewall;

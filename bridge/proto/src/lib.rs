@@ -2,6 +2,7 @@
 
 pub mod child;
 pub mod depacketize;
+pub mod gb28181;
 pub mod manifest;
 pub mod matroska;
 pub mod mp4;

@@ -1,5 +1,7 @@
 //! Endpoints, one folder per protocol; they never import each other.
 
 mod media;
+pub(crate) mod rtsp;
+pub(crate) mod source;
 pub mod terminal;
 pub mod webrtc;

@@ -18,6 +18,7 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 use super::*;
+use crate::endpoint::rtsp::Way;
 use crate::endpoint::terminal::Through;
 use crate::net::clock::NodeClock;
 use crate::net::tls::{Identity, TrunkTls};
@@ -77,6 +78,8 @@ impl Node {
             terminals: Terminals::new(terminals::Parts {
                 zone: own.zone.clone(),
                 feeds: Arc::new(|_, takes| Box::new(Through::new(takes))),
+                clock,
+                cameras: Way::default(),
             }),
         };
         let mut tasks = JoinSet::new();

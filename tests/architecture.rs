@@ -44,12 +44,13 @@ fn legs_never_import_each_other() {
 
 #[test]
 fn foreign_types_stay_home() {
-    let homes: [(&[&str], &[&str]); 6] = [
+    let homes: [(&[&str], &[&str]); 7] = [
         (&["gstreamer", "gst::"], &["bridge/media"]),
         (&["quinn::"], &["bridge/src/trunk"]),
         (&["rtc_dtls", "rtc_srtp", "rtc_stun", "rtc_sdp"], &["bridge/src/endpoint/webrtc"]),
         (&["use webrtc::", " webrtc::peer"], &["bridge/src/rehearsal"]),
         (&["use clap", "clap::"], &["bridge/src/cli", "bridge/src/main.rs"]),
+        (&["retina::"], &["bridge/src/endpoint/rtsp"]),
         (&["anyhow::"], &["bridge/src/cli", "bridge/src/main.rs"]),
     ];
     for (words, homes) in homes {

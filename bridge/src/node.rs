@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use crate::admin::{self, Admin};
+use crate::endpoint::sip::{self, Sip};
 use crate::endpoint::terminal::Through;
 use crate::endpoint::webrtc::Certificate;
 use crate::late;
@@ -72,6 +73,10 @@ impl Node {
         let (trunks, asked) = Trunks::start(trunk_settings(config, clock), tls, registry.clone())?;
         let spool = Spool::start(spool_settings(config)).map_err(Error::Spool)?;
         let demands = Demands::default();
+        let sip = match &config.sip {
+            Some(settings) => Some(Sip::start(settings, clock).await?),
+            None => None,
+        };
         let parts = Parts {
             zone: config.node.zone.clone(),
             workers: workers.clone(),
@@ -83,6 +88,7 @@ impl Node {
             terminals: Terminals::new(terminals::Parts {
                 zone: config.node.zone.clone(),
                 feeds: Arc::new(|_, takes| Box::new(Through::new(takes))),
+                sip,
             }),
         };
         let sittings = Sittings::new(parts);
@@ -418,6 +424,9 @@ pub enum Error {
     /// The path of this program, by which it starts participants, is unknown.
     #[error("cannot find this program's own file: {0}")]
     Program(io::Error),
+    /// SIP.
+    #[error(transparent)]
+    Sip(#[from] sip::Error),
     /// Signals can't be handled.
     #[error("cannot listen for signals: {0}")]
     Signals(io::Error),

@@ -77,6 +77,7 @@ impl Node {
             terminals: Terminals::new(terminals::Parts {
                 zone: own.zone.clone(),
                 feeds: Arc::new(|_, takes| Box::new(Through::new(takes))),
+                sip: None,
             }),
         };
         let mut tasks = JoinSet::new();

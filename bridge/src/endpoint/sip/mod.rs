@@ -133,18 +133,24 @@ impl Sip {
 struct Open<'a> {
     core: &'a Core,
     user: &'a str,
+    open: mpsc::WeakSender<Incoming>,
 }
 
 impl<'a> Open<'a> {
     fn new(core: &'a Core, user: &'a str, open: mpsc::Sender<Incoming>) -> Self {
-        core.seats().insert(user.to_owned(), open);
-        Self { core, user }
+        core.seats().insert(user.to_owned(), open.clone());
+        Self { core, user, open: open.downgrade() }
     }
 }
 
 impl Drop for Open<'_> {
     fn drop(&mut self) {
-        self.core.seats().remove(self.user);
+        let mut seats = self.core.seats();
+        // Another hearing may have a seat for the same terminal by now.
+        let own = self.open.upgrade();
+        if seats.get(self.user).zip(own.as_ref()).is_some_and(|(open, own)| open.same_channel(own)) {
+            seats.remove(self.user);
+        }
     }
 }
 
@@ -207,7 +213,7 @@ impl Core {
         if response.status_code.kind() != StatusCodeKind::Successful {
             return Err(format!("the terminal refuses: {}", response.status_code));
         }
-        let expires = session::expires(response.headers.iter());
+        let expires = session::expires(response.headers.iter(), "uac");
         let setup = self.taken_up(&response.body, own, pairs);
         match setup {
             Some((lines, chosen, pairs)) => Ok(Setup { dialog, states, lines, chosen, pairs, id, expires }),
@@ -258,7 +264,7 @@ impl Core {
         let id = rand::random::<u32>().into();
         let answer = sdp::answer(self.settings.advertise, (id, 1), &lines, &taken);
         let request = dialog.initial_request();
-        let expires = session::expires(request.headers.iter());
+        let expires = session::expires(request.headers.iter(), "uas");
         let mut headers = vec![Header::ContentType("application/sdp".into())];
         headers.extend(session::timer_answer(expires));
         let accepted = dialog.accept(Some(headers), Some(answer.into_bytes()));

@@ -157,7 +157,7 @@ impl<'a> Session<'a> {
     /// The terminal holds, goes on, moves, or only says that it is still there.
     async fn updated(&mut self, request: &Request, handle: TransactionHandle) -> bool {
         self.refreshed = Instant::now();
-        let mut headers = timer_answer(expires(request.headers.iter()));
+        let mut headers = timer_answer(expires(request.headers.iter(), "uas"));
         if request.body.is_empty() && request.method == Method::Update {
             return handle.respond(StatusCode::OK, Some(headers), None).await.is_ok();
         }
@@ -360,12 +360,15 @@ pub(super) fn timer_answer(expires: Option<u32>) -> Vec<Header> {
     vec![Header::Require("timer".into()), Header::SessionExpires(format!("{seconds};refresher=uac").into())]
 }
 
-/// The seconds of `Session-Expires`; less than the least that RFC 4028 knows counts as that.
-pub(super) fn expires<'h>(mut headers: impl Iterator<Item = &'h Header>) -> Option<u32> {
+/// The seconds of `Session-Expires` when the terminal is to refresh; `None` when we would have to, `ours` being our side's name.
+/// Less than the least that RFC 4028 knows counts as that.
+pub(super) fn expires<'h>(mut headers: impl Iterator<Item = &'h Header>, ours: &str) -> Option<u32> {
     headers.find_map(|header| match header {
         Header::SessionExpires(value) => {
-            let seconds = value.value().split(';').next()?.trim().parse::<u32>().ok()?;
-            Some(seconds.max(LEAST_EXPIRES))
+            let mut parts = value.value().split(';').map(str::trim);
+            let seconds = parts.next()?.parse::<u32>().ok()?;
+            let we = parts.any(|part| part.strip_prefix("refresher=") == Some(ours));
+            (!we).then_some(seconds.max(LEAST_EXPIRES))
         }
         _ => None,
     })

@@ -21,7 +21,7 @@ use tracing::{info, warn};
 
 use crate::admin::{self, Admin};
 use crate::endpoint::sip::{self, Sip};
-use crate::endpoint::terminal::Through;
+use crate::endpoint::terminal::{Feeds, Through};
 use crate::endpoint::webrtc::Certificate;
 use crate::late;
 use crate::net::clock::NodeClock;
@@ -73,10 +73,7 @@ impl Node {
         let (trunks, asked) = Trunks::start(trunk_settings(config, clock), tls, registry.clone())?;
         let spool = Spool::start(spool_settings(config)).map_err(Error::Spool)?;
         let demands = Demands::default();
-        let sip = match &config.sip {
-            Some(settings) => Some(Sip::start(settings, clock).await?),
-            None => None,
-        };
+        let terminals = terminals(config, clock).await?;
         let parts = Parts {
             zone: config.node.zone.clone(),
             workers: workers.clone(),
@@ -85,11 +82,7 @@ impl Node {
             spool: spool.clone(),
             demands: demands.clone(),
             clock,
-            terminals: Terminals::new(terminals::Parts {
-                zone: config.node.zone.clone(),
-                feeds: Arc::new(|_, takes| Box::new(Through::new(takes))),
-                sip,
-            }),
+            terminals: terminals.clone(),
         };
         let sittings = Sittings::new(parts);
         let (media, requests) = mpsc::channel(MEDIA_REQUESTS);
@@ -123,7 +116,8 @@ impl Node {
         keep_records(&mut tasks, config, copy);
         tasks.spawn(follow(registry, sittings));
         tasks.spawn(show_trunks(lines, shown));
-        let (rehearse, records) = (rehearsal::routes(rehearse), Playback::new(config, journal));
+        let rehearse = rehearsal::routes(rehearse).merge(terminals::http::routes(terminals));
+        let records = Playback::new(config, journal);
         doors.open(&mut tasks, Rooms { app, admin, rehearse, records, media: media_door });
         Ok(Self { recorder, tasks })
     }
@@ -134,6 +128,16 @@ impl Node {
         self.tasks.shutdown().await;
         Ok(self.recorder.stop().await?)
     }
+}
+
+/// The terminals of this node's zone, over the protocols that the configuration names.
+async fn terminals(config: &Config, clock: NodeClock) -> Result<Terminals, Error> {
+    let sip = match &config.sip {
+        Some(settings) => Some(Sip::start(settings, clock).await?),
+        None => None,
+    };
+    let feeds: Feeds = Arc::new(|_, takes| Box::new(Through::new(takes)));
+    Ok(Terminals::new(terminals::Parts { zone: config.node.zone.clone(), feeds, sip }))
 }
 
 /// Runs a part that ends only with the node.

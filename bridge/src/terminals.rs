@@ -2,6 +2,8 @@
 //! hearing begins, connects it again when it went away, and hangs up when the plan no longer has it. Only this file and node.rs
 //! know every protocol.
 
+pub(crate) mod http;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;

@@ -32,6 +32,7 @@ use crate::endpoint::terminal::{Call, Ended};
 use crate::net::clock::NodeClock;
 use crate::net::sip::{self, Listen, ListenTls, Stack};
 use ports::Ports;
+pub use registrar::Device;
 use registrar::{Registrar, refuse};
 use sdp::{Chosen, Line, Own, Use};
 use session::{Session, Setup};
@@ -98,6 +99,12 @@ impl Sip {
         });
         tokio::spawn(serve(Arc::downgrade(&core), requests));
         Ok(Self(core))
+    }
+
+    /// The devices that may register, by user.
+    #[must_use]
+    pub fn devices(&self) -> Vec<Device> {
+        self.0.registrar.devices()
     }
 
     /// Connects the terminal `aor` to a seat, once: rings it, or takes its call.

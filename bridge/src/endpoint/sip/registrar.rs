@@ -29,6 +29,17 @@ struct State {
     wrong: HashMap<IpAddr, (u32, Instant)>,
 }
 
+/// A device, for the operator.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Device {
+    /// Its user.
+    pub user: String,
+    /// Where it is registered; `None` while it is not.
+    pub address: Option<String>,
+    /// For how long the registration is good, seconds.
+    pub seconds: u64,
+}
+
 /// Where a device is.
 #[derive(Debug, Clone)]
 pub(super) struct Binding {
@@ -52,6 +63,22 @@ impl Registrar {
     /// Where a device is now.
     pub(super) fn binding(&self, user: &str) -> Option<Binding> {
         self.state().bindings.get(user).filter(|binding| binding.until > Instant::now()).cloned()
+    }
+
+    /// Every device, by its user.
+    pub(super) fn devices(&self) -> Vec<Device> {
+        let (now, state) = (Instant::now(), self.state());
+        let device = |user: &String| {
+            let binding = state.bindings.get(user).filter(|binding| binding.until > now);
+            Device {
+                user: user.clone(),
+                address: binding.map(|binding| binding.at.to_string()),
+                seconds: binding.map_or(0, |binding| binding.until.saturating_duration_since(now).as_secs()),
+            }
+        };
+        let mut devices: Vec<_> = self.secrets.keys().map(device).collect();
+        devices.sort_by(|a, b| a.user.cmp(&b.user));
+        devices
     }
 
     /// Changes whenever somebody registers.

@@ -21,7 +21,8 @@ use tracing::{info, warn};
 
 use crate::admin::{self, Admin};
 use crate::endpoint::rtsp::Way;
-use crate::endpoint::terminal::Through;
+use crate::endpoint::sip::{self, Sip};
+use crate::endpoint::terminal::{Feeds, Through};
 use crate::endpoint::webrtc::Certificate;
 use crate::late;
 use crate::net::clock::NodeClock;
@@ -73,6 +74,7 @@ impl Node {
         let (trunks, asked) = Trunks::start(trunk_settings(config, clock), tls, registry.clone())?;
         let spool = Spool::start(spool_settings(config)).map_err(Error::Spool)?;
         let demands = Demands::default();
+        let terminals = terminals(config, clock).await?;
         let parts = Parts {
             zone: config.node.zone.clone(),
             workers: workers.clone(),
@@ -81,12 +83,7 @@ impl Node {
             spool: spool.clone(),
             demands: demands.clone(),
             clock,
-            terminals: Terminals::new(terminals::Parts {
-                zone: config.node.zone.clone(),
-                feeds: Arc::new(|_, takes| Box::new(Through::new(takes))),
-                clock,
-                cameras: Way::of(config.rtsp.transport),
-            }),
+            terminals: terminals.clone(),
         };
         let sittings = Sittings::new(parts);
         let (media, requests) = mpsc::channel(MEDIA_REQUESTS);
@@ -120,7 +117,8 @@ impl Node {
         keep_records(&mut tasks, config, copy);
         tasks.spawn(follow(registry, sittings));
         tasks.spawn(show_trunks(lines, shown));
-        let (rehearse, records) = (rehearsal::routes(rehearse), Playback::new(config, journal));
+        let rehearse = rehearsal::routes(rehearse).merge(terminals::http::routes(terminals));
+        let records = Playback::new(config, journal);
         doors.open(&mut tasks, Rooms { app, admin, rehearse, records, media: media_door });
         Ok(Self { recorder, tasks })
     }
@@ -131,6 +129,17 @@ impl Node {
         self.tasks.shutdown().await;
         Ok(self.recorder.stop().await?)
     }
+}
+
+/// The terminals of this node's zone, over the protocols that the configuration names.
+async fn terminals(config: &Config, clock: NodeClock) -> Result<Terminals, Error> {
+    let sip = match &config.sip {
+        Some(settings) => Some(Sip::start(settings, clock).await?),
+        None => None,
+    };
+    let feeds: Feeds = Arc::new(|_, takes| Box::new(Through::new(takes)));
+    let (zone, cameras) = (config.node.zone.clone(), Way::of(config.rtsp.transport));
+    Ok(Terminals::new(terminals::Parts { zone, feeds, clock, cameras, sip }))
 }
 
 /// Runs a part that ends only with the node.
@@ -421,6 +430,9 @@ pub enum Error {
     /// The path of this program, by which it starts participants, is unknown.
     #[error("cannot find this program's own file: {0}")]
     Program(io::Error),
+    /// SIP.
+    #[error(transparent)]
+    Sip(#[from] sip::Error),
     /// Signals can't be handled.
     #[error("cannot listen for signals: {0}")]
     Signals(io::Error),

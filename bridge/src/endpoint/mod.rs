@@ -2,6 +2,7 @@
 
 mod media;
 pub(crate) mod rtsp;
+pub mod sip;
 pub(crate) mod source;
 pub mod terminal;
 pub mod webrtc;

@@ -80,6 +80,7 @@ impl Node {
                 feeds: Arc::new(|_, takes| Box::new(Through::new(takes))),
                 clock,
                 cameras: Way::default(),
+                sip: None,
             }),
         };
         let mut tasks = JoinSet::new();

@@ -44,12 +44,18 @@ fn legs_never_import_each_other() {
 
 #[test]
 fn foreign_types_stay_home() {
-    let homes: [(&[&str], &[&str]); 6] = [
+    let homes: [(&[&str], &[&str]); 9] = [
         (&["gstreamer", "gst::"], &["bridge/media"]),
         (&["quinn::"], &["bridge/src/trunk"]),
-        (&["rtc_dtls", "rtc_srtp", "rtc_stun", "rtc_sdp"], &["bridge/src/endpoint/webrtc"]),
+        (&["rtc_dtls", "rtc_stun", "rtc_sdp"], &["bridge/src/endpoint/webrtc"]),
+        (&["rtc_srtp"], &["bridge/src/endpoint/webrtc", "bridge/src/endpoint/sip"]),
+        (
+            &["rsipstack", "sdp_types"],
+            &["bridge/src/endpoint/sip", "bridge/src/endpoint/gb28181", "bridge/src/net/sip"],
+        ),
         (&["use webrtc::", " webrtc::peer"], &["bridge/src/rehearsal"]),
         (&["use clap", "clap::"], &["bridge/src/cli", "bridge/src/main.rs"]),
+        (&["retina::"], &["bridge/src/endpoint/rtsp"]),
         (&["anyhow::"], &["bridge/src/cli", "bridge/src/main.rs"]),
     ];
     for (words, homes) in homes {

@@ -2,6 +2,8 @@
 //! hearing begins, connects it again when it went away, and hangs up when the plan no longer has it. Only this file and node.rs
 //! know every protocol.
 
+pub(crate) mod http;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +16,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::endpoint::rtsp::{Camera, Way};
+use crate::endpoint::sip::Sip;
 use crate::endpoint::terminal::{Call, Ended, Feeds, Seat};
+use crate::net::clock::NodeClock;
 use crate::router::WorkerHandle;
 
 /// Connects the terminals of this node's zone. Cheap to clone.
@@ -29,6 +34,12 @@ pub(crate) struct Parts {
     pub(crate) zone: Zone,
     /// What makes the one sound and the one picture of a terminal.
     pub(crate) feeds: Feeds,
+    /// The node's clock for media.
+    pub(crate) clock: NodeClock,
+    /// How cameras are asked for their media first.
+    pub(crate) cameras: Way,
+    /// SIP.
+    pub(crate) sip: Option<Sip>,
 }
 
 /// A terminal that is being kept connected.
@@ -118,12 +129,15 @@ impl Terminals {
     }
 
     async fn connect(&self, endpoint: &Endpoint, call: Call) -> Ended {
-        match endpoint {
-            Endpoint::Sip(_) | Endpoint::Gb28181(_) | Endpoint::Rtsp(_) => {
-                drop(call);
-                Ended::Unserved("this node does not speak its protocol")
-            }
-            Endpoint::Browser => Ended::Unserved("a browser comes by itself"),
+        match (endpoint, &self.parts.sip) {
+            (Endpoint::Sip(aor), Some(sip)) => sip.keep(aor, call).await,
+            (Endpoint::Sip(_), None) => Ended::Unserved("this node has no [sip]"),
+            (Endpoint::Rtsp(url), _) => match Camera::at(url, self.parts.clock) {
+                Ok(camera) => camera.pull(call, self.parts.cameras).await,
+                Err(why) => Ended::Unserved(why),
+            },
+            (Endpoint::Gb28181(_), _) => Ended::Unserved("this node does not speak GB/T 28181"),
+            (Endpoint::Browser, _) => Ended::Unserved("a browser comes by itself"),
         }
     }
 

@@ -11,6 +11,7 @@ use crate::pki::Pki;
 use crate::raw::Raw;
 use crate::read::Base;
 use crate::record::Record;
+use crate::rtsp::Rtsp;
 use crate::sip::Sip;
 use crate::spool::Spool;
 use crate::template::Template;
@@ -43,6 +44,8 @@ pub struct Config {
     pub record: Record,
     /// What an edge keeps for the record.
     pub spool: Spool,
+    /// How cameras of this zone are pulled.
+    pub rtsp: Rtsp,
     /// SIP terminals of this zone, when it has any.
     pub sip: Option<Sip>,
     /// Kinds of hearings that can be started here.
@@ -108,6 +111,7 @@ impl Config {
             crossings: crossings.collect::<Result<_, _>>()?,
             record: Record::parse(raw.record, &node, base)?,
             spool: Spool::parse(raw.spool, &node, base)?,
+            rtsp: Rtsp::parse(raw.rtsp),
             sip: raw.sip.map(|raw| Sip::parse(raw, base)).transpose()?,
             templates: Template::parse_all(raw.template)?,
             node,

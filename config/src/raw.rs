@@ -10,6 +10,7 @@ use toml::de::{DeTable, DeValue};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Fault};
 use crate::media::Kind;
+use crate::rtsp::RtspTransport;
 use crate::seat::Role;
 use crate::sip::Srtp;
 use crate::value::NodeId;
@@ -29,6 +30,7 @@ pub(crate) struct Raw {
     pub(crate) crossing: Vec<Crossing>,
     pub(crate) record: Record,
     pub(crate) spool: Spool,
+    pub(crate) rtsp: Rtsp,
     pub(crate) sip: Option<Sip>,
     pub(crate) template: Vec<Template>,
 }
@@ -141,6 +143,12 @@ pub(crate) struct Spool {
     pub(crate) directory: Option<String>,
     pub(crate) megabytes: Option<i64>,
     pub(crate) minutes: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Rtsp {
+    pub(crate) transport: Option<RtspTransport>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -1,6 +1,7 @@
 //! A hearing across three zones, with real browsers in networks that are joined only by the trunks' links, and single
 //! nodes that are given bad input.
 
+mod cameras;
 mod demo;
 mod hostile;
 mod links;
@@ -11,6 +12,7 @@ mod playback;
 mod record;
 mod relay;
 mod restart;
+mod terminals;
 mod thin_line;
 mod three_zones;
 mod verify;

@@ -1,6 +1,8 @@
 //! What end-to-end tests are made of.
 
+pub(crate) mod baresip;
 pub(crate) mod browser;
+pub(crate) mod camera;
 pub(crate) mod court;
 pub(crate) mod disk;
 pub(crate) mod firewall;

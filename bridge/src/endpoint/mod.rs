@@ -1,5 +1,8 @@
 //! Endpoints, one folder per protocol; they never import each other.
 
 mod media;
+pub(crate) mod rtsp;
+pub mod sip;
+pub(crate) mod source;
 pub mod terminal;
 pub mod webrtc;

@@ -19,6 +19,7 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 use super::*;
+use crate::endpoint::rtsp::Way;
 use crate::endpoint::terminal::Through;
 use crate::net::clock::NodeClock;
 use crate::net::pem;
@@ -82,6 +83,9 @@ impl Node {
             terminals: Terminals::new(terminals::Parts {
                 zone: own.zone.clone(),
                 feeds: Arc::new(|_, takes| Box::new(Through::new(takes))),
+                clock,
+                cameras: Way::default(),
+                sip: None,
             }),
         };
         let (mut tasks, sittings) = (JoinSet::new(), Sittings::new(parts));

@@ -565,3 +565,18 @@ fn a_closed_hearing_leaves_nothing_behind() {
     assert_eq!(court.tally().strangers, 2);
     assert!(court.report().tracks.is_empty());
 }
+
+#[test]
+fn a_leg_whose_session_lives_elsewhere_publishes_its_own_seats_tracks_and_no_others() {
+    let mut court = Court::open(64);
+    let (terminal, clerk) = (court.attach(1, seat(JUDGE)), court.attach(2, seat(CLERK)));
+    let voice = track(JUDGE, Kind::Audio);
+    court.plan(plan(1, &[(voice, &[CLERK], true)]));
+    let hearing = court.hearing;
+    let mut say = |leg, outputs| court.tell(Command::Say { hearing, leg, outputs });
+    say(terminal, vec![Output::Track(info(JUDGE, Kind::Audio, "gov")), Output::Track(info(CLERK, Kind::Video, "gov"))]);
+    say(terminal, (0..5).map(|index| Output::Packet(voice, packet(index))).collect());
+    say(LegId(77), vec![Output::Connected]);
+    assert_eq!(court.packets(clerk), 5);
+    assert_eq!((court.tally().tracks_refused, court.tally().stray_commands), (1, 1));
+}

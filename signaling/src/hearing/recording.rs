@@ -108,7 +108,9 @@ impl Hearing {
     fn connected(&mut self, id: SeatId, now: Timestamp) {
         let Some(seat) = self.known_seat(id).filter(|_| !self.phase().is_over()) else { return };
         match seat.presence {
-            Presence::Admitted => self.change_seat(id, now, |seat| (seat.presence, seat.left) = (Presence::Connected, false)),
+            Presence::Admitted => {
+                self.change_seat(id, now, |seat| (seat.presence, seat.left) = (Presence::Connected, false))
+            }
             Presence::Absent if seat.endpoint != EndpointKind::Browser => self.terminal_came(id, now),
             Presence::Absent | Presence::Waiting | Presence::Connected | Presence::Removed => {}
         }

@@ -1,0 +1,210 @@
+//! Session descriptions as GB/T 28181 has them (RFC 4566 with `y=` and `f=`), and the subject of an invitation.
+
+use std::net::IpAddr;
+
+use super::Code;
+
+/// How media travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Transport {
+    /// RTP in datagrams.
+    #[default]
+    Udp,
+    /// RTP over TCP; the one that says so connects.
+    TcpActive,
+    /// RTP over TCP; the one that says so is connected to.
+    TcpPassive,
+}
+
+/// An offer to receive what a camera sees and hears now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Play {
+    /// Who asks.
+    pub platform: Code,
+    /// Where media is to go.
+    pub address: IpAddr,
+    /// The port, or where to be connected to; 9 for [`Transport::TcpActive`] (RFC 4145).
+    pub port: u16,
+    /// What media is to be marked with.
+    pub ssrc: u32,
+    /// How it is to travel.
+    pub transport: Transport,
+}
+
+impl Play {
+    /// The description.
+    #[must_use]
+    pub fn offer(&self) -> String {
+        let Self { platform, address, port, ssrc, transport } = self;
+        let family = family(*address);
+        let (protocol, setup) = wire(*transport);
+        format!(
+            "v=0\r\no={platform} 0 0 IN {family} {address}\r\ns=Play\r\nc=IN {family} {address}\r\nt=0 0\r\n\
+             m=video {port} {protocol} 96\r\na=recvonly\r\na=rtpmap:96 PS/90000\r\n{setup}y={ssrc:010}\r\n"
+        )
+    }
+}
+
+/// An answer to a device that fetches what is said to it: A-law at 8 kHz, 20 ms a packet.
+#[must_use]
+pub fn speak(platform: Code, address: IpAddr, port: u16, ssrc: u32) -> String {
+    let family = family(address);
+    format!(
+        "v=0\r\no={platform} 0 0 IN {family} {address}\r\ns=Play\r\nc=IN {family} {address}\r\nt=0 0\r\n\
+         m=audio {port} RTP/AVP 8\r\na=sendonly\r\na=rtpmap:8 PCMA/8000\r\ny={ssrc:010}\r\nf=v/////a/1/8/1\r\n"
+    )
+}
+
+/// What a device's description says of its first media.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Media {
+    /// True for sound alone.
+    pub sound: bool,
+    /// Where media comes from or goes to; `None` when the description names a host that is no address.
+    pub address: Option<IpAddr>,
+    /// The port; 0 when the media is refused.
+    pub port: u16,
+    /// How it travels.
+    pub transport: Transport,
+    /// The payload type of the program stream, or of A-law in sound.
+    pub payload: Option<u8>,
+    /// What its packets are marked with. Devices leave out the leading zero: it is a number.
+    pub ssrc: Option<u32>,
+}
+
+/// Reads a description; lines may end in LF alone, lines that are not known are passed over. `None` when it names no media.
+#[must_use]
+pub fn read(text: &str) -> Option<Media> {
+    let mut media: Option<Media> = None;
+    let (mut address, mut ssrc) = (None, None);
+    for line in text.lines().take(LINES_LIMIT) {
+        let Some((key, value)) = line.trim_end().split_once('=') else { continue };
+        match (key.trim(), &mut media) {
+            ("m", Some(_)) => break,
+            ("m", none) => *none = Some(of_line(value)?),
+            ("c", Some(media)) => media.address = last(value).or(media.address),
+            ("c", None) => address = last(value),
+            ("y", _) => ssrc = value.trim().parse().ok(),
+            ("a", Some(media)) => attribute(media, value),
+            _ => {}
+        }
+    }
+    // The marks stand at the end, after further media.
+    let marked = text.lines().take(LINES_LIMIT).filter_map(|line| line.trim_end().strip_prefix("y="));
+    let ssrc = ssrc.or_else(|| marked.filter_map(|value| value.trim().parse().ok()).next());
+    media.map(|media| Media { address: media.address.or(address), ssrc, ..media })
+}
+
+/// The subject of an invitation: what sends, marked how, to whom (GB/T 28181-2016, annex K).
+#[must_use]
+pub fn subject(sender: Code, ssrc: u32, receiver: Code) -> String {
+    format!("{sender}:{ssrc:010},{receiver}:0")
+}
+
+/// What media that is sent now is marked with: 0, five digits of the domain, and a number, 0 to 9999 (annex F of 2016).
+#[must_use]
+pub fn ssrc(platform: Code, number: u16) -> u32 {
+    let domain: u32 = platform.as_str()[3..8].parse().expect("five digits are a number");
+    domain * 10_000 + u32::from(number % 10_000)
+}
+
+fn of_line(value: &str) -> Option<Media> {
+    let mut words = value.split_ascii_whitespace();
+    let (kind, port, protocol) = (words.next()?, words.next()?.parse().ok()?, words.next()?);
+    let transport =
+        if protocol.to_ascii_uppercase().starts_with("TCP") { Transport::TcpPassive } else { Transport::Udp };
+    let sound = kind.eq_ignore_ascii_case("audio");
+    // Without a line that says so, A-law is 8 (RFC 3551), and the program stream is the first that is named.
+    let named: Vec<u8> = words.filter_map(|word| word.parse().ok()).collect();
+    let payload = if sound { named.contains(&8).then_some(8) } else { named.first().copied() };
+    Some(Media { sound, address: None, port, transport, payload, ssrc: None })
+}
+
+fn attribute(media: &mut Media, value: &str) {
+    if let Some(mapped) = value.trim().strip_prefix("rtpmap:") {
+        let wanted = if media.sound { "PCMA/8000" } else { "PS/90000" };
+        if let Some((number, name)) = mapped.split_once(' ')
+            && name.trim().to_ascii_uppercase().starts_with(wanted)
+        {
+            media.payload = number.trim().parse().ok().or(media.payload);
+        }
+    } else if let Some(setup) = value.trim().strip_prefix("setup:")
+        && media.transport != Transport::Udp
+    {
+        let active = setup.trim().eq_ignore_ascii_case("active");
+        media.transport = if active { Transport::TcpActive } else { Transport::TcpPassive };
+    }
+}
+
+fn last(value: &str) -> Option<IpAddr> {
+    value.split_ascii_whitespace().last()?.split('/').next()?.parse().ok()
+}
+
+const fn family(address: IpAddr) -> &'static str {
+    match address {
+        IpAddr::V4(_) => "IP4",
+        IpAddr::V6(_) => "IP6",
+    }
+}
+
+const fn wire(transport: Transport) -> (&'static str, &'static str) {
+    match transport {
+        Transport::Udp => ("RTP/AVP", ""),
+        Transport::TcpActive => ("TCP/RTP/AVP", "a=setup:active\r\na=connection:new\r\n"),
+        Transport::TcpPassive => ("TCP/RTP/AVP", "a=setup:passive\r\na=connection:new\r\n"),
+    }
+}
+
+/// Lines that are looked at.
+const LINES_LIMIT: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn platform() -> Code {
+        "34020000002000000001".parse().unwrap()
+    }
+
+    #[test]
+    fn an_offer_is_read_back_as_it_was_made() {
+        for transport in [Transport::Udp, Transport::TcpActive, Transport::TcpPassive] {
+            let address = "10.30.0.1".parse().unwrap();
+            let play = Play { platform: platform(), address, port: 30_000, ssrc: 200_000_007, transport };
+            let read = read(&play.offer()).unwrap();
+            assert_eq!((read.address, read.port, read.transport), (Some(address), 30_000, transport));
+            assert_eq!((read.payload, read.ssrc, read.sound), (Some(96), Some(200_000_007), false));
+        }
+    }
+
+    #[test]
+    fn a_device_may_leave_out_what_it_likes() {
+        let answer = "v=0\no=- 0 0 IN IP4 10.0.0.9\ns=Play\nc=IN IP4 10.0.0.9\nm=video 15060 RTP/AVP 96\na=sendonly\ny=200000001\nf=\n";
+        let read = read(answer).unwrap();
+        assert_eq!((read.port, read.payload, read.ssrc), (15_060, Some(96), Some(200_000_001)));
+        let sound =
+            self::read("m=audio 7000 RTP/AVP 8 0\r\nc=IN IP4 10.0.0.9\r\na=recvonly\r\ny=0200000002\r\n").unwrap();
+        assert_eq!((sound.sound, sound.payload, sound.ssrc), (true, Some(8), Some(200_000_002)));
+        assert_eq!(self::read("v=0\r\n"), None);
+    }
+
+    #[test]
+    fn marks_and_subjects_are_made_as_the_standard_has_them() {
+        let device: Code = "34020000001320000001".parse().unwrap();
+        assert_eq!(ssrc(platform(), 7), 200_000_007);
+        assert_eq!(subject(device, 7, platform()), "34020000001320000001:0000000007,34020000002000000001:0");
+        assert!(
+            speak(platform(), "10.30.0.1".parse().unwrap(), 30_002, 9)
+                .contains("m=audio 30002 RTP/AVP 8\r\na=sendonly")
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_is_read_without_panic(text in "((m|c|a|y|s)=(video|audio| |[0-9]{1,6}|rtpmap:|setup:|RTP/AVP|TCP|\\PC){0,8}\r?\n){0,8}") {
+            let _ = read(&text);
+        }
+    }
+}

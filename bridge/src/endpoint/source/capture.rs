@@ -1,0 +1,109 @@
+//! When something was captured, by this node's clock: from what a sender tells of its own, or else from when it came.
+
+use hearing_config::Timestamp;
+
+/// A sender's wall clock against the node's. Delay only ever adds to the difference, so the smallest counts; it may grow again
+/// slowly, since clocks drift.
+#[derive(Debug, Default)]
+pub(crate) struct SenderClock {
+    offset: Option<i64>,
+}
+
+impl SenderClock {
+    /// A report of the sender's time `ntp` (microseconds) came.
+    pub(crate) fn report(&mut self, ntp: i64, arrival: Timestamp) {
+        let difference = arrival.0 - ntp;
+        self.offset = Some(match self.offset {
+            Some(offset) if (difference - offset).abs() <= STEP => difference.min(offset + SLEW),
+            Some(_) | None => difference,
+        });
+    }
+
+    fn local(&self, ntp: i64) -> Option<Timestamp> {
+        self.offset.map(|offset| Timestamp(ntp + offset))
+    }
+}
+
+/// The media clock of one track of a sender.
+#[derive(Debug)]
+pub(crate) struct SourceClock {
+    rate: i64,
+    /// A pair of the sender's time (microseconds) and media time of the same moment.
+    report: Option<(i64, i64)>,
+    /// The smallest difference of arrival and media time, in microseconds, and up to when drift was allowed for.
+    earliest: Option<(i64, Timestamp)>,
+}
+
+impl SourceClock {
+    /// Of so many ticks a second.
+    pub(crate) const fn new(rate: u32) -> Self {
+        Self { rate: rate as i64, report: None, earliest: None }
+    }
+
+    /// The sender says that its time `ntp` (microseconds) is media time `time`.
+    pub(crate) const fn report(&mut self, ntp: i64, time: i64) {
+        self.report = Some((ntp, time));
+    }
+
+    /// When the moment of media time `time` was, which arrived at `arrival`.
+    pub(crate) fn captured(&mut self, time: i64, arrival: Timestamp, sender: &SenderClock) -> Timestamp {
+        let difference = arrival.0 - self.micros(time);
+        let earliest = match self.earliest {
+            Some((earliest, _)) if (difference - earliest).abs() > STEP => difference,
+            Some((earliest, since)) => difference.min(earliest + arrival.since(since).max(0) * DRIFT_PPM / 1_000_000),
+            None => difference,
+        };
+        self.earliest = Some((earliest, arrival));
+        let by_arrival = Timestamp(earliest + self.micros(time));
+        let by_report = self.report.and_then(|(ntp, at)| sender.local(ntp + self.micros(time - at)));
+        by_report.filter(|told| told.since(by_arrival).abs() < STEP).unwrap_or(by_arrival)
+    }
+
+    const fn micros(&self, ticks: i64) -> i64 {
+        (ticks as i128 * 1_000_000).div_euclid(self.rate as i128) as i64
+    }
+}
+
+/// A difference that jumps by more is a clock that was set.
+const STEP: i64 = 2_000_000;
+/// How much a difference may grow from report to report, in microseconds: 100 ppm at five seconds.
+const SLEW: i64 = 500;
+/// How fast clocks may drift apart.
+const DRIFT_PPM: i64 = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_late_was_not_captured_late() {
+        let (mut clock, sender) = (SourceClock::new(90_000), SenderClock::default());
+        let captured: Vec<_> = [(0, 1_000_000), (3_600, 1_090_000), (7_200, 1_080_000)]
+            .map(|(time, arrival)| clock.captured(time, Timestamp(arrival), &sender).0)
+            .into();
+        assert!(captured[1] - 1_040_000 < 50 && captured[2] - 1_080_000 < 50, "{captured:?}");
+    }
+
+    #[test]
+    fn reports_bring_sound_and_picture_onto_one_line_although_one_is_late() {
+        let (mut sound, mut picture, mut sender) =
+            (SourceClock::new(8_000), SourceClock::new(90_000), SenderClock::default());
+        sender.report(500_000, Timestamp(10_500_000));
+        sound.report(500_000, 4_000);
+        picture.report(500_000, 45_000);
+        let heard = sound.captured(4_000, Timestamp(10_500_000), &sender);
+        let seen = picture.captured(45_000, Timestamp(10_700_000), &sender);
+        assert_eq!((heard, seen), (Timestamp(10_500_000), Timestamp(10_500_000)));
+    }
+
+    #[test]
+    fn a_report_beyond_belief_is_not_believed_and_a_clock_that_was_set_is_followed() {
+        let (mut clock, mut sender) = (SourceClock::new(90_000), SenderClock::default());
+        sender.report(0, Timestamp(1_000_000));
+        clock.report(9_000_000, 0);
+        assert_eq!(clock.captured(0, Timestamp(1_000_000), &sender), Timestamp(1_000_000));
+        sender.report(9_000_000, Timestamp(1_000_000));
+        assert_eq!(clock.captured(0, Timestamp(1_000_000), &sender), Timestamp(1_000_000));
+        assert_eq!(sender.offset, Some(-8_000_000));
+    }
+}

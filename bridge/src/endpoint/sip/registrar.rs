@@ -103,7 +103,7 @@ impl Registrar {
             self.state().verifier.verify((now, at), &method, value.as_deref(), |user| self.secrets.get(user).cloned());
         match verdict {
             Ok(user) => {
-                peer.iter().for_each(|ip| drop(self.state().wrong.remove(ip)));
+                peer.iter().for_each(|ip| _ = self.state().wrong.remove(ip));
                 Some(user)
             }
             Err(denied) => {

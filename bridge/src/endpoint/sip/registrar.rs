@@ -108,8 +108,9 @@ impl Registrar {
             }
             Err(denied) => {
                 self.deny(peer, denied);
-                let challenges = self.state().verifier.challenge(at, denied == Denied::Challenge { stale: true });
-                let headers = challenges.into_iter().map(|value| Header::WwwAuthenticate(value.into())).collect();
+                let [md5, _] = self.state().verifier.challenge(at, denied == Denied::Challenge { stale: true });
+                // Terminals over libre give up at once when a second challenge names an algorithm that they do not know.
+                let headers = vec![Header::WwwAuthenticate(md5.into())];
                 refuse(tx, StatusCode::Unauthorized, headers).await;
                 None
             }

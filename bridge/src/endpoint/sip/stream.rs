@@ -150,11 +150,6 @@ impl Stream {
         }
     }
 
-    /// Our own RTP port.
-    pub(super) fn port(&self) -> u16 {
-        self.sockets.port
-    }
-
     /// The peer describes itself anew: it holds, goes on or has moved.
     pub(super) fn update(&mut self, line: &Line) {
         (self.receives, self.sends) = (line.receives, line.sends);

@@ -208,9 +208,12 @@ mod tests {
 
     #[test]
     fn it_never_stops_altogether() {
-        let (mut booked, _) = booked();
-        for _ in 0..1_000 {
-            booked.round(MS(500), MS(40), false);
+        let (mut booked, mut now) = booked();
+        for _ in 0..100 {
+            booked.on_sent(now, 100_000, 1);
+            booked.on_congestion_event(now, now, false, 90_000);
+            now += MS(501);
+            booked.on_sent(now, 0, 2);
         }
         assert_eq!(booked.window(), 16 * 1_280);
     }

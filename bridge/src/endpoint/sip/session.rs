@@ -273,7 +273,9 @@ impl<'a> Session<'a> {
         if block.last_report != 0 {
             let now = (crate::endpoint::media::clock::ntp(wall) >> 16) as u32;
             let units = now.wrapping_sub(block.last_report).wrapping_sub(block.delay);
-            self.quality.rtt_ms = ((u64::from(units) * 1_000) >> 16).min(60_000) as u32;
+            // Rounding may make it a little less than nothing.
+            let units = u64::try_from(units as i32).unwrap_or(0);
+            self.quality.rtt_ms = ((units * 1_000) >> 16).min(60_000) as u32;
         }
     }
 

@@ -525,6 +525,18 @@ fn a_leg_that_closes_itself_is_reported_and_its_tracks_end() {
 }
 
 #[test]
+fn whoever_leaves_on_purpose_is_reported_as_one_who_left_and_not_as_one_who_was_lost() {
+    let (mut court, judge) = court_with_judge();
+    court.say(judge, [Output::Connected]);
+    court.events();
+    court.say(judge, [Output::Left]);
+    let events = court.events();
+    assert!(events.contains(&Event::Left(SeatId(JUDGE))), "{events:?}");
+    assert!(!events.iter().any(|event| matches!(event, Event::Disconnected(..))), "{events:?}");
+    assert!(court.report().tracks.is_empty());
+}
+
+#[test]
 fn a_trunk_s_leg_that_is_taken_off_ends_its_tracks_without_a_report_of_its_own() {
     let mut court = Court::open(64);
     let (hearing, trunk) = (court.hearing, court.attach(8, Place::Edge(zone("internet"))));

@@ -26,6 +26,8 @@ pub(crate) struct Account<'a> {
     pub(crate) more: &'a str,
     /// The tone that it sends, Hz.
     pub(crate) tone: u32,
+    /// For how many seconds it registers; 0: not at all.
+    pub(crate) register: u32,
 }
 
 /// A terminal that runs; killed when it is dropped.
@@ -41,9 +43,9 @@ impl Baresip {
         let directory = tempfile::Builder::new().prefix("hearing-baresip-").tempdir().expect("a temporary directory");
         let control = free_tcp();
         fs::write(directory.path().join("config"), config(&directory, account.tone, control)).expect("a configuration");
-        let Account { user, password, node, transport, more, .. } = account;
+        let Account { user, password, node, transport, more, register, .. } = account;
         let line = format!(
-            "<sip:{user}@{node};transport={transport}>;auth_user={user};auth_pass={password};regint=60;answermode=auto;\
+            "<sip:{user}@{node};transport={transport}>;auth_user={user};auth_pass={password};regint={register};answermode=auto;\
              audio_codecs=opus/48000/2,PCMA/8000/1{more}\n"
         );
         fs::write(directory.path().join("accounts"), line).expect("an account");

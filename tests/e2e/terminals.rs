@@ -37,6 +37,36 @@ fn terminals_with_keys_over_tcp_meet_where_keys_are_required() {
 }
 
 #[test]
+fn a_terminal_that_calls_in_meets_one_that_is_rung_over_tls_with_keys() {
+    let node = court("allowed");
+    let [tls, udp] = [5061, SIP].map(|port| format!("{}:{port}", node.site.address));
+    let keys = ";mediaenc=srtp-mand";
+    let (user, password) = USERS[0];
+    let rung = Baresip::run(&Account {
+        user,
+        password,
+        node: &tls,
+        transport: "tls",
+        more: keys,
+        tone: TONES[0],
+        register: 60,
+    });
+    let (user, password) = USERS[1];
+    let calls =
+        Baresip::run(&Account { user, password, node: &udp, transport: "udp", more: "", tone: TONES[1], register: 0 });
+    until("it is registered", || rung.log().contains("200 OK").then_some(()));
+    calls.command("dial", &format!("sip:hearing@{udp}"));
+    until("no hearing has a seat for it", || calls.log().contains("session closed: 404").then_some(()));
+    let started = node.hearing(&["start", "--case", "(2022)内0291刑初123号", "--template", "rooms"]);
+    let hearing = started["id"].as_str().expect("an id").to_owned();
+    until("the first is connected", || (node.presence(&hearing, "judge") == "connected").then_some(()));
+    assert_eq!(node.presence(&hearing, "guard"), "absent", "who is not registered can't be rung");
+    calls.command("dial", &format!("sip:hearing@{udp}"));
+    until("the second is connected", || (node.presence(&hearing, "guard") == "connected").then_some(()));
+    meet(&[rung, calls]);
+}
+
+#[test]
 fn a_terminal_that_holds_sends_and_gets_nothing_and_goes_on_where_it_was() {
     let node = court("allowed");
     let rooms = rooms(&node, "udp", "");
@@ -55,16 +85,17 @@ fn a_terminal_that_holds_sends_and_gets_nothing_and_goes_on_where_it_was() {
 }
 
 #[test]
-fn a_terminal_with_a_wrong_password_stays_outside_and_a_stranger_may_not_call() {
+fn a_terminal_that_guesses_is_shut_out_after_five_times_and_a_stranger_may_not_call() {
     let node = court("allowed");
     let at = format!("{}:{SIP}", node.site.address);
-    let account = |user, password| Account { user, password, node: &at, transport: "udp", more: "", tone: 440 };
+    let account =
+        |user, password| Account { user, password, node: &at, transport: "udp", more: "", tone: 440, register: 60 };
     let wrong = Baresip::run(&account("room1", "guess"));
-    until("it is turned away", || wrong.log().contains("401").then_some(()));
+    until("it is shut out", || wrong.log().contains("403 Forbidden").then_some(()));
     assert!(!wrong.log().contains("200 OK"), "{}", wrong.log());
     let stranger = Baresip::run(&account("nobody", "nothing"));
     stranger.command("dial", &format!("sip:hearing@{at}"));
-    until("it is refused", || stranger.log().contains("403").then_some(()));
+    until("it is refused", || stranger.log().contains("session closed: 403").then_some(()));
 }
 
 /// A node with two terminals for the seats of its template.
@@ -76,7 +107,8 @@ fn court(srtp: &str) -> Node {
     }
     let devices = USERS.map(|(user, _)| format!("[[sip.device]]\nuser = \"{user}\"\nsecret = \"{user}.secret\"\n"));
     site.rest = format!(
-        "{}\n[sip]\nudp = \"{address}:{SIP}\"\ntcp = \"{address}:{SIP}\"\nsrtp = \"{srtp}\"\nrtp = [30000, 30199]\n{}{ROOMS}",
+        "{}\n[sip]\nudp = \"{address}:{SIP}\"\ntcp = \"{address}:{SIP}\"\n\
+         tls = {{ listen = \"{address}:5061\", certificate = \"pki/court.pem\", key = \"pki/court.key\" }}\nsrtp = \"{srtp}\"\nrtp = [30000, 30199]\n{}{ROOMS}",
         site.rest,
         devices.concat()
     );
@@ -86,7 +118,7 @@ fn court(srtp: &str) -> Node {
 fn rooms(node: &Node, transport: &str, more: &str) -> Vec<Baresip> {
     let at = format!("{}:{SIP}", node.site.address);
     let room = |(n, (user, password)): (usize, &(&str, &str))| {
-        let account = Account { user, password, node: &at, transport, more, tone: TONES[n] };
+        let account = Account { user, password, node: &at, transport, more, tone: TONES[n], register: 60 };
         Baresip::run(&account)
     };
     USERS.iter().enumerate().map(room).collect()

@@ -44,6 +44,8 @@ pub(super) struct Stream {
     pub(super) feedback: bool,
     /// When something was heard of the peer.
     pub(super) heard: Instant,
+    /// When media came of it.
+    pub(super) spoke: Instant,
     /// What comes is published.
     pub(super) published: bool,
     sockets: Arc<Pair>,
@@ -131,6 +133,7 @@ impl Stream {
             sends: line.sends,
             feedback: line.feedback,
             heard: now,
+            spoke: now,
             published: false,
             sockets,
             readers,
@@ -202,7 +205,7 @@ impl Stream {
             return Vec::new();
         };
         self.remote.latched[0] = Some(from);
-        self.heard = now;
+        (self.heard, self.spoke) = (now, now);
         let payload = Bytes::copy_from_slice(&plain[place]);
         self.inward.take(wall, header, payload, self.format.codec, sender)
     }

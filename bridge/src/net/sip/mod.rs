@@ -4,3 +4,6 @@ pub mod digest;
 mod stack;
 
 pub use stack::{Error, Listen, ListenTls, Stack};
+
+/// What the log must leave out: whole SIP messages, and keys in them, are told at `info` there.
+pub const QUIET: &str = "rsipstack=warn";

@@ -50,10 +50,10 @@ fn messages_come_out_as_they_went_in_however_the_stream_is_cut() {
 #[test]
 fn another_version_is_refused_by_name() {
     let mut bytes = wire(&hello());
-    bytes[0] = 3;
+    bytes[0] = 2;
     let error = decode(&bytes).unwrap_err();
-    assert_eq!(error, Error::Version(3));
-    assert_eq!(error.to_string(), "wire version 3 is not spoken here (this node speaks 2)");
+    assert_eq!(error, Error::Version(2));
+    assert_eq!(error.to_string(), "wire version 2 is not spoken here (this node speaks 3)");
 }
 
 #[test]

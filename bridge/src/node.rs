@@ -290,7 +290,7 @@ fn record_settings(config: &Config, tls: &TrunkTls) -> record::Settings {
         read,
         software: concat!("hearing ", env!("CARGO_PKG_VERSION")).to_owned(),
         build: build.map(|program| HashAlg::Sha256.hash(&[&program])),
-        policy: HashAlg::Sha256.hash(&[policy.as_bytes()]),
+        policy,
     };
     record::Settings {
         directory: config.record.directory.clone(),

@@ -18,12 +18,14 @@ use crate::recording::{self, Recording};
 use crate::router::{Attach, Command, Event, Layer, LegId, Place, WorkerHandle};
 use crate::terminals::Terminals;
 use crate::trunk::Trunks;
+use crate::witnessing::Later;
 use crate::workers::Workers;
 
 /// Every hearing that sits at this node. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Sittings {
     parts: Arc<Parts>,
+    later: Later,
     seated: Arc<Mutex<HashMap<HearingId, Seated>>>,
 }
 
@@ -57,10 +59,11 @@ pub(crate) struct Seated {
 }
 
 impl Sittings {
-    /// None yet.
+    /// None yet. Records that were sealed before without a witness are looked after from now on.
     #[must_use]
     pub(crate) fn new(parts: Parts) -> Self {
-        Self { parts: Arc::new(parts), seated: Arc::default() }
+        let later = Later::start(parts.recorder.clone(), parts.trunks.clone());
+        Self { parts: Arc::new(parts), later, seated: Arc::default() }
     }
 
     /// The hearing with this id, if it sits here.
@@ -131,6 +134,7 @@ impl Sittings {
             trunks: self.parts.trunks.clone(),
             clock: self.parts.clock,
             zone: self.parts.zone.clone(),
+            later: self.later.clone(),
         };
         // The record hears of every verdict, so it is there before the trunks are.
         let record = if home.is_none() {

@@ -55,16 +55,16 @@ fn a_terminal_that_holds_sends_and_gets_nothing_and_goes_on_where_it_was() {
 }
 
 #[test]
-fn a_terminal_with_a_wrong_password_stays_outside_and_a_stranger_may_not_call() {
+fn a_terminal_that_guesses_is_shut_out_after_five_times_and_a_stranger_may_not_call() {
     let node = court("allowed");
     let at = format!("{}:{SIP}", node.site.address);
     let account = |user, password| Account { user, password, node: &at, transport: "udp", more: "", tone: 440 };
     let wrong = Baresip::run(&account("room1", "guess"));
-    until("it is turned away", || wrong.log().contains("401").then_some(()));
+    until("it is shut out", || wrong.log().contains("403 Forbidden").then_some(()));
     assert!(!wrong.log().contains("200 OK"), "{}", wrong.log());
     let stranger = Baresip::run(&account("nobody", "nothing"));
     stranger.command("dial", &format!("sip:hearing@{at}"));
-    until("it is refused", || stranger.log().contains("403").then_some(()));
+    until("it is refused", || stranger.log().contains("session closed: 403").then_some(()));
 }
 
 /// A node with two terminals for the seats of its template.

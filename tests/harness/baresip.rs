@@ -1,4 +1,4 @@
-//! A real SIP terminal: baresip, with a tone for a microphone, a moving picture for a camera, and a file for a loudspeaker.
+//! A real SIP terminal: baresip, with a tone for a microphone, a coloured picture for a camera, and a file for a loudspeaker.
 
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
@@ -81,7 +81,7 @@ impl Baresip {
 
     /// How loud a tone is in the last second that it played, against everything else in it: 0.0 to 1.0.
     pub(crate) fn heard(&self, hz: u32) -> f64 {
-        let wave = fs::read(self.speaker()).unwrap_or_default();
+        let wave = self.speaker().and_then(|file| fs::read(file).ok()).unwrap_or_default();
         let samples: Vec<f64> = wave
             .get(44..)
             .unwrap_or_default()
@@ -101,8 +101,10 @@ impl Baresip {
         2.0 * (cosine * cosine + sine * sine) / (RATE as f64 * all.max(1.0))
     }
 
-    fn speaker(&self) -> PathBuf {
-        self.directory.path().join("speaker.wav")
+    /// What it decoded in its last call.
+    fn speaker(&self) -> Option<PathBuf> {
+        let files = fs::read_dir(self.directory.path()).expect("its directory").flatten().map(|entry| entry.path());
+        files.filter(|file| file.to_string_lossy().ends_with("-dec.wav")).max()
     }
 }
 
@@ -120,11 +122,11 @@ impl Drop for Baresip {
 
 fn config(directory: &TempDir, tone: u32, control: u16) -> String {
     let (root, sip, rtp) = (directory.path().display(), free_udp(), free_udp() & !1);
-    let modules = ["opus", "g711", "aufile", "ausine", "avcodec", "fakevideo", "srtp"];
+    let modules = ["opus", "g711", "aufile", "ausine", "avcodec", "fakevideo", "srtp", "sndfile"];
     let modules: String = modules.iter().map(|module| format!("module {module}.so\n")).collect();
     format!(
         "poll_method epoll\nsip_listen 127.0.0.1:{sip}\nnet_interface 127.0.0.1\ncall_max_calls 4\n\
-         audio_player aufile,{root}/speaker.wav\naudio_source ausine,{tone}\naudio_alert aufile,/dev/null\n\
+         audio_player aufile,/dev/null\nsnd_path {root}\naudio_source ausine,{tone}\naudio_alert aufile,/dev/null\n\
          ausrc_srate {RATE}\nauplay_srate {RATE}\nausrc_channels 2\nauplay_channels 2\naudio_txmode thread\n\
          video_source fakevideo,nil\nvideo_display fakevideo,nil\nvideo_size 640x360\nvideo_bitrate 500000\nvideo_fps 25.00\n\
          rtp_ports {rtp}-{}\nrtp_stats yes\nrtcp_mux no\njitter_buffer_delay 5-10\n\

@@ -122,16 +122,17 @@ impl Narrator {
 
 /// What the gate said of a track that was to be recorded or shown.
 pub(super) fn crossing(meta: &Meta, judged: &Judged) -> Entry {
-    let (word, reason) = match judged.verdict {
-        Verdict::Inspect => ("inspect", None),
-        Verdict::Deny(reason) => ("deny", Some(reason.to_string())),
+    // What passes as it was coded was not made anew; what does not pass was not made at all.
+    let (word, reconstructed, reason) = match judged.verdict {
+        Verdict::Inspect => ("inspect", false, None),
+        Verdict::Deny(reason) => ("deny", false, Some(reason.to_string())),
     };
     Entry::Crossing {
         track: meta.folder(judged.track),
         origin: judged.from.to_string(),
         destination: judged.to.to_string(),
         verdict: word.to_owned(),
-        reconstructed: false,
+        reconstructed,
         reason,
     }
 }

@@ -15,7 +15,8 @@ use tracing::{info, warn};
 use super::calls::Call;
 use super::cause::Cause;
 use super::convert;
-use super::peer::{Event, Peer};
+use super::event::Event;
+use super::peer::Peer;
 use super::{Rehearsal, RehearseError};
 
 /// One of them. Its requests go through the peer's task, which knows whether the line is up.

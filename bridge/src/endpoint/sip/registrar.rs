@@ -103,13 +103,14 @@ impl Registrar {
             self.state().verifier.verify((now, at), &method, value.as_deref(), |user| self.secrets.get(user).cloned());
         match verdict {
             Ok(user) => {
-                peer.iter().for_each(|ip| drop(self.state().wrong.remove(ip)));
+                peer.iter().for_each(|ip| _ = self.state().wrong.remove(ip));
                 Some(user)
             }
             Err(denied) => {
                 self.deny(peer, denied);
-                let challenges = self.state().verifier.challenge(at, denied == Denied::Challenge { stale: true });
-                let headers = challenges.into_iter().map(|value| Header::WwwAuthenticate(value.into())).collect();
+                let [md5, _] = self.state().verifier.challenge(at, denied == Denied::Challenge { stale: true });
+                // Terminals over libre give up at once when a second challenge names an algorithm that they do not know.
+                let headers = vec![Header::WwwAuthenticate(md5.into())];
                 refuse(tx, StatusCode::Unauthorized, headers).await;
                 None
             }

@@ -99,7 +99,10 @@ impl<'a> Session<'a> {
             () = call.stop.cancelled() => Ended::Stopped,
             why = session.work(&mut states, &mut arrivals) => Ended::Gone(why),
         };
-        hang_up(core, &session.dialog).await;
+        // The seat is free before the goodbye, for which a terminal that lost its power leaves us waiting.
+        let Self { dialog, line, .. } = session;
+        drop(line);
+        hang_up(core, &dialog).await;
         ended
     }
 
@@ -273,7 +276,9 @@ impl<'a> Session<'a> {
         if block.last_report != 0 {
             let now = (crate::endpoint::media::clock::ntp(wall) >> 16) as u32;
             let units = now.wrapping_sub(block.last_report).wrapping_sub(block.delay);
-            self.quality.rtt_ms = ((u64::from(units) * 1_000) >> 16).min(60_000) as u32;
+            // Rounding may make it a little less than nothing.
+            let units = u64::try_from(units as i32).unwrap_or(0);
+            self.quality.rtt_ms = ((units * 1_000) >> 16).min(60_000) as u32;
         }
     }
 
@@ -294,6 +299,10 @@ impl<'a> Session<'a> {
         let mut lost = 0.0_f32;
         let mut sent = 0_u32;
         for stream in &mut self.streams {
+            // Many terminals that hold say that they go on sending, and send nothing.
+            if stream.spoke.elapsed() > PAUSE && std::mem::take(&mut stream.published) {
+                let _ = self.line.unpublish(stream.kind());
+            }
             stream.report(clocks, false);
             lost = lost.max(stream.loss());
             sent = sent.wrapping_add(stream.counts().0);
@@ -380,6 +389,8 @@ const FAST_UPDATE: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?><media_cont
 const TICK: Duration = Duration::from_secs(1);
 /// After so long without a packet or a report a terminal is gone.
 const SILENCE: Duration = Duration::from_secs(15);
+/// After so long without media a track does not arrive any more.
+const PAUSE: Duration = Duration::from_secs(3);
 const GOODBYE: Duration = Duration::from_secs(5);
 const EXPIRES: u32 = 1_800;
 const LEAST_EXPIRES: u32 = 90;

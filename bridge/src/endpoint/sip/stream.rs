@@ -44,6 +44,8 @@ pub(super) struct Stream {
     pub(super) feedback: bool,
     /// When something was heard of the peer.
     pub(super) heard: Instant,
+    /// When media came of it.
+    pub(super) spoke: Instant,
     /// What comes is published.
     pub(super) published: bool,
     sockets: Arc<Pair>,
@@ -131,6 +133,7 @@ impl Stream {
             sends: line.sends,
             feedback: line.feedback,
             heard: now,
+            spoke: now,
             published: false,
             sockets,
             readers,
@@ -148,11 +151,6 @@ impl Stream {
             Use::Picture => Kind::Video,
             Use::Slides => Kind::Screen,
         }
-    }
-
-    /// Our own RTP port.
-    pub(super) fn port(&self) -> u16 {
-        self.sockets.port
     }
 
     /// The peer describes itself anew: it holds, goes on or has moved.
@@ -207,7 +205,7 @@ impl Stream {
             return Vec::new();
         };
         self.remote.latched[0] = Some(from);
-        self.heard = now;
+        (self.heard, self.spoke) = (now, now);
         let payload = Bytes::copy_from_slice(&plain[place]);
         self.inward.take(wall, header, payload, self.format.codec, sender)
     }

@@ -50,7 +50,7 @@ pub struct Stack {
 pub struct Error {
     what: &'static str,
     at: String,
-    source: rsipstack::Error,
+    source: Box<rsipstack::Error>,
 }
 
 impl Stack {
@@ -70,7 +70,8 @@ impl Stack {
             .with_option(option)
             .build();
         let requests = endpoint.incoming_transactions();
-        let requests = requests.map_err(|source| Error { what: "requests", at: String::new(), source })?;
+        let requests =
+            requests.map_err(|source| Error { what: "requests", at: String::new(), source: Box::new(source) })?;
         let dialogs = Arc::new(DialogLayer::new(endpoint.inner.clone()));
         let inner = endpoint.inner.clone();
         tokio::spawn(async move {
@@ -83,19 +84,19 @@ impl Stack {
 }
 
 async fn bind(transport: &TransportLayer, listen: &Listen, token: &CancellationToken) -> Result<(), Error> {
-    let failed = |what, at: SocketAddr| move |source| Error { what, at: at.to_string(), source };
+    let failed = |what, at: SocketAddr| move |source| Error { what, at: at.to_string(), source: Box::new(source) };
     if let Some(at) = listen.udp {
         let udp = UdpConnection::create_connection(at, None, Some(token.child_token())).await;
         transport.add_transport(udp.map_err(failed("udp", at))?.into());
     }
     if let Some(at) = listen.tcp {
-        let tcp = TcpListenerConnection::new(at.into(), None).await.map_err(failed("tcp", at))?;
+        let tcp = TcpListenerConnection::new(at, None).await.map_err(failed("tcp", at))?;
         transport.add_transport(tcp.into());
     }
     if let Some(tls) = &listen.tls {
         let (cert, key) = (Some(tls.certificate.clone()), Some(tls.key.clone()));
         let config = TlsConfig { cert, key, ..TlsConfig::default() };
-        let listener = TlsListenerConnection::new(tls.at.into(), None, config).await.map_err(failed("tls", tls.at))?;
+        let listener = TlsListenerConnection::new(tls.at, None, config).await.map_err(failed("tls", tls.at))?;
         transport.add_transport(listener.into());
     }
     Ok(())

@@ -44,10 +44,15 @@ fn legs_never_import_each_other() {
 
 #[test]
 fn foreign_types_stay_home() {
-    let homes: [(&[&str], &[&str]); 6] = [
+    let homes: [(&[&str], &[&str]); 8] = [
         (&["gstreamer", "gst::"], &["bridge/media"]),
         (&["quinn::"], &["bridge/src/trunk"]),
-        (&["rtc_dtls", "rtc_srtp", "rtc_stun", "rtc_sdp"], &["bridge/src/endpoint/webrtc"]),
+        (&["rtc_dtls", "rtc_stun", "rtc_sdp"], &["bridge/src/endpoint/webrtc"]),
+        (&["rtc_srtp"], &["bridge/src/endpoint/webrtc", "bridge/src/endpoint/sip"]),
+        (
+            &["rsipstack", "sdp_types"],
+            &["bridge/src/endpoint/sip", "bridge/src/endpoint/gb28181", "bridge/src/net/sip"],
+        ),
         (&["use webrtc::", " webrtc::peer"], &["bridge/src/rehearsal"]),
         (&["use clap", "clap::"], &["bridge/src/cli", "bridge/src/main.rs"]),
         (&["anyhow::"], &["bridge/src/cli", "bridge/src/main.rs"]),

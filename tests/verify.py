@@ -19,6 +19,7 @@ import tempfile
 LONGEST = 1 << 20
 CLOCK = 500_000
 GAP = 3_000_000
+NEAR = 500_000
 LAWFUL = {"recess", "closed-evidence", "mediation", "pause", "absent"}
 TAMPERED = {
     "line-edited", "line-damaged", "lines-missing", "line-foreign", "line-misplaced", "head-forged", "root-mismatch",
@@ -27,7 +28,7 @@ TAMPERED = {
     "file-missing", "file-edited", "file-truncated", "files-swapped", "file-extended", "file-extra", "spans-broken",
 }
 UNJUDGED = {"not-trusted", "no-manifest", "unreadable", "unknown", "witness-silent"}
-TOLD = {"clock-stepped", "clocks-differ"}
+TOLD = {"gap-filled", "clock-stepped", "clocks-differ"}
 FIELDS = {
     "segment": ["track", "file", "codec", "size", "reason", "captured"], "data": ["spans"],
     "replaced": ["file", "size", "hash"], "gap": ["track", "reason", "from", "to", "packets", "frames"],
@@ -427,13 +428,17 @@ def clocks(lines, sealed):
 def gaps(lines):
     """Rule 9."""
     holes, jumps, last, paused, before = [], [], {}, None, None
+    declared, late = [], {}
     for entry, _ in lines:
         matter = entry["entry"] if entry["kind"] == "addendum" else entry
         kind = matter["kind"]
         if kind == "gap":
             holes.append((matter["track"], matter["from"], matter["to"]))
             if matter["reason"] not in LAWFUL | {"restart"}:
-                found("gap-declared", entry["seq"])
+                declared.append((entry["seq"], matter["track"], matter["from"], matter["to"]))
+        elif kind == "late":
+            times = [(span["first"], span["last"]) for span in matter["spans"] if span.get("first") is not None]
+            late.setdefault(matter["track"], []).extend(times)
         elif kind == "recess":
             paused = entry["utc"]
         elif kind in ("resume", "end") and paused is not None:
@@ -455,6 +460,21 @@ def gaps(lines):
         told = any(of in (None, track) and (a is None or a <= end) and (b is None or b >= start) for of, a, b in holes)
         if not told:
             found("gap-undeclared", seq)
+    for seq, track, start, end in declared:
+        found("gap-filled" if fills(late.get(track, []), start, end) else "gap-declared", seq)
+
+
+def fills(late, start, end):
+    """True when what came late leaves at most NEAR of a hole anywhere."""
+    if start is None or end is None:
+        return False
+    inside = sorted((first, last) for first, last in late if last >= start and first <= end)
+    reached = start
+    for first, last in inside:
+        if first - reached > NEAR:
+            return False
+        reached = max(reached, last)
+    return bool(inside) and end - reached <= NEAR
 
 
 def files(folder, alg, lines, unbroken, sealed):

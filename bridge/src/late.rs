@@ -1,18 +1,19 @@
 //! Late media: what the record of a hearing lacks is fetched from the node at which it entered, and what this node keeps is
 //! given to the hearing's home.
 
+use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hearing_config::{HearingId, Timestamp, TrackId, Zone};
+use hearing_config::{HearingId, Kind, SeatId, Timestamp, TrackId, Zone};
 use hearing_signaling::hearing::MediaPlan;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep_until;
 use tracing::{info, warn};
 
 use crate::record::HearingRecord;
-use crate::record::late::{Hole, Holes, LateMedia, Want};
+use crate::record::late::{Hole, Holes, LateMedia, Rest, Want};
 use crate::record::spool::Spool;
 use crate::trunk::{FetchError, Lack, LateAsk, LatePiece, Trunks};
 
@@ -30,7 +31,8 @@ pub(crate) async fn serve(mut asked: mpsc::Receiver<LateAsk>, spool: Spool) {
     }
 }
 
-/// The way to the task that fills the holes of one record.
+/// The way to the task that fills the holes of one record. Cheap to clone.
+#[derive(Clone)]
 pub(crate) struct Filler {
     words: mpsc::Sender<Word>,
 }
@@ -59,7 +61,7 @@ impl Filler {
     /// Starts the task; it ends with the handle.
     pub(crate) fn start(needs: Needs) -> Self {
         let (words, received) = mpsc::channel(WORDS);
-        let task = Task { needs, words: received, holes: Holes::default(), finish: None };
+        let task = Task { needs, words: received, holes: Holes::default(), taken: BTreeSet::new(), finish: None };
         tokio::spawn(task.run());
         Self { words }
     }
@@ -74,11 +76,13 @@ impl Filler {
         drop(self.words.try_send(Word::Durable(tracks)));
     }
 
-    /// The hearing closes: waits for what can still be had, a few seconds at most.
+    /// The hearing closes, and the record was ordered to end: waits for what can still be had, the ends of tracks included.
+    /// What can't be had is named in the record.
     pub(crate) async fn finish(self) {
         let (reply, finished) = oneshot::channel();
         if self.words.send(Word::Finish(reply)).await.is_ok() {
-            drop(tokio::time::timeout(FINISH, finished).await);
+            // A task that ends without an answer has nothing more to fetch.
+            drop(finished.await);
         }
     }
 }
@@ -87,7 +91,18 @@ struct Task {
     needs: Needs,
     words: mpsc::Receiver<Word>,
     holes: Holes,
-    finish: Option<oneshot::Sender<()>>,
+    /// Seats on which somebody sat.
+    taken: BTreeSet<SeatId>,
+    finish: Option<Finish>,
+}
+
+/// Somebody waits for the end.
+struct Finish {
+    reply: oneshot::Sender<()>,
+    /// How long, if nothing more comes.
+    patience: Instant,
+    /// How long at most.
+    until: Instant,
 }
 
 type Fetching = Pin<Box<dyn Future<Output = (Want, Result<LatePiece, FetchError>)> + Send>>;
@@ -95,11 +110,12 @@ type Fetching = Pin<Box<dyn Future<Output = (Want, Result<LatePiece, FetchError>
 impl Task {
     async fn run(mut self) {
         let mut fetching: Option<Fetching> = None;
+        self.look_who_sits();
         loop {
             if let (None, Some(want)) = (&fetching, self.holes.poll(Instant::now())) {
                 fetching = Some(self.fetch(want));
             }
-            let due = self.holes.poll_timeout().unwrap_or_else(|| Instant::now() + FINISH);
+            let due = self.due();
             tokio::select! {
                 word = self.words.recv() => match word {
                     Some(word) => self.handle(word).await,
@@ -109,15 +125,37 @@ impl Task {
                     fetching = None;
                     self.take(want, result);
                 }
+                Ok(()) = self.needs.plans.changed() => self.look_who_sits(),
                 () = sleep_until(due.into()) => {}
             }
-            if self.holes.is_empty()
-                && let Some(finish) = self.finish.take()
-            {
-                // Whoever waits may have lost patience.
-                let _ = finish.send(());
+            if self.end() {
+                return;
             }
         }
+    }
+
+    fn look_who_sits(&mut self) {
+        let plan = Arc::clone(&self.needs.plans.borrow_and_update());
+        self.taken.extend(plan.seats.iter().filter(|seat| seat.admitted).map(|seat| seat.id));
+    }
+
+    fn due(&self) -> Instant {
+        let patience = self.finish.as_ref().map(|finish| finish.patience);
+        let due = self.holes.poll_timeout().into_iter().chain(patience).min();
+        due.unwrap_or_else(|| Instant::now() + FINISH)
+    }
+
+    /// True when somebody waited for the end and it has come.
+    fn end(&mut self) -> bool {
+        let is_over = |finish: &mut Finish| self.holes.is_empty() || finish.patience <= Instant::now();
+        let Some(finish) = self.finish.take_if(is_over) else { return false };
+        for (hole, from) in self.holes.abandon() {
+            warn!(hearing = %self.needs.hearing, track = %hole.track, "the record is closed while media is missing that an edge may have");
+            self.write(hole, NOTHING, Rest::Lacking(from));
+        }
+        // Whoever waited may be gone.
+        let _ = finish.reply.send(());
+        true
     }
 
     async fn handle(&mut self, word: Word) {
@@ -133,8 +171,20 @@ impl Task {
                     }
                 }
             }
-            Word::Finish(reply) => self.finish = Some(reply),
+            Word::Finish(reply) => {
+                let tails = self.needs.record.end_media(self.elsewhere()).await;
+                let now = Instant::now();
+                self.holes.handle_end(now, tails.unwrap_or_default());
+                self.finish = Some(Finish { reply, patience: now + FINISH, until: now + LONGEST });
+            }
         }
+    }
+
+    /// Every track that may have entered at another node: of seats on which nobody ever sat there is none.
+    fn elsewhere(&self) -> Vec<TrackId> {
+        let plan = self.needs.plans.borrow();
+        let seats = plan.seats.iter().filter(|seat| seat.zone != self.needs.zone && self.taken.contains(&seat.id));
+        seats.flat_map(|seat| Kind::ALL.map(|kind| TrackId { seat: seat.id, kind })).collect()
     }
 
     fn fetch(&self, want: Want) -> Fetching {
@@ -149,31 +199,33 @@ impl Task {
     }
 
     fn take(&mut self, want: Want, result: Result<LatePiece, FetchError>) {
-        let (hearing, track) = (self.needs.hearing, want.hole.track);
+        let (hearing, track, now) = (self.needs.hearing, want.hole.track, Instant::now());
         match result {
             Ok(piece) => {
-                let last = self.holes.handle_piece(Instant::now(), piece.upto);
+                let last = self.holes.handle_piece(now, piece.upto);
                 info!(%hearing, %track, frames = piece.frames.len(), last, "late media came");
-                self.write(want.hole, piece, last);
+                if let Some(finish) = self.finish.as_mut().filter(|_| !piece.frames.is_empty()) {
+                    finish.patience = (now + FINISH).min(finish.until);
+                }
+                self.write(want.hole, piece, if last { Rest::Nothing } else { Rest::Open });
             }
             Err(error) => {
-                // Nothing more comes over a line that is down; a hearing that closes does not wait for it.
-                if error == FetchError::LineDown && self.finish.take().is_some() {
-                    warn!(%hearing, %track, "the hearing closes while media is missing that an edge has");
-                }
-                let is_refused = matches!(error, FetchError::Denied | FetchError::NoTrunk(_));
-                if let Some(hole) = self.holes.handle_failure(Instant::now(), is_refused) {
+                let is_refused = match error {
+                    FetchError::Denied | FetchError::Refused | FetchError::NoTrunk(_) => true,
+                    FetchError::LineDown | FetchError::Late => false,
+                };
+                let is_final = matches!(error, FetchError::Denied | FetchError::NoTrunk(_));
+                if let Some(hole) = self.holes.handle_failure(now, is_refused, is_final && self.finish.is_some()) {
                     warn!(%hearing, %track, %error, "late media does not come");
-                    let upto = hole.to;
-                    self.write(hole, LatePiece { codec: None, frames: Vec::new(), upto }, true);
+                    self.write(hole, NOTHING, Rest::Nothing);
                 }
             }
         }
     }
 
-    fn write(&self, hole: Hole, piece: LatePiece, last: bool) {
+    fn write(&self, hole: Hole, piece: LatePiece, rest: Rest) {
         let edge = self.zone_of(hole.track).map_or_else(String::new, |zone| zone.to_string());
-        let media = LateMedia { hole, edge, codec: piece.codec, frames: piece.frames, last };
+        let media = LateMedia { hole, edge, codec: piece.codec, frames: piece.frames, rest };
         if let Err(error) = self.needs.record.late(media) {
             warn!(hearing = %self.needs.hearing, %error, "late media is not written");
         }
@@ -194,8 +246,11 @@ async fn next(fetching: &mut Option<Fetching>) -> (Want, Result<LatePiece, Fetch
 }
 
 const WORDS: usize = 4_096;
-/// How long the end of a record waits for late media.
+/// How long the end of a record waits for late media when none comes.
 const FINISH: Duration = Duration::from_secs(5);
+/// How long it waits for what does come.
+const LONGEST: Duration = Duration::from_secs(120);
+const NOTHING: LatePiece = LatePiece { codec: None, frames: Vec::new(), upto: Timestamp(0) };
 
 #[cfg(test)]
 mod tests;

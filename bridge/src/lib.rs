@@ -16,4 +16,5 @@ mod sessions;
 mod sitting;
 mod terminals;
 pub mod trunk;
+mod witnessing;
 mod workers;

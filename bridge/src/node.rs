@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use crate::admin::{self, Admin};
+use crate::endpoint::sip::{self, Sip};
 use crate::endpoint::terminal::{Feeds, Through};
 use crate::endpoint::webrtc::Certificate;
 use crate::late;
@@ -75,6 +76,7 @@ impl Node {
         let spool = Spool::start(spool_settings(config)).map_err(Error::Spool)?;
         let demands = Demands::default();
         let desks = desks(config);
+        let terminals = terminals(config, clock, feeds(desks.clone())).await?;
         let parts = Parts {
             zone: config.node.zone.clone(),
             workers: workers.clone(),
@@ -83,8 +85,8 @@ impl Node {
             spool: spool.clone(),
             demands: demands.clone(),
             clock,
-            desks: desks.clone(),
-            terminals: Terminals::new(terminals::Parts { zone: config.node.zone.clone(), feeds: feeds(desks) }),
+            desks,
+            terminals: terminals.clone(),
         };
         let sittings = Sittings::new(parts);
         let (media, requests) = mpsc::channel(MEDIA_REQUESTS);
@@ -118,7 +120,8 @@ impl Node {
         keep_records(&mut tasks, config, copy);
         tasks.spawn(follow(registry, sittings));
         tasks.spawn(show_trunks(lines, shown));
-        let (rehearse, records) = (rehearsal::routes(rehearse), Playback::new(config, journal));
+        let rehearse = rehearsal::routes(rehearse).merge(terminals::http::routes(terminals));
+        let records = Playback::new(config, journal);
         doors.open(&mut tasks, Rooms { app, admin, rehearse, records, media: media_door });
         Ok(Self { recorder, tasks })
     }
@@ -129,6 +132,15 @@ impl Node {
         self.tasks.shutdown().await;
         Ok(self.recorder.stop().await?)
     }
+}
+
+/// The terminals of this node's zone, over the protocols that the configuration names.
+async fn terminals(config: &Config, clock: NodeClock, feeds: Feeds) -> Result<Terminals, Error> {
+    let sip = match &config.sip {
+        Some(settings) => Some(Sip::start(settings, clock).await?),
+        None => None,
+    };
+    Ok(Terminals::new(terminals::Parts { zone: config.node.zone.clone(), feeds, sip }))
 }
 
 /// Runs a part that ends only with the node.
@@ -279,7 +291,7 @@ fn record_settings(config: &Config, tls: &TrunkTls) -> record::Settings {
         read,
         software: concat!("hearing ", env!("CARGO_PKG_VERSION")).to_owned(),
         build: build.map(|program| HashAlg::Sha256.hash(&[&program])),
-        policy: HashAlg::Sha256.hash(&[policy.as_bytes()]),
+        policy,
     };
     record::Settings {
         directory: config.record.directory.clone(),
@@ -434,6 +446,9 @@ pub enum Error {
     /// The path of this program, by which it starts participants, is unknown.
     #[error("cannot find this program's own file: {0}")]
     Program(io::Error),
+    /// SIP.
+    #[error(transparent)]
+    Sip(#[from] sip::Error),
     /// Signals can't be handled.
     #[error("cannot listen for signals: {0}")]
     Signals(io::Error),

@@ -17,6 +17,7 @@ use crate::net::clock::NodeClock;
 use crate::record::{Error, HearingRecord, Judged, Meta, RecordEvent, Recorder, Seal};
 use crate::router::{Attach, Command, Leg, LegId, Place, WorkerHandle};
 use crate::trunk::{CrossingVerdict, Trunks, Unwitnessed};
+use crate::witnessing::Later;
 
 /// The record of a hearing that is at home here.
 pub(crate) struct Recording {
@@ -54,6 +55,8 @@ pub(crate) struct Parts {
     pub(crate) clock: NodeClock,
     /// The node's zone.
     pub(crate) zone: Zone,
+    /// Looks for a witness later, when there is none at the end.
+    pub(crate) later: Later,
 }
 
 impl Recording {
@@ -113,7 +116,7 @@ impl Recording {
         while let Some(Ok(journaled)) = self.journal.as_mut().map(mpsc::Receiver::try_recv) {
             self.note(journaled);
         }
-        let filler = self.filler.take();
+        let filler = self.filler.clone();
         self.closing = Some(tokio::spawn(async move {
             if let Some(filler) = filler {
                 filler.finish().await;
@@ -221,6 +224,9 @@ impl Recording {
         match result {
             Ok(seal) => {
                 self.record = None;
+                if seal.is_some() {
+                    self.parts.later.sealed(self.parts.hearing);
+                }
                 let (integrity, witness) = seal.map(|seal| (seal.integrity, seal.witness)).unzip();
                 MediaReport::Sealed { proof: Proof { binding: None, integrity, witness: witness.flatten() } }
             }

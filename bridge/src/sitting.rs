@@ -21,12 +21,14 @@ use crate::recording::{self, Recording};
 use crate::router::{Attach, Command, Event, Layer, LegId, Place, WorkerHandle};
 use crate::terminals::Terminals;
 use crate::trunk::Trunks;
+use crate::witnessing::Later;
 use crate::workers::Workers;
 
 /// Every hearing that sits at this node. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Sittings {
     parts: Arc<Parts>,
+    later: Later,
     seated: Arc<Mutex<HashMap<HearingId, Seated>>>,
 }
 
@@ -62,10 +64,11 @@ pub(crate) struct Seated {
 }
 
 impl Sittings {
-    /// None yet.
+    /// None yet. Records that were sealed before without a witness are looked after from now on.
     #[must_use]
     pub(crate) fn new(parts: Parts) -> Self {
-        Self { parts: Arc::new(parts), seated: Arc::default() }
+        let later = Later::start(parts.recorder.clone(), parts.trunks.clone());
+        Self { parts: Arc::new(parts), later, seated: Arc::default() }
     }
 
     /// The hearing with this id, if it sits here.
@@ -139,6 +142,7 @@ impl Sittings {
             trunks: self.parts.trunks.clone(),
             clock: self.parts.clock,
             zone: self.parts.zone.clone(),
+            later: self.later.clone(),
         };
         // The record hears of every verdict, so it is there before the trunks are.
         let record = if home.is_none() {
@@ -229,6 +233,10 @@ impl Sitting {
             Event::Disconnected(seat, reason) => {
                 info!(hearing = %self.hearing, seat = %seat, reason, "seat disconnected");
                 MediaReport::Disconnected { seat }
+            }
+            Event::Left(seat) => {
+                info!(hearing = %self.hearing, seat = %seat, "seat left");
+                MediaReport::Left { seat }
             }
             Event::LegClosed(leg, reason) => return self.leg_closed(leg, &reason).await,
             Event::TrackUp(info) => {

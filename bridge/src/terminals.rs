@@ -2,6 +2,8 @@
 //! hearing begins, connects it again when it went away, and hangs up when the plan no longer has it. Only this file and node.rs
 //! know every protocol.
 
+pub(crate) mod http;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +16,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::endpoint::sip::Sip;
 use crate::endpoint::terminal::{Call, Ended, Feeds, Seat};
 use crate::router::WorkerHandle;
 
@@ -29,6 +32,8 @@ pub(crate) struct Parts {
     pub(crate) zone: Zone,
     /// What makes the one sound and the one picture of a terminal.
     pub(crate) feeds: Feeds,
+    /// SIP.
+    pub(crate) sip: Option<Sip>,
 }
 
 /// A terminal that is being kept connected.
@@ -118,12 +123,11 @@ impl Terminals {
     }
 
     async fn connect(&self, endpoint: &Endpoint, call: Call) -> Ended {
-        match endpoint {
-            Endpoint::Sip(_) | Endpoint::Gb28181(_) | Endpoint::Rtsp(_) => {
-                drop(call);
-                Ended::Unserved("this node does not speak its protocol")
-            }
-            Endpoint::Browser => Ended::Unserved("a browser comes by itself"),
+        match (endpoint, &self.parts.sip) {
+            (Endpoint::Sip(aor), Some(sip)) => sip.keep(aor, call).await,
+            (Endpoint::Sip(_), None) => Ended::Unserved("this node has no [sip]"),
+            (Endpoint::Gb28181(_) | Endpoint::Rtsp(_), _) => Ended::Unserved("this node does not speak its protocol"),
+            (Endpoint::Browser, _) => Ended::Unserved("a browser comes by itself"),
         }
     }
 

@@ -278,6 +278,30 @@ fn media_comes_to_the_port_of_the_page_as_participants_reach_it() {
     assert_eq!(over_tcp(&behind_proxy), [""; 0], "a proxy for HTTP hands no media on");
 }
 
+#[test]
+fn a_terminals_address_is_read_or_refused_with_its_key_and_value() {
+    let with = |endpoint: &str| {
+        format!("{EDGE}{}", template("small", &[seat("room", "gov", &format!("endpoint = {endpoint}"))]))
+    };
+    let key = "template[0].seat[0].endpoint";
+    refuses(&with("{ sip = \"room3\" }"), &[key, "\"room3\" is not the address of a SIP terminal"]);
+    refuses(&with("{ gb28181 = \"12\" }"), &[key, "\"12\" is not a GB/T 28181 identity"]);
+    refuses(&with("{ rtsp = \"http://camera\" }"), &[key, "is not the address of a camera"]);
+    refuses(&with("\"telephone\""), &[key, "unknown word \"telephone\""]);
+    refuses(&with("{ sip = \"sip:room3@10.2.0.30\" }"), &[key, "this node has no [sip]"]);
+}
+
+#[test]
+fn sip_needs_a_listener_an_address_and_a_range_of_ports() {
+    let with = |keys: &str| format!("{EDGE}\n[sip]\n{keys}\n");
+    refuses(&with("domain = \"court\""), &["sip: is missing", "sip.udp"]);
+    refuses(&with("udp = \"0.0.0.0:5060\""), &["sip.advertise:", "no address that a terminal can reach"]);
+    refuses(&with("udp = \"127.0.0.2:5060\"\nrtp = [30001, 30999]"), &["sip.rtp: 30001 to 30999 is no range"]);
+    refuses(&with("udp = \"127.0.0.2:5060\"\nsrtp = \"never\""), &["sip.srtp: unknown word", "required"]);
+    let twice = "udp = \"127.0.0.2:5060\"\n[[sip.device]]\nuser = \"a\"\nsecret = \"s\"\n[[sip.device]]\nuser = \"a\"\nsecret = \"s\"";
+    refuses(&with(twice), &["sip.device[1].user:", "stands above already"]);
+}
+
 fn parse(text: &str) -> Result<Config, hearing_config::Error> {
     Config::parse(text, Path::new("/etc/hearing/node.toml"))
 }

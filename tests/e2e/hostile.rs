@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use crate::harness::browser::{Browser, Seen};
 use crate::harness::firewall;
 use crate::harness::media::Card;
+use crate::harness::node::{ADMIN, Site, WEB};
 use crate::harness::sitting::{Sitting, number};
 use crate::harness::zones::{INTERNET, Zones};
 
@@ -36,6 +37,61 @@ fn floods_at_the_front_door_are_bounded_and_counted_and_the_hearing_does_not_fee
 }
 
 #[test]
+fn a_flood_of_half_open_connections_keeps_nobody_out_and_the_hearing_does_not_feel_it() {
+    let mut sitting = Sitting::of(&["judge", "counsel"]);
+    sitting.open();
+    let (node, client) = (sitting.court.zones.node(INTERNET), sitting.court.zones.client(INTERNET));
+    let calm = watched(&mut sitting, || until_passed(FLOOD));
+    let mut answered = Vec::new();
+    let flooded = watched(&mut sitting, || {
+        let attacker = half_open(&client);
+        while !attacker.is_finished() {
+            answered.push(page_load(&client));
+        }
+        assert!(attacker.join().expect("the attacker ends") > 50_000, "the flood was none");
+    });
+    report(&calm, &flooded);
+    for (viewer, other) in PAIR {
+        Sitting::assert_meet(&flooded[viewer], viewer, other, FLOOD.as_secs() as u32);
+        let (gap, before) =
+            (flooded[viewer][&format!("{other}/video")].gap, calm[viewer][&format!("{other}/video")].gap);
+        assert!(gap < before + 500.0, "{viewer} missed {other} for {gap} ms, {before} ms without the flood");
+    }
+    let slowest = answered.iter().max().expect("pages were loaded");
+    assert!(
+        answered.len() >= 5 && *slowest < Duration::from_secs(2),
+        "of {} pages one took {slowest:?}",
+        answered.len()
+    );
+    assert!(kernel_count(&node, "SyncookiesSent") > 0, "the kernel counted no SYN cookies");
+}
+
+#[test]
+fn bodies_that_come_a_byte_at_a_time_are_let_go_and_counted_and_other_requests_do_not_wait() {
+    let node = Site::court().run();
+    let (hearing, link) = node.convene();
+    let request = format!(
+        "POST /api/hearings/{hearing}/join HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 60000\r\n\r\n{{"
+    );
+    let mut slow: Vec<_> = (1..=SLOW).map(|n| crawl(n, node.site.address.into(), &request)).collect();
+    let (began, mut slowest) = (Instant::now(), Duration::ZERO);
+    while slow.iter().any(|one| one.answer.is_none()) {
+        assert!(began.elapsed() < Duration::from_secs(30), "some of them are still there");
+        slow.iter_mut().for_each(Crawling::go_on);
+        let asked = Instant::now();
+        assert_eq!(node.join(&hearing, &link("judge"), 'a').status, 200);
+        slowest = slowest.max(asked.elapsed());
+        until_passed(Duration::from_millis(250));
+    }
+    assert!(slow.iter().all(|one| one.answer.as_deref().is_some_and(|answer| answer.starts_with("HTTP/1.1 408"))));
+    assert!(slowest < Duration::from_millis(500), "a request beside them took {slowest:?}");
+    let output =
+        Command::new("curl").args(["--silent", &format!("http://{}:{ADMIN}/metrics", node.site.address)]).output();
+    let metrics = String::from_utf8_lossy(&output.expect("curl").stdout).into_owned();
+    assert!(metrics.contains(&format!("hearing_http_slow_requests_total {SLOW}")), "{metrics}");
+}
+
+#[test]
 fn a_client_that_stops_reading_is_cut_off_and_the_others_do_not_feel_it() {
     let mut sitting = Sitting::of(&["judge", "clerk"]);
     let client = sitting.court.zones.client(INTERNET);
@@ -43,10 +99,9 @@ fn a_client_that_stops_reading_is_cut_off_and_the_others_do_not_feel_it() {
     let card = Card::draw(&sitting.court.path(""), number("counsel"));
     sitting.seat_in("counsel", Browser::chromium(&client, &card));
     sitting.open();
-    signal(&client, "STOP");
-    let stopped = Instant::now();
+    let stopped = Stopped::now(&client);
     sitting.court.wait_for(&sitting.hearing, "counsel", "admitted");
-    let missed = stopped.elapsed();
+    let missed = stopped.since.elapsed();
     assert!(missed < Duration::from_secs(5), "counsel was missed after {missed:?}");
     let seen = {
         let mut others =
@@ -56,7 +111,7 @@ fn a_client_that_stops_reading_is_cut_off_and_the_others_do_not_feel_it() {
         }
         others
     };
-    signal(&client, "CONT");
+    drop(stopped);
     for (viewer, other, seen) in seen {
         Sitting::assert_meet(&seen, viewer, other, 4);
     }
@@ -110,6 +165,97 @@ fn connect() -> Option<TcpStream> {
     Some(socket.into())
 }
 
+/// For a while: the first packets of connections that are never completed, from addresses that nobody has. How many.
+fn half_open(namespace: &str) -> std::thread::JoinHandle<usize> {
+    let namespace = namespace.to_owned();
+    std::thread::spawn(move || {
+        Zones::enter(&namespace);
+        let raw = socket2::Protocol::from(255);
+        let socket =
+            socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::RAW, Some(raw)).expect("tests run as root");
+        let node: SocketAddr = format!("{}:443", INTERNET.address).parse().expect("an address");
+        let (began, mut sent) = (Instant::now(), 0_usize);
+        while began.elapsed() < FLOOD {
+            for _ in 0..200 {
+                // A full queue of the device drops it, as a flood may.
+                sent += usize::from(socket.send_to(&first_packet(sent as u32), &node.into()).is_ok());
+            }
+            until_passed(Duration::from_millis(10));
+        }
+        sent
+    })
+}
+
+/// A TCP packet with nothing but SYN, from one of 150 addresses (RFC 791, RFC 9293).
+fn first_packet(n: u32) -> [u8; 40] {
+    let mut packet = [0; 40];
+    let (from, to) = ([203, 0, 113, 100 + (n % 150) as u8], [203, 0, 113, 1]);
+    packet[..12].copy_from_slice(&[0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0]);
+    packet[12..16].copy_from_slice(&from);
+    packet[16..20].copy_from_slice(&to);
+    packet[20..22].copy_from_slice(&(1_024 + (n / 150) as u16 % 60_000).to_be_bytes());
+    packet[22..24].copy_from_slice(&443_u16.to_be_bytes());
+    packet[24..28].copy_from_slice(&n.wrapping_mul(2_654_435_761).to_be_bytes());
+    packet[32..36].copy_from_slice(&[0x50, 2, 0xff, 0xff]);
+    let sum = |bytes: &[u8]| bytes.chunks(2).map(|two| u32::from(u16::from_be_bytes([two[0], two[1]]))).sum::<u32>();
+    // The pseudo header: both addresses, the protocol, the length.
+    let total = sum(&packet[12..40]) + 6 + 20;
+    let folded = (total & 0xffff) + (total >> 16);
+    let check = !((folded & 0xffff) + (folded >> 16)) as u16;
+    packet[36..38].copy_from_slice(&check.to_be_bytes());
+    packet
+}
+
+/// How long the page takes to load for somebody else.
+fn page_load(namespace: &str) -> Duration {
+    let began = Instant::now();
+    let url = format!("https://{}/", INTERNET.address);
+    let output = Zones::command(namespace, "curl").args(["--silent", "--insecure", "--max-time", "5", &url]).output();
+    assert!(output.expect("curl").status.success(), "the page does not load");
+    began.elapsed()
+}
+
+/// A counter of the kernel's TCP in a namespace.
+fn kernel_count(namespace: &str, name: &str) -> u64 {
+    let output = Zones::command(namespace, "cat").arg("/proc/net/netstat").output().expect("cat");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut lines = text.lines().filter(|line| line.starts_with("TcpExt:")).map(|line| line.split_whitespace().skip(1));
+    let (names, values) = lines.next().zip(lines.next()).expect("names and values");
+    let of = |(known, value): (&str, &str)| (known == name).then(|| value.parse().ok())?;
+    names.zip(values).find_map(of).unwrap_or_else(|| panic!("no {name} in {text}"))
+}
+
+/// A request whose body comes a byte at a time.
+struct Crawling {
+    stream: TcpStream,
+    answer: Option<String>,
+}
+
+/// From an address of its own, so that it is not the number of connections that ends it.
+fn crawl(n: u8, node: std::net::IpAddr, request: &str) -> Crawling {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+    socket.bind(&SocketAddr::from(([127, 77, n, 1], 0)).into()).expect("loopback has many addresses");
+    socket.connect(&SocketAddr::from((node, WEB)).into()).expect("the node listens");
+    let mut stream: TcpStream = socket.into();
+    stream.write_all(request.as_bytes()).expect("the head goes at once");
+    stream.set_nonblocking(true).expect("a socket");
+    Crawling { stream, answer: None }
+}
+
+impl Crawling {
+    fn go_on(&mut self) {
+        let mut answer = [0; 64];
+        if self.answer.is_none() {
+            match self.stream.read(&mut answer) {
+                Ok(length) => self.answer = Some(String::from_utf8_lossy(&answer[..length]).into_owned()),
+                Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock, "{error}"),
+            }
+            // It may be closed by now.
+            let _ = self.stream.write(b" ");
+        }
+    }
+}
+
 fn until_passed(span: Duration) {
     let (began, never) = (Instant::now(), std::sync::Mutex::new(()));
     let guard = never.lock().expect("nobody else has it");
@@ -117,6 +263,25 @@ fn until_passed(span: Duration) {
 }
 
 /// Sends a signal to every process of a namespace.
+/// The processes of a network, stopped until this is dropped: a browser that stays stopped can't be put away.
+struct Stopped<'a> {
+    namespace: &'a str,
+    since: Instant,
+}
+
+impl<'a> Stopped<'a> {
+    fn now(namespace: &'a str) -> Self {
+        signal(namespace, "STOP");
+        Self { namespace, since: Instant::now() }
+    }
+}
+
+impl Drop for Stopped<'_> {
+    fn drop(&mut self) {
+        signal(self.namespace, "CONT");
+    }
+}
+
 fn signal(namespace: &str, name: &str) {
     let pids = Command::new("ip").args(["netns", "pids", namespace]).output().expect("iproute2 is installed");
     for pid in String::from_utf8_lossy(&pids.stdout).split_whitespace() {
@@ -147,6 +312,8 @@ fn report(calm: &Watched, flooded: &Watched) {
 }
 
 const PAIR: [(&str, &str); 2] = [("judge", "counsel"), ("counsel", "judge")];
+/// Requests whose body never ends.
+const SLOW: u8 = 200;
 const ATTACKER: &str = "203.0.113.66";
 const FLOOD: Duration = Duration::from_secs(10);
 /// Nothing at all; a hello that ends in the middle; frames of rubbish; a check for nobody; plain HTTP.

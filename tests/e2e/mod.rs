@@ -11,6 +11,7 @@ mod playback;
 mod record;
 mod relay;
 mod restart;
+mod terminals;
 mod thin_line;
 mod three_zones;
 mod verify;

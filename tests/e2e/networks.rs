@@ -49,6 +49,31 @@ fn udp_that_is_blocked_in_mid_hearing_gives_way_to_tcp_within_five_seconds() {
 }
 
 #[test]
+fn udp_that_is_blocked_both_ways_in_mid_hearing_gives_way_to_tcp_within_five_seconds() {
+    let mut sitting = in_session();
+    let client = sitting.court.zones.client(INTERNET);
+    assert!(path_of(&mut sitting, "counsel").starts_with("udp"));
+    let gaps = gaps(&mut sitting, || firewall::no_udp_either_way(&client));
+    assert_eq!(path_of(&mut sitting, "counsel"), "tcp 203.0.113.1:443");
+    assert_kept(&mut sitting);
+    gaps.assert_below("UDP blocked both ways in mid-hearing", Duration::from_secs(5));
+}
+
+#[test]
+fn a_browser_whose_firewall_passes_nothing_but_port_443_has_its_media_over_udp_there() {
+    let mut sitting = Sitting::convene(Sitting::court("bind = \"203.0.113.1:443\""));
+    sitting.seat("judge");
+    let client = sitting.court.zones.client(INTERNET);
+    firewall::only_443(&client);
+    let card = Card::draw(&sitting.court.path(""), number("counsel"));
+    let took = sitting.seat_in("counsel", Browser::chromium(&client, &card));
+    assert!(took < JOINED, "counsel was connected {took:?} after being let in");
+    assert_eq!(path_of(&mut sitting, "counsel"), "udp 203.0.113.1:443");
+    meet(&mut sitting);
+    report("Chromium, only TCP and UDP 443", &[("joined", took)]);
+}
+
+#[test]
 fn a_translator_of_addresses_that_forgets_costs_a_second() {
     let mut sitting = Sitting::of(&["judge"]);
     let client = sitting.court.zones.client(INTERNET);

@@ -11,8 +11,7 @@ fn a_screen_that_is_shared_is_seen_at_another_seat_and_recorded_as_one() {
     browser(&mut sitting, "judge").wait("window.hearing.slots['counsel/screen'].videoWidth > 0");
     let seen = sitting.observe(SECONDS);
     let screen = &seen["judge"]["counsel/screen"];
-    // A screen is shared at a few pictures a second where the machine is busy; sharpness comes first.
-    assert!(screen.frames >= SECONDS, "the judge saw of the screen: {screen:?}");
+    assert!(screen.frames >= SECONDS * 5, "the judge saw of the screen: {screen:?}");
     assert_eq!(screen.seat, i32::from(COUNSEL), "the judge saw another screen");
     Sitting::assert_meet(&seen["judge"], "judge", "counsel", SECONDS);
     sitting.court.hearing(&["close", &sitting.hearing]);
@@ -20,7 +19,7 @@ fn a_screen_that_is_shared_is_seen_at_another_seat_and_recorded_as_one() {
     sitting.court.until("the record is closed", || record.sheet()["closed"].is_i64().then_some(()));
     assert!(record.tracks().contains(&"counsel-screen".to_owned()), "{:?}", record.tracks());
     let shown = record.files("counsel-screen").iter().flat_map(|file| marks(file)).flatten().collect::<Vec<_>>();
-    assert!(shown.len() >= SECONDS as usize, "{} pictures of the screen are recorded", shown.len());
+    assert!(shown.len() >= SECONDS as usize * 5, "{} pictures of the screen are recorded", shown.len());
     assert!(shown.iter().all(|mark| mark.seat == COUNSEL));
 }
 

@@ -31,7 +31,7 @@ impl Court {
     }
 
     /// Starts all three nodes with other templates at home, and more about media in every node's configuration: keys of `[media]`, and
-    /// sections after it.
+    /// sections after it; a `bind` is the internet's node's alone.
     pub(crate) fn with_media(media: &str, templates: &str) -> Self {
         Self::build(|_| CROSSINGS.to_owned(), templates, media)
     }
@@ -198,11 +198,16 @@ impl Court {
     fn configuration(&self, zone: Zone, media: &str, crossings: &str, templates: &str) -> String {
         let root = self.directory.path().display();
         let (node, address) = (zone.node, zone.address);
+        // At private addresses browsers take no candidate with a port below 1024.
+        let public = zone.name == INTERNET.name;
+        let (own, media): (Vec<_>, Vec<_>) = media.lines().partition(|line| line.starts_with("bind ="));
+        let bind = own.first().filter(|_| public).map_or(format!("bind = \"{address}:3478\""), |own| (*own).to_owned());
+        let media = media.join("\n");
         let own = format!(
             "[node]\nid = \"{node}\"\nzone = \"{}\"\ndata = \"{root}/{node}\"\n\
              [web]\nbind = \"{address}:443\"\nurl = \"https://{address}\"\n\
              tls = {{ certificate = \"{root}/pki/{node}.pem\", key = \"{root}/pki/{node}.key\" }}\n\
-             [media]\nbind = \"{address}:3478\"\nadvertise = [\"{address}\"]\nworkers = 1\n{media}\n\
+             [media]\n{bind}\nadvertise = [\"{address}\"]\nworkers = 1\n{media}\n\
              [admin]\nsocket = \"{root}/{node}/admin.sock\"\nlisten = \"127.0.0.1:9090\"\n\
              [pki]\nroot = \"{root}/pki/root.pem\"\ncertificate = \"{root}/pki/{node}.pem\"\n\
              key = \"{root}/pki/{node}.key\"\nrevoked = \"{root}/pki/revoked.crl\"\n\

@@ -23,7 +23,21 @@ pub(crate) fn only_tcp_443(namespace: &str) {
     rules(namespace, &filter("oifname \"lo\" accept\ntcp dport 443 accept\ndrop"));
 }
 
+/// Lets nothing but TCP and UDP to port 443 out of `namespace`.
+pub(crate) fn only_443(namespace: &str) {
+    rules(namespace, &filter("oifname \"lo\" accept\nmeta l4proto { tcp, udp } th dport 443 accept\ndrop"));
+}
+
 /// Lets no UDP out of `namespace`, nor in.
+pub(crate) fn no_udp_either_way(namespace: &str) {
+    rules(
+        namespace,
+        "table inet wall {\nchain out {\ntype filter hook output priority filter\noifname != \"lo\" meta l4proto udp drop\n}\n\
+         chain in {\ntype filter hook input priority filter\niifname != \"lo\" meta l4proto udp drop\n}\n}",
+    );
+}
+
+/// Lets no UDP out of `namespace`; what comes in still does.
 pub(crate) fn no_udp(namespace: &str) {
     rules(namespace, &filter("oifname != \"lo\" meta l4proto udp drop"));
 }

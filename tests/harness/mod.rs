@@ -1,5 +1,6 @@
 //! What end-to-end tests are made of.
 
+pub(crate) mod baresip;
 pub(crate) mod browser;
 pub(crate) mod court;
 pub(crate) mod disk;

@@ -47,9 +47,9 @@ impl Record {
     /// True for a file of what an edge had kept while the line, or the home, was not there.
     pub(crate) fn is_late(&self, track: &str, file: &Path) -> bool {
         let name = file.file_name().map(|name| name.to_string_lossy().into_owned());
-        self.lines(track, "segment")
-            .iter()
-            .any(|line| line["reason"] == "late" && line["file"].as_str() == name.as_deref())
+        self.lines(track, "segment").iter().any(|line| {
+            (line["reason"] == "late" || line["reason"] == "late-delta") && line["file"].as_str() == name.as_deref()
+        })
     }
 
     /// The lines of a track's index of the given sort.

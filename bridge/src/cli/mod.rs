@@ -15,6 +15,7 @@ mod rehearse;
 mod run;
 mod show;
 mod start;
+mod terminal;
 mod verify;
 mod watch;
 mod words;
@@ -55,6 +56,7 @@ enum Verb {
     Watch(watch::Args),
     Record(record::Args),
     Rehearse(rehearse::Args),
+    Terminal(terminal::Args),
     #[command(hide = true)]
     Participant(participant::Args),
     #[command(flatten)]
@@ -109,6 +111,7 @@ impl Verb {
             Self::Watch(args) => watch::run(args).await,
             Self::Record(args) => record::run(args).await,
             Self::Rehearse(args) => rehearse::run(args).await,
+            Self::Terminal(args) => terminal::run(args).await,
             Self::Participant(args) => participant::run(args).await,
             Self::Act(verb) => act::run(verb).await,
         }
@@ -118,6 +121,7 @@ impl Verb {
         match self {
             Self::Run(_) | Self::Demo(_) => false,
             Self::Participant(_) => true,
+            Self::Terminal(args) => args.json(),
             Self::Check(args) => args.json,
             Self::Pki(args) => args.json,
             Self::Start(args) => args.reach.json,

@@ -50,6 +50,8 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 /// Logs from `info` on, or as `HEARING_LOG` says; panics as well, in the same form.
 fn listen_to_ourselves(log: Log) {
     let filter = EnvFilter::try_from_env("HEARING_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    // Whole SIP messages, and keys in them, are told at `info` there.
+    let filter = filter.add_directive("rsipstack=warn".parse().expect("a directive"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match log {
         Log::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),

@@ -78,7 +78,7 @@ impl Board {
 
     fn row(&self, seat: &SeatView) -> Vec<String> {
         let live = self.live.iter().find(|live| live.seat == seat.id);
-        let mut presence = words::presence(seat.presence).to_owned();
+        let mut presence = words::presence(seat).to_owned();
         if seat.apart {
             presence.push_str(" (候传 apart)");
         }

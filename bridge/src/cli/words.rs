@@ -1,6 +1,6 @@
 //! The words for what a hearing, a seat and a record are, in both languages.
 
-use hearing_signaling::hearing::{PauseReason, Phase, Presence, RecordState};
+use hearing_signaling::hearing::{PauseReason, Phase, Presence, RecordState, SeatView};
 
 /// The state of a hearing.
 pub(super) fn phase(phase: Phase) -> String {
@@ -16,8 +16,9 @@ pub(super) fn phase(phase: Phase) -> String {
 }
 
 /// Who is on a seat.
-pub(super) const fn presence(presence: Presence) -> &'static str {
-    match presence {
+pub(super) const fn presence(seat: &SeatView) -> &'static str {
+    match seat.presence {
+        Presence::Admitted if seat.left => "已离开 left",
         Presence::Absent => "未到 absent",
         Presence::Waiting => "等候 waiting",
         Presence::Admitted => "已准入 admitted",

@@ -1,5 +1,6 @@
 //! Endpoints, one folder per protocol; they never import each other.
 
 mod media;
+pub mod sip;
 pub mod terminal;
 pub mod webrtc;

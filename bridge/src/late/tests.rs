@@ -1,6 +1,6 @@
 //! Two nodes with everything but pages, and a line between them that is cut while a hearing is recorded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::BufReader;
 use std::net::SocketAddr;
@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use hearing_config::{Kind, Pki, SeatId};
 use hearing_emulator::Relay;
-use hearing_proto::manifest::HashAlg;
+use hearing_proto::manifest::verify::{Trust, Verdict, verify};
+use hearing_proto::manifest::{Der, Entry, Line};
 use hearing_proto::matroska::{Item, Reader};
 use hearing_signaling::access::JoinToken;
 use hearing_signaling::hearing::{Action, Identity as Checked, Phase};
@@ -20,7 +21,9 @@ use tokio::task::JoinSet;
 use super::*;
 use crate::endpoint::terminal::Through;
 use crate::net::clock::NodeClock;
+use crate::net::pem;
 use crate::net::tls::{Identity, TrunkTls};
+use crate::record::evidence::Folder;
 use crate::record::{self, Recorder, spool};
 use crate::router::{Attach, Command, LegId, Place};
 use crate::sitting::{Parts, Sittings};
@@ -37,6 +40,7 @@ struct Node {
     registry: Registry,
     trunks: Trunks,
     workers: Workers,
+    sittings: Sittings,
     disk: TempDir,
     _tasks: JoinSet<()>,
 }
@@ -78,13 +82,14 @@ impl Node {
             terminals: Terminals::new(terminals::Parts {
                 zone: own.zone.clone(),
                 feeds: Arc::new(|_, takes| Box::new(Through::new(takes))),
+                sip: None,
             }),
         };
-        let mut tasks = JoinSet::new();
-        tasks.spawn(follow(registry.clone(), Sittings::new(parts)));
+        let (mut tasks, sittings) = (JoinSet::new(), Sittings::new(parts));
+        tasks.spawn(follow(registry.clone(), sittings.clone()));
         let Asked { late, .. } = asked;
         tasks.spawn(serve(late, spool));
-        Self { identity: own.clone(), registry, trunks, workers, disk, _tasks: tasks }
+        Self { identity: own.clone(), registry, trunks, workers, sittings, disk, _tasks: tasks }
     }
 
     fn is_up(&self) -> bool {
@@ -93,6 +98,11 @@ impl Node {
 
     /// Somebody joins, is let in by `home`, and sends sound and picture.
     async fn sit(&self, home: &Self, started: &Started, (seat, name): (u8, &str)) {
+        self.join(home, started, (seat, name)).await;
+        self.send(started.id, seat).await;
+    }
+
+    async fn join(&self, home: &Self, started: &Started, (seat, name): (u8, &str)) {
         let link = &started.seats.iter().find(|s| s.name == name).unwrap().link.as_ref().unwrap();
         let token = JoinToken::parse(link.split_once("#t=").unwrap().1).unwrap().hash();
         let Identity { zone, node } = self.identity.clone();
@@ -102,10 +112,16 @@ impl Node {
         let admit = Action::Admit { seat: name.into(), identity: Checked::Known };
         // The judge is admitted by joining.
         drop(home.registry.find(started.id).unwrap().operate(admit).await);
-        let leg = endpoint(seat, &zone, &[Kind::Audio, Kind::Video]);
-        let attach =
-            Attach { hearing: started.id, id: LegId::fresh(), place: Place::Seat(SeatId(seat)), ufrag: None, leg };
-        self.workers.of(started.id).send(Command::Attach(attach)).unwrap();
+    }
+
+    /// Sound and picture of a seat. A worker does not know a hearing before it sits here, and takes no endpoint for it.
+    async fn send(&self, hearing: HearingId, seat: u8) -> LegId {
+        until("the hearing sits here", || self.sittings.find(hearing).is_some()).await;
+        let leg = endpoint(seat, &self.identity.zone, &[Kind::Audio, Kind::Video]);
+        let id = LegId::fresh();
+        let attach = Attach { hearing, id, place: Place::Seat(SeatId(seat)), ufrag: None, leg };
+        self.workers.of(hearing).send(Command::Attach(attach)).unwrap();
+        id
     }
 
     fn track(&self, hearing: HearingId, name: &str) -> PathBuf {
@@ -124,7 +140,7 @@ fn signing(own: &Identity, tls: TrunkTls) -> Arc<record::Signing> {
         read,
         software: "hearing test".to_owned(),
         build: None,
-        policy: HashAlg::Sha256.hash(&[b"policy"]),
+        policy: "policy".to_owned(),
     })
 }
 
@@ -161,6 +177,19 @@ fn numbers(folder: &Path) -> Vec<u64> {
     frames.into_iter().map(|((_, number), count)| if count == 1 { number } else { u64::MAX }).collect()
 }
 
+/// The whole lines of the manifest in a record's folder.
+fn manifest(folder: &Path) -> Vec<Entry> {
+    let text = std::fs::read(folder.join("manifest.jsonl")).unwrap_or_default();
+    text.split(|byte| *byte == b'\n').filter_map(|line| Line::parse(line).ok()).map(|line| line.entry).collect()
+}
+
+/// The tracks of which the manifest says that something came late, from the edge.
+fn late_entries(folder: &Path) -> BTreeSet<String> {
+    let late = |entry| if let Entry::Late { track, edge, .. } = entry { Some((track, edge)) } else { None };
+    let all = manifest(folder).into_iter().filter_map(late);
+    all.inspect(|(_, edge)| assert_eq!(edge, "inet")).map(|(track, _)| track).collect()
+}
+
 fn index(folder: &Path) -> String {
     std::fs::read_to_string(folder.join("index.jsonl")).unwrap_or_default()
 }
@@ -170,8 +199,7 @@ struct Pair {
     court: Node,
     inet: Node,
     line: Relay,
-    /// Its files are looked at while the nodes run.
-    _authority: Authority,
+    authority: Authority,
 }
 
 impl Pair {
@@ -186,7 +214,7 @@ impl Pair {
         let court_of = peer(&court.identity, Some(line.address()));
         let inet = Node::start(&inet, &edge, None, court_of, disk()).await;
         until("both ends are up", || court.is_up() && inet.is_up()).await;
-        Self { court, inet, line, _authority: authority }
+        Self { court, inet, line, authority }
     }
 
     /// A hearing in session, with a judge at the court and counsel at the edge, both recorded.
@@ -194,18 +222,55 @@ impl Pair {
         let started = self.court.registry.start("(2022)内0291刑初123号", "trial").await.unwrap();
         self.court.sit(&self.court, &started, (0, "judge")).await;
         self.inet.sit(&self.court, &started, (1, "counsel")).await;
-        let handle = self.court.registry.find(started.id).unwrap();
         until("counsel's picture is at the court", || {
             self.court.trunks.flows().iter().any(|(_, flow)| flow.track.kind == Kind::Video)
         })
         .await;
+        self.open(started.id).await;
+        started
+    }
+
+    async fn open(&self, hearing: HearingId) {
+        let handle = self.court.registry.find(hearing).unwrap();
         handle.operate(Action::Open).await.unwrap();
         let end = Instant::now() + Duration::from_secs(15);
         while handle.show().await.unwrap().view.phase != Phase::InSession {
             assert!(Instant::now() < end, "the hearing does not open");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        started
+    }
+
+    async fn cut(&self) {
+        self.line.handle().cut();
+        until("the line is down", || !self.court.is_up() && !self.inet.is_up()).await;
+    }
+
+    async fn repair(&self) {
+        self.line.handle().repair();
+        until("the line is back", || self.court.is_up() && self.inet.is_up()).await;
+    }
+
+    async fn close(&self, hearing: HearingId) {
+        self.court.registry.find(hearing).unwrap().operate(Action::Close).await.unwrap();
+        let folder = self.court.track(hearing, "");
+        until("the record is sealed", || manifest(&folder).iter().any(|entry| matches!(entry, Entry::Seal { .. })))
+            .await;
+    }
+
+    /// The edge's process ends, and another one begins with what it left on its disk. The line stays as it is.
+    async fn restart_edge(self, hearing: HearingId) -> Self {
+        let Self { court, inet, line, authority } = self;
+        let disk = tempfile::tempdir().unwrap();
+        inet.workers.of(hearing).send(Command::Close { hearing }).unwrap();
+        // The thread of the spool ends with the process; what it has written by now is what a new one finds.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        copy(&inet.disk.path().join("spool"), &disk.path().join("spool"));
+        inet.trunks.stop().await;
+        let own = inet.identity.clone();
+        drop(inet);
+        let court_of = peer(&court.identity, Some(line.address()));
+        let inet = Node::start(&own, &authority.files(2), None, court_of, disk).await;
+        Self { court, inet, line, authority }
     }
 
     /// Both of counsel's tracks have every frame once, from the first to the last, some of them late.
@@ -213,14 +278,16 @@ impl Pair {
         let folders = ["counsel-audio", "counsel-video"].map(|name| self.court.track(hearing, name));
         until("what was missing came", || folders.iter().all(|folder| index(folder).contains("\"line\":\"late\"")))
             .await;
-        self.court.registry.find(hearing).unwrap().operate(Action::Close).await.unwrap();
-        let sheet = self.court.track(hearing, "");
-        until("the record is closed", || record::Sheet::read(&sheet).is_ok_and(|sheet| !sheet.is_open())).await;
+        self.close(hearing).await;
+        let late = late_entries(&self.court.track(hearing, ""));
+        assert!(["counsel-audio", "counsel-video"].iter().all(|track| late.contains(*track)), "{late:?}");
         for folder in folders {
             let (numbers, index) = (numbers(&folder), index(&folder));
             let ordered = numbers.windows(2).all(|pair| pair[1] == pair[0] + 1);
             assert!(ordered && numbers.len() > least, "{}: {numbers:?}\n{index}", folder.display());
-            assert!(index.contains("\"reason\":\"late\""), "{index}");
+            // Pictures go on between two key frames, where the line was cut.
+            let reason = if folder.ends_with("counsel-video") { "late-delta" } else { "late" };
+            assert!(index.contains(&format!("\"reason\":\"{reason}\"")), "{index}");
         }
     }
 }
@@ -231,12 +298,137 @@ async fn a_cut_of_the_line_leaves_late_media_in_the_record_and_not_a_hole() {
     let started = pair.session().await;
     let folder = pair.court.track(started.id, "counsel-video");
     until("counsel is recorded", || folder.is_dir() && numbers(&folder).len() > 50).await;
-    pair.line.handle().cut();
-    until("the line is down", || !pair.court.is_up() && !pair.inet.is_up()).await;
+    pair.cut().await;
     let kept = pair.inet.disk.path().join("spool").join(started.id.to_string());
     assert!(kept.is_dir());
     tokio::time::sleep(Duration::from_secs(2)).await;
-    pair.line.handle().repair();
-    until("the line is back", || pair.court.is_up() && pair.inet.is_up()).await;
+    pair.repair().await;
     pair.assert_whole(started.id, 150).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edge_that_starts_again_still_has_what_home_lacks() {
+    let pair = Pair::start().await;
+    let started = pair.session().await;
+    let folders = ["counsel-audio", "counsel-video"].map(|name| pair.court.track(started.id, name));
+    until("counsel is recorded", || folders.iter().all(|folder| folder.is_dir() && numbers(folder).len() > 50)).await;
+    pair.cut().await;
+    let before = folders.each_ref().map(|folder| *numbers(folder).last().unwrap());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let pair = pair.restart_edge(started.id).await;
+    pair.repair().await;
+    pair.inet.send(started.id, 1).await;
+    for (folder, before) in folders.iter().zip(before) {
+        let fetched = || {
+            let all = numbers(folder);
+            // The new endpoint counts from the beginning again.
+            let last = all.windows(2).find(|pair| pair[1] < pair[0]).map_or(0, |pair| pair[0]);
+            let ordered = all.windows(2).all(|pair| pair[1] == pair[0] + 1 || pair[0] == last);
+            index(folder).contains("\"line\":\"late\"") && ordered && last >= before + 50
+        };
+        until("every frame from before the restart came", fetched).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_a_track_that_does_not_come_back_is_fetched_at_the_close() {
+    let pair = Pair::start().await;
+    let started = pair.session().await;
+    let folders = ["counsel-audio", "counsel-video"].map(|name| pair.court.track(started.id, name));
+    until("counsel is recorded", || folders.iter().all(|folder| folder.is_dir() && numbers(folder).len() > 50)).await;
+    pair.cut().await;
+    let before = folders.each_ref().map(|folder| *numbers(folder).last().unwrap());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let pair = pair.restart_edge(started.id).await;
+    pair.repair().await;
+    pair.close(started.id).await;
+    for (folder, before) in folders.iter().zip(before) {
+        let all = numbers(folder);
+        assert!(all.windows(2).all(|pair| pair[1] == pair[0] + 1), "{all:?}");
+        assert!(*all.last().unwrap() >= before + 50, "{before} {all:?}");
+    }
+    assert!(!manifest(&pair.court.track(started.id, "")).iter().any(is_unfetched));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_track_of_which_nothing_reached_home_is_fetched_at_the_close() {
+    let pair = Pair::start().await;
+    let started = pair.court.registry.start("(2022)内0291刑初123号", "trial").await.unwrap();
+    pair.court.sit(&pair.court, &started, (0, "judge")).await;
+    pair.inet.join(&pair.court, &started, (1, "counsel")).await;
+    pair.open(started.id).await;
+    pair.cut().await;
+    let leg = pair.inet.send(started.id, 1).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    pair.inet.workers.of(started.id).send(Command::Detach { hearing: started.id, leg }).unwrap();
+    pair.repair().await;
+    pair.close(started.id).await;
+    for name in ["counsel-audio", "counsel-video"] {
+        let all = numbers(&pair.court.track(started.id, name));
+        assert!(all.len() > 80 && all.windows(2).all(|pair| pair[1] == pair[0] + 1), "{name}: {all:?}");
+    }
+    let late = late_entries(&pair.court.track(started.id, ""));
+    assert!(late.iter().map(String::as_str).eq(["counsel-audio", "counsel-video"]), "{late:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_edge_could_not_be_asked_for_before_the_close_is_named_as_a_gap() {
+    let pair = Pair::start().await;
+    let started = pair.session().await;
+    let folders = ["counsel-audio", "counsel-video"].map(|name| pair.court.track(started.id, name));
+    until("counsel is recorded", || folders.iter().all(|folder| folder.is_dir() && numbers(folder).len() > 50)).await;
+    pair.cut().await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    pair.close(started.id).await;
+    let entries = manifest(&pair.court.track(started.id, ""));
+    let gaps = entries.iter().filter(|entry| is_unfetched(entry)).map(|entry| match entry {
+        Entry::Gap { track: Some(track), from: Some(from), to: Some(to), .. } if to - from > 1_000_000 => {
+            track.as_str()
+        }
+        other => panic!("{other:?}"),
+    });
+    let gaps: BTreeSet<_> = gaps.collect();
+    assert_eq!(gaps, BTreeSet::from(["counsel-audio", "counsel-video"]));
+    let told = |entry: &Entry| matches!(entry, Entry::Fault { part, reason, .. } if part == "trunk" && reason.contains("counsel-screen"));
+    assert!(entries.iter().any(told), "what never came may be missing too");
+    let form = std::fs::read_to_string(pair.court.track(started.id, "").join("explanation.txt")).unwrap();
+    assert!(form.contains("闭庭前未能取回 unfetched"), "the presiding judge is asked to explain: {form}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_was_sealed_while_the_line_was_down_is_cosigned_when_it_is_back() {
+    let pair = Pair::start().await;
+    let started = pair.session().await;
+    pair.cut().await;
+    pair.close(started.id).await;
+    let folder = pair.court.track(started.id, "");
+    let last = manifest(&folder).iter().rev().find_map(|entry| match entry {
+        Entry::Checkpoint(checkpoint) => Some(checkpoint.size),
+        _ => None,
+    });
+    let seen =
+        |entry: &Entry| matches!(entry.matter(), Entry::Cosign(word) if Some(word.size) == last && word.zone == "inet");
+    assert!(!manifest(&folder).iter().any(seen));
+    pair.repair().await;
+    until("the witness has seen the end", || manifest(&folder).iter().any(seen)).await;
+    let roots = pem::certificates(&pair.authority.files(1).root).unwrap().into_iter().map(Der).collect();
+    let report = verify(&Folder::new(folder), &Trust { roots, threads: 1, ..Trust::default() });
+    assert!(report.verdict == Verdict::Incomplete && report.uncosigned.is_empty(), "{:?}", report.findings);
+}
+
+fn is_unfetched(entry: &Entry) -> bool {
+    matches!(entry, Entry::Gap { reason, .. } if reason == "unfetched")
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            std::fs::copy(&path, &target).unwrap();
+        }
+    }
 }

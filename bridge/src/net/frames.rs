@@ -2,20 +2,20 @@
 
 /// What has come of a frame so far. Frames that come whole are handed over where they lie.
 #[derive(Debug, Default)]
-pub(super) struct Frames {
+pub struct Frames {
     partial: Vec<u8>,
 }
 
 /// A frame longer than any packet: this is not the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct TooLong;
+pub struct TooLong;
 
 impl Frames {
     /// CodecSet the next bytes of the stream and hands over every frame that is whole now; empty ones are nothing.
     ///
     /// # Errors
     /// [`TooLong`]; the stream is of no use any more.
-    pub(super) fn feed(&mut self, mut bytes: &[u8], mut handle: impl FnMut(&[u8])) -> Result<(), TooLong> {
+    pub fn feed(&mut self, mut bytes: &[u8], mut handle: impl FnMut(&[u8])) -> Result<(), TooLong> {
         while !self.partial.is_empty() && !bytes.is_empty() {
             let wanted = length(&self.partial)?.map_or(HEADER, |len| HEADER + len);
             let (now, rest) = bytes.split_at((wanted - self.partial.len()).min(bytes.len()));

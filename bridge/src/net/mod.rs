@@ -2,7 +2,7 @@
 
 pub mod clock;
 mod door;
-mod frames;
+pub mod frames;
 pub mod http;
 mod identity;
 pub mod pem;

@@ -116,6 +116,15 @@ impl Books {
         }
     }
 
+    /// Names bytes that are durable and came late, from the node of a zone that had kept them.
+    pub(super) fn cover_late(&mut self, track: &str, edge: &str, spans: Vec<Span>) {
+        if let State::Open(ledger) = &mut self.state
+            && let Err(error) = ledger.cover_late(track, edge, spans)
+        {
+            self.fail(&error);
+        }
+    }
+
     /// What the hearing's journal says.
     pub(super) fn journaled(&mut self, now: Instant, journaled: &Journaled) {
         let told = self.narrator.tell(journaled);

@@ -8,7 +8,7 @@ use hearing_config::{HearingId, Timestamp};
 use hearing_proto::matroska::{Item, Reader};
 use serde::Serialize;
 
-use super::index::{self, Line, StartReason};
+use super::index::{self, Line};
 use super::{Error, Sheet, ledger, recover};
 
 /// A record at a glance.
@@ -131,7 +131,7 @@ pub(super) fn segments(folder: &Path) -> io::Result<Vec<SegmentFile>> {
 pub(crate) fn last_frame(folder: &Path, epoch: Timestamp) -> Option<Timestamp> {
     let lines = index::read(folder).ok()?;
     let is_late = |name: &str| {
-        let of = |line: &Line| matches!(line, Line::Segment { file, reason: StartReason::Late, .. } if file == name);
+        let of = |line: &Line| matches!(line, Line::Segment { file, reason, .. } if reason.is_late() && file == name);
         lines.iter().any(of)
     };
     let name_of = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());

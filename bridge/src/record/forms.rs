@@ -36,6 +36,8 @@ impl Happening {
             | Entry::Resume {}
             | Entry::Clock { .. }
             | Entry::Aside { .. }
+            | Entry::Policy { .. }
+            | Entry::Late { .. }
             | Entry::Fault { .. }
             | Entry::End { .. } => What::Told(entry.clone()),
             Entry::Segment { .. }
@@ -44,11 +46,9 @@ impl Happening {
             | Entry::Join { .. }
             | Entry::Leave { .. }
             | Entry::Mute { .. }
-            | Entry::Policy { .. }
             | Entry::Crossing { .. }
             | Entry::Note { .. }
             | Entry::Mark { .. }
-            | Entry::Late { .. }
             | Entry::Checkpoint(_)
             | Entry::Cosign(_)
             | Entry::Seal { .. }
@@ -68,7 +68,7 @@ impl Happening {
             What::Begin => false,
             What::Restart => true,
             What::Told(Entry::Gap { reason, .. }) => {
-                matches!(reason.as_str(), "queue" | "disk" | "restart" | "malformed")
+                matches!(reason.as_str(), "queue" | "disk" | "restart" | "malformed" | "unfetched")
             }
             What::Told(Entry::Fault { over, .. }) => !over,
             What::Told(Entry::Clock { .. }) => true,
@@ -105,6 +105,12 @@ impl Happening {
             What::Told(Entry::Aside { file, from, to, .. }) => {
                 format!("未入链数据另存证 bytes not yet chained, kept: {file}, {} bytes", to.saturating_sub(*from))
             }
+            What::Told(Entry::Late { track, edge, spans }) => {
+                let first = spans.iter().filter_map(|span| span.first).min().map_or("—".to_owned(), moment);
+                let last = spans.iter().filter_map(|span| span.last).max().map_or("—".to_owned(), moment);
+                format!("补录 came later: {track}, 来自 from {edge}, {first} → {last}")
+            }
+            What::Told(Entry::Policy { hash, .. }) => format!("跨域策略变更 other zones or crossings: {hash}"),
             What::Told(Entry::Fault { part, reason, over: false }) => format!("故障 fault: {part}: {reason}"),
             What::Told(Entry::Fault { part, reason, over: true }) => format!("故障消除 fault over: {part}: {reason}"),
             What::Told(Entry::End { .. }) => "录音录像结束（闭庭）record ends (closed)".to_owned(),
@@ -197,6 +203,7 @@ fn gap(reason: &str) -> String {
         "absent" => "席位离线",
         "silent" => "无数据",
         "restart" => "录制程序未运行",
+        "unfetched" => "闭庭前未能取回",
         _ => "其他",
     };
     format!("{zh} {reason}")

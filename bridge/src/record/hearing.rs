@@ -1,4 +1,9 @@
-//! One hearing in the writer: its orders, its clock corrections, its tracks, and what it tells of them.
+//! One hearing in the writer: its orders, its clock corrections, its tracks, and what it tells of them. What happens to its
+//! disk is in disk.rs, how its end waits for what is on its way in drain.rs, what comes late in late.rs.
+
+mod disk;
+mod drain;
+mod late;
 
 use std::collections::btree_map;
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,13 +12,11 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use hearing_config::{SeatId, Timestamp, TrackId};
-use hearing_proto::manifest::Entry;
 use hearing_signaling::hearing::RecordOrder;
 use tokio::sync::{mpsc, oneshot};
 
 use super::books::Books;
 use super::index::StartReason;
-use super::late::LateMedia;
 use super::leg::Arrived;
 use super::place::Place;
 use super::preroll::Preroll;
@@ -22,8 +25,10 @@ use super::sheet::{Sheet, What};
 use super::sink::Sink;
 use super::track::Track;
 use super::writer::Opening;
-use super::{Error, Judged, PREROLL, RecordEvent, Space};
+use super::{Error, Judged, PREROLL, RecordEvent};
 use crate::router::DRAIN;
+use disk::Disk;
+use drain::{Asked, Drain};
 
 /// A hearing that is being recorded.
 pub(super) struct Hearing {
@@ -55,6 +60,9 @@ pub(super) struct Hearing {
     told_warning: Option<u8>,
     /// Tracks of which something came that was captured after the last order to end: nothing older can follow.
     past: BTreeSet<TrackId>,
+    drain: Drain,
+    asked: Option<Asked>,
+    disk: Disk,
     ending: Option<Ending>,
 }
 
@@ -62,14 +70,13 @@ struct Ending {
     reply: oneshot::Sender<Result<Option<Seal>, Error>>,
     /// The hearing is closed, not only this process.
     close: bool,
-    /// Until then what was captured before the order to end is still taken; `None` when nothing is any more.
-    drain: Option<Instant>,
     until: Instant,
 }
 
 impl Hearing {
     pub(super) fn new(opening: Opening) -> Self {
         let Opening { hearing: _, folder, spill, signing, clocks, sheet, events } = opening;
+        let disk = Disk::of(&folder);
         let books = Books::new(folder.clone(), spill.clone(), signing, clocks);
         Self {
             folder,
@@ -89,6 +96,9 @@ impl Hearing {
             told_durable: Instant::now(),
             told_warning: None,
             past: BTreeSet::new(),
+            drain: Drain::Live,
+            asked: None,
+            disk,
             ending: None,
         }
     }
@@ -109,7 +119,7 @@ impl Hearing {
 
     /// A frame, as the order in force when it was captured wants it.
     pub(super) fn frame(&mut self, now: Instant, frame: Box<Arrived>) {
-        if self.ending.as_ref().is_some_and(|ending| ending.drain.is_none()) {
+        if matches!(self.drain, Drain::Over) {
             return;
         }
         let captured = self.correct(&frame);
@@ -131,25 +141,9 @@ impl Hearing {
         }
     }
 
-    /// Media that came late, as the order in force when it was captured wants it.
-    pub(super) fn late(&mut self, now: Instant, media: &LateMedia) {
-        let (Some(epoch), Some(track)) = (self.sheet.epoch, self.tracks.get_mut(&media.hole.track)) else { return };
-        let correction = self.corrections.get(&media.hole.track.seat).copied().unwrap_or(0);
-        for frame in &media.frames {
-            let captured = frame.head().captured.plus(correction);
-            let wanted = self.sheet.order_at(captured).map_or(captured >= epoch, |order| order.what == What::Run);
-            let Some(codec) = media.codec.filter(|_| wanted && media.hole.wants(frame)) else { continue };
-            if let Err(error) = track.write_late(now, epoch, captured, (codec, frame)) {
-                self.trouble = Some((error.to_string(), now));
-            }
-        }
-        if media.last {
-            track.end_late(&media.hole, &media.edge);
-        }
-    }
-
     /// Writes what waits, and tells what changed. True when the hearing has ended.
     pub(super) fn commit(&mut self, now: Instant, wall: Timestamp) -> bool {
+        self.look_at_disk(now);
         self.end_paused(wall);
         self.end_drained(now);
         if self.sheet.is_open() {
@@ -176,9 +170,7 @@ impl Hearing {
         for track in self.tracks.values_mut() {
             track.take_entries().into_iter().for_each(|entry| self.books.append(entry));
         }
-        let spans =
-            self.tracks.values_mut().flat_map(Track::sinks).flat_map(|sink| sink.take_pieces().collect::<Vec<_>>());
-        self.books.cover(spans.collect());
+        self.cover();
         if self.sheet_changed && self.ending.as_ref().is_none_or(|ending| !ending.close) {
             self.sheet_changed = !self.books.write_sheet(&self.sheet);
         }
@@ -193,49 +185,6 @@ impl Hearing {
         self.books.crossing(&self.sheet, judged);
     }
 
-    /// How much room is left, and the limit below which that is.
-    pub(super) fn space(&mut self, room: Space, limit: Option<u8>) {
-        if room.bytes < SPILL_BELOW && self.sheet.is_open() {
-            self.spill();
-        }
-        let warning = limit.map(|limit| {
-            format!("录像磁盘剩余不足 {limit} % ({} %) the record's disk has less than {limit} % left", room.percent)
-        });
-        if self.told_warning == limit || self.events.try_send(RecordEvent::Warning(warning.clone())).is_err() {
-            return;
-        }
-        self.told_warning = limit;
-        if let Some(text) = warning {
-            self.books.append(Entry::Note { text, by: None });
-        }
-    }
-
-    /// The writer could do nothing for this long: the disk stood still.
-    pub(super) fn stood_still(&mut self, span: Duration) {
-        let reason = format!("the disk took nothing for {:.1} s", span.as_secs_f64());
-        self.books.fault("disk", &reason, false);
-        self.books.fault("disk", &reason, true);
-        // What was told of the hearing meanwhile is told again.
-        self.told = None;
-    }
-
-    /// What was written has not become durable for too long.
-    pub(super) fn not_durable(&mut self, now: Instant) {
-        self.trouble = Some(("磁盘无响应 the disk makes nothing durable".to_owned(), now));
-    }
-
-    /// New files go to the spill disk, if there is one.
-    pub(super) fn spill(&mut self) {
-        if self.spill.is_none() || self.spilling {
-            return;
-        }
-        tracing::error!(hearing = %self.sheet.hearing, "the disk of the record is full: it goes on on the spill disk");
-        self.spilling = true;
-        self.books.use_reserve();
-        self.books.fault("disk", "full: new files go to the spill disk", false);
-        self.tracks.values_mut().for_each(Track::spill);
-    }
-
     /// Every file that may have to be made durable.
     pub(super) fn sinks(&mut self) -> impl Iterator<Item = &mut Sink> {
         self.tracks.values_mut().flat_map(Track::sinks).chain(self.books.sink())
@@ -247,34 +196,19 @@ impl Hearing {
         if close && self.sheet.epoch.is_some() {
             self.open_books(now);
         }
-        let drain = self.ordered_off().filter(|_| close).map(|_| now + DRAIN);
-        self.ending = Some(Ending { reply, close, drain, until: now + DRAIN + PATIENCE });
-        if drain.is_none() {
-            self.tracks.values_mut().for_each(|track| track.end(StartReason::Restart));
+        self.ending = Some(Ending { reply, close, until: now + DRAIN + PATIENCE });
+        if close && self.ordered_off().is_some() {
+            self.drain(now);
+        } else {
+            self.end_tracks();
         }
-    }
-
-    /// Stops waiting for what was captured before the order to end.
-    fn end_drained(&mut self, now: Instant) {
-        let waits = self.ordered_off().is_some_and(|off| {
-            let mut live = self.tracks.iter().filter(|(_, track)| track.was_fed_at(off.plus(-LATEST)));
-            live.any(|(id, _)| !self.past.contains(id))
-        });
-        let Some(ending) = &mut self.ending else { return };
-        if ending.drain.take_if(|until| !waits || *until <= now).is_some() {
-            self.tracks.values_mut().for_each(|track| track.end(StartReason::Restart));
-        }
-    }
-
-    fn ordered_off(&self) -> Option<Timestamp> {
-        self.sheet.orders.last().filter(|order| order.what == What::Off).map(|order| order.at)
     }
 
     fn finish(&mut self, now: Instant, wall: Timestamp) -> bool {
         let Some(ending) = &self.ending else { return false };
         let seals = ending.close && self.sheet.epoch.is_some();
         let late = now >= ending.until;
-        let is_kept = ending.drain.is_none() && self.tracks.values().all(Track::is_settled);
+        let is_kept = matches!(self.drain, Drain::Over) && self.tracks.values().all(Track::is_settled);
         let done = match (is_kept, seals) {
             (false, _) => None,
             (true, false) => (!self.sheet_changed).then_some(Ok(None)),
@@ -324,20 +258,10 @@ impl Hearing {
             metrics::counter!("hearing_record_frames_lost_total", "reason" => "disk").increment(1);
             return;
         }
-        let track = match self.tracks.entry(frame.track) {
-            btree_map::Entry::Occupied(entry) => entry.into_mut(),
-            btree_map::Entry::Vacant(entry) => {
-                let name = self.sheet.meta.folder(frame.track);
-                let place = Place::new(self.folder.clone(), self.spill.clone(), name, self.spilling);
-                match Track::open(place, epoch, now) {
-                    Ok(track) => entry.insert(track),
-                    Err(error) => {
-                        self.trouble = Some((error.to_string(), now));
-                        metrics::counter!("hearing_record_frames_lost_total", "reason" => "disk").increment(1);
-                        return;
-                    }
-                }
-            }
+        self.open_track(frame.track, epoch, now);
+        let Some(track) = self.tracks.get_mut(&frame.track) else {
+            metrics::counter!("hearing_record_frames_lost_total", "reason" => "disk").increment(1);
+            return;
         };
         // A pause that was over before the writer could end the segment.
         if let Some(order) = track.last().and_then(|last| self.sheet.paused_between(last, captured)) {
@@ -345,6 +269,17 @@ impl Hearing {
         }
         if let Err(error) = track.write(now, epoch, captured, frame) {
             self.trouble = Some((error.to_string(), now));
+        }
+    }
+
+    /// Opens a track that is not open yet.
+    fn open_track(&mut self, id: TrackId, epoch: Timestamp, now: Instant) {
+        let btree_map::Entry::Vacant(entry) = self.tracks.entry(id) else { return };
+        let name = self.sheet.meta.folder(id);
+        let place = Place::new(self.folder.clone(), self.spill.clone(), name, self.spilling);
+        match Track::open(place, epoch, now) {
+            Ok(track) => _ = entry.insert(track),
+            Err(error) => self.trouble = Some((error.to_string(), now)),
         }
     }
 
@@ -386,24 +321,6 @@ impl Hearing {
         captured.plus(correction)
     }
 
-    /// What is missing, and what need not be kept elsewhere any more.
-    fn report_holes(&mut self, now: Instant) {
-        for (id, track) in &mut self.tracks {
-            while let Some(hole) = track.next_hole(*id) {
-                if self.events.try_send(RecordEvent::Hole(hole)).is_err() {
-                    track.hole_untold(hole);
-                    return;
-                }
-            }
-        }
-        if now.saturating_duration_since(self.told_durable) >= DURABLE_EVERY {
-            self.told_durable = now;
-            let durable = self.tracks.iter().filter_map(|(id, track)| Some((*id, track.settled()?))).collect();
-            // It is told again in 2 s.
-            drop(self.events.try_send(RecordEvent::Durable(durable)));
-        }
-    }
-
     fn report(&mut self, now: Instant) {
         if self.fault != self.told_fault {
             let (reason, over) = (self.fault.as_ref().or(self.told_fault.as_ref()), self.fault.is_none());
@@ -419,7 +336,8 @@ impl Hearing {
             }
             self.told_fault.clone_from(&self.fault);
         }
-        let recording = self.tracks.iter().filter(|(_, track)| track.is_recording(now)).map(|(id, _)| *id);
+        let there = !self.disk.is_gone();
+        let recording = self.tracks.iter().filter(|(_, track)| there && track.is_recording(now)).map(|(id, _)| *id);
         let recording: Vec<TrackId> = recording.collect();
         if self.sheet.epoch.is_some()
             && self.told.as_ref() != Some(&recording)
@@ -434,10 +352,7 @@ impl Hearing {
 const LATEST: i64 = DRAIN.as_micros() as i64;
 /// Captured times may differ from arrivals by this many microseconds before the sender's clock is taken to be wrong.
 const CLOCK_LIMIT: i64 = LATEST;
-/// A disk with less room than this counts as full when there is another one to go on with.
-const SPILL_BELOW: u64 = 32 << 20;
 /// A fault is over when nothing has gone wrong for this long.
 const CALM: Duration = Duration::from_secs(1);
 /// How long the end of a record waits for the disk.
 const PATIENCE: Duration = Duration::from_secs(20);
-const DURABLE_EVERY: Duration = Duration::from_secs(2);

@@ -112,6 +112,8 @@ pub enum StartReason {
     Recovered,
     /// It was fetched later from the node at which it entered, and fills a hole of the others.
     Late,
+    /// As `Late`, and it goes on between two key frames: to be decoded behind the segment in which the hole is.
+    LateDelta,
     /// The disk is full: it is on the spill disk.
     Spill,
 }
@@ -138,6 +140,26 @@ pub enum GapReason {
     Silent,
     /// The recorder was not running.
     Restart,
+    /// The node at which it entered may have it, and could not be asked before the record was closed.
+    Unfetched,
+}
+
+impl StartReason {
+    /// True for what was fetched later.
+    #[must_use]
+    pub const fn is_late(self) -> bool {
+        match self {
+            Self::Late | Self::LateDelta => true,
+            Self::First
+            | Self::Parameters
+            | Self::Resume
+            | Self::Rejoin
+            | Self::Restart
+            | Self::Length
+            | Self::Recovered
+            | Self::Spill => false,
+        }
+    }
 }
 
 impl GapReason {
@@ -153,6 +175,7 @@ impl GapReason {
             Self::Absent => "absent",
             Self::Silent => "silent",
             Self::Restart => "restart",
+            Self::Unfetched => "unfetched",
         }
     }
 }

@@ -8,15 +8,28 @@ use hearing_config::{Codec, Timestamp, TrackId};
 
 use crate::router::{Frame, Layer};
 
-/// Something that is not in the record, between two frames that are.
+/// Where in a track something is not in the record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Where {
+    /// Between two frames that are there, or before the first; the record says so already.
+    Between,
+    /// Behind the last frame.
+    Tail,
+    /// Nothing of the track is there.
+    Whole,
+}
+
+/// Something that is not in the record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hole {
     /// The track.
     pub track: TrackId,
     /// When the last frame before it was captured, or the record begins.
     pub from: Timestamp,
-    /// When the first frame after it was captured.
+    /// When the first frame after it was captured, or the record ends.
     pub to: Timestamp,
+    /// Where in the track it is.
+    pub lies: Where,
     /// The index that would have followed the last frame before it, in its layer; `None` when it is not known any more.
     pub before: Option<(Layer, u64)>,
     /// The index of the first frame after it, in its layer.
@@ -51,8 +64,19 @@ pub struct LateMedia {
     pub codec: Option<Codec>,
     /// The frames.
     pub frames: Vec<Frame>,
-    /// Nothing more comes for the hole.
-    pub last: bool,
+    /// What of the hole is still to come.
+    pub rest: Rest,
+}
+
+/// What is still to come of a hole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    /// Perhaps something.
+    Open,
+    /// Nothing: everything that was kept has come.
+    Nothing,
+    /// Nothing, though more may have been kept: what was captured from this moment on could not be asked for any more.
+    Lacking(Timestamp),
 }
 
 /// The holes of one hearing that are to be filled, one after the other.
@@ -61,6 +85,8 @@ pub struct Holes {
     open: VecDeque<Open>,
     /// The first is being fetched.
     busy: bool,
+    /// The record ends: there is less time to try again.
+    ending: bool,
 }
 
 /// What to fetch.
@@ -85,10 +111,27 @@ struct Open {
 }
 
 impl Holes {
-    /// The record has a hole.
+    /// The record has a hole. What is live comes to itself first.
     pub fn handle_hole(&mut self, now: Instant, hole: Hole) {
+        self.add(now + PAUSE, hole);
+    }
+
+    /// The record ends: nothing is live any more, and these holes are at its end.
+    pub fn handle_end(&mut self, now: Instant, tails: Vec<Hole>) {
+        self.open.iter_mut().for_each(|open| (open.due, open.refused) = (now, 0));
+        self.ending = true;
+        tails.into_iter().for_each(|hole| self.add(now, hole));
+    }
+
+    /// Nothing is asked for any more. What is left of each hole, from which moment on.
+    pub fn abandon(&mut self) -> Vec<(Hole, Timestamp)> {
+        self.busy = false;
+        self.open.drain(..).map(|open| (open.hole, open.next.max(open.hole.from))).collect()
+    }
+
+    fn add(&mut self, due: Instant, hole: Hole) {
         if self.open.len() < LIMIT && self.open.iter().all(|open| open.hole != hole) {
-            self.open.push_back(Open { hole, next: hole.from.plus(-TOLERANCE), due: now + PAUSE, refused: 0 });
+            self.open.push_back(Open { hole, next: hole.from.plus(-TOLERANCE), due, refused: 0 });
         } else {
             metrics::counter!("hearing_record_holes_left_total").increment(1);
         }
@@ -121,13 +164,14 @@ impl Holes {
     }
 
     /// It did not come, or was refused; it is tried again later, after the others. An edge that has just started refuses
-    /// what it does not carry yet; a hole that is refused again and again is given up, and returned.
-    pub fn handle_failure(&mut self, now: Instant, refused: bool) -> Option<Hole> {
+    /// what it does not carry yet; a hole that is refused again and again, or `is_final`ly, is given up, and returned.
+    pub fn handle_failure(&mut self, now: Instant, refused: bool, is_final: bool) -> Option<Hole> {
         self.busy = false;
         let mut first = self.open.pop_front()?;
         first.refused += u32::from(refused);
-        first.due = now + RETRY;
-        if first.refused > REFUSALS {
+        let (retry, refusals) = if self.ending { (RETRY / 4, 3) } else { (RETRY, REFUSALS) };
+        first.due = now + retry;
+        if is_final || first.refused > refusals {
             return Some(first.hole);
         }
         self.open.push_back(first);
@@ -195,7 +239,7 @@ mod tests {
     /// Frames 100 to 199 are missing.
     fn hole() -> Hole {
         let (before, after) = (Some((Layer(0), 100)), Some((Layer(0), 200)));
-        Hole { track: TRACK, from: ms(99 * 20), to: ms(200 * 20), before, after }
+        Hole { track: TRACK, from: ms(99 * 20), to: ms(200 * 20), lies: Where::Between, before, after }
     }
 
     #[test]
@@ -238,7 +282,7 @@ mod tests {
         holes.handle_hole(now, second);
         let now = now + PAUSE;
         holes.poll(now);
-        assert_eq!(holes.handle_failure(now, false), None);
+        assert_eq!(holes.handle_failure(now, false, false), None);
         assert_eq!(holes.poll(now).map(|want| want.hole), Some(second));
         assert!(holes.handle_piece(now, second.to));
         assert_eq!(holes.poll(now + RETRY).map(|want| want.hole), Some(hole()));
@@ -251,11 +295,38 @@ mod tests {
         for n in 0..=REFUSALS + 50 {
             now += RETRY;
             assert!(holes.poll(now).is_some());
-            assert_eq!(holes.handle_failure(now, n < REFUSALS), None);
+            assert_eq!(holes.handle_failure(now, n < REFUSALS, false), None);
         }
         assert!(holes.poll(now + RETRY).is_some());
-        assert_eq!(holes.handle_failure(now, true), Some(hole()));
+        assert_eq!(holes.handle_failure(now, true, false), Some(hole()));
         assert!(holes.is_empty());
+    }
+
+    #[test]
+    fn at_the_end_everything_is_asked_for_at_once_and_what_did_not_come_is_named() {
+        let (mut holes, now) = (Holes::default(), Instant::now());
+        holes.handle_hole(now, hole());
+        let tail = Hole { from: ms(20_000), to: ms(30_000), lies: Where::Tail, after: None, ..hole() };
+        holes.handle_end(now, vec![tail]);
+        assert_eq!(holes.poll(now).map(|want| want.hole), Some(hole()));
+        assert_eq!(holes.handle_failure(now, false, false), None);
+        assert_eq!(holes.poll(now).map(|want| want.hole), Some(tail));
+        assert!(!holes.handle_piece(now, ms(25_000)));
+        assert_eq!(holes.abandon(), [(tail, ms(25_000)), (hole(), hole().from)]);
+        assert!(holes.is_empty() && holes.poll_timeout().is_none());
+    }
+
+    #[test]
+    fn at_the_end_what_is_refused_is_given_up_soon() {
+        let (mut holes, mut now) = (Holes::default(), Instant::now());
+        holes.handle_end(now, vec![hole()]);
+        for _ in 0..3 {
+            assert!(holes.poll(now).is_some());
+            assert_eq!(holes.handle_failure(now, true, false), None);
+            now += RETRY / 4;
+        }
+        holes.poll(now);
+        assert_eq!(holes.handle_failure(now, true, false), Some(hole()));
     }
 
     #[test]

@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
 
-use hearing_config::{Timestamp, TrackId};
+use hearing_config::{Codec, Timestamp, TrackId};
 use hearing_proto::matroska::Coding;
 
 use super::index::{self, GapReason, Line};
-use super::late::Hole;
+use super::late::{Hole, Where};
 use super::segment::Segment;
 use super::sink::Sink;
 use crate::router::{Frame, Layer};
@@ -18,6 +18,8 @@ use crate::router::{Frame, Layer};
 pub(super) struct LateTrack {
     epoch: Timestamp,
     segment: Option<Segment>,
+    /// How the segment is coded.
+    codec: Option<Codec>,
     /// Frames written for the present hole.
     frames: u64,
     holes: VecDeque<Untold>,
@@ -67,18 +69,26 @@ impl LateTrack {
 
     pub(super) fn next_hole(&mut self, track: TrackId) -> Option<Hole> {
         let (from, to, before, after) = self.holes.pop_front()?;
-        Some(Hole { track, from, to, before, after })
+        Some(Hole { track, from, to, lies: Where::Between, before, after })
+    }
+
+    /// What may be missing behind the last frame, which was captured at `from`.
+    pub(super) const fn tail(&self, track: TrackId, from: Timestamp, to: Timestamp) -> Hole {
+        Hole { track, from, to, lies: Where::Tail, before: self.next, after: None }
     }
 
     pub(super) fn hole_untold(&mut self, hole: Hole) {
         self.holes.push_front((hole.from, hole.to, hole.before, hole.after));
     }
 
-    pub(super) fn coding(&self) -> Option<&Coding> {
-        self.segment.as_ref().map(|segment| &segment.coding)
+    /// The parameters of the segment that is being written, if it is coded so.
+    pub(super) fn coding(&self, codec: Codec) -> Option<&Coding> {
+        self.segment.as_ref().filter(|_| self.codec == Some(codec)).map(|segment| &segment.coding)
     }
 
-    pub(super) fn begin(&mut self, segment: Segment) {
+    pub(super) fn begin(&mut self, mut segment: Segment, codec: Codec, edge: &str) {
+        self.codec = Some(codec);
+        segment.sink.comes_late_from(edge);
         self.segment = Some(segment);
     }
 

@@ -96,6 +96,7 @@ impl Ledger {
         };
         if !existing.is_empty() {
             ledger.go_on(folder, others, &covered)?;
+            ledger.follow_policy(recover::policy(&existing), signing)?;
         }
         ledger.cover_sheet(folder, &replaced)?;
         Ok(Found::Open(Box::new(ledger)))
@@ -109,6 +110,12 @@ impl Ledger {
             self.append(entry)?;
         }
         Ok(())
+    }
+
+    /// Other zones and crossings hold than when the recorder ended.
+    fn follow_policy(&mut self, before: Option<Hash>, signing: &Signing) -> Result<(), Error> {
+        let (hash, text) = (signing.policy(), signing.policy.clone());
+        if before.is_none_or(|before| before == hash) { Ok(()) } else { self.append(Entry::Policy { hash, text }) }
     }
 
     fn cover_sheet(&mut self, folder: &Path, replaced: &BTreeMap<String, (u64, Hash)>) -> Result<(), Error> {
@@ -151,10 +158,22 @@ impl Ledger {
     ///
     /// # Errors
     /// As [`Ledger::append`].
-    pub(super) fn cover(&mut self, mut spans: Vec<Span>) -> Result<(), Error> {
+    pub(super) fn cover(&mut self, spans: Vec<Span>) -> Result<(), Error> {
+        self.name_spans(spans, |spans| Entry::Data { spans })
+    }
+
+    /// Names bytes that are durable and came late, from the node of a zone that had kept them.
+    ///
+    /// # Errors
+    /// As [`Ledger::append`].
+    pub(super) fn cover_late(&mut self, track: &str, edge: &str, spans: Vec<Span>) -> Result<(), Error> {
+        self.name_spans(spans, |spans| Entry::Late { track: track.to_owned(), edge: edge.to_owned(), spans })
+    }
+
+    fn name_spans(&mut self, mut spans: Vec<Span>, entry: impl Fn(Vec<Span>) -> Entry) -> Result<(), Error> {
         while !spans.is_empty() {
             let rest = spans.split_off(spans.len().min(SPANS));
-            self.append(Entry::Data { spans: std::mem::replace(&mut spans, rest) })?;
+            self.append(entry(std::mem::replace(&mut spans, rest)))?;
         }
         Ok(())
     }
@@ -270,15 +289,19 @@ fn opening(folder: &Path, sheet: &Sheet, signing: &Signing, clocks: &Clocks) -> 
         hash: HashAlg::Sha256,
         software: signing.software.clone(),
         build: signing.build,
-        policy: signing.policy,
+        policy: signing.policy(),
         previous: folder.parent().and_then(super::seal::previous),
         boot: clocks.boot().to_owned(),
     }
 }
 
 impl Signing {
+    fn policy(&self) -> Hash {
+        HashAlg::Sha256.hash(&[self.policy.as_bytes()])
+    }
+
     /// The node with its certificate and key as they are now.
-    fn node(&self) -> Result<Node, Error> {
+    pub(super) fn node(&self) -> Result<Node, Error> {
         let (chain, signer) = (self.read)().map_err(Error::Identity)?;
         Ok(Node { node: self.node.to_string(), zone: self.zone.to_string(), chain, signer: Arc::from(signer) })
     }

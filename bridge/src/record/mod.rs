@@ -8,6 +8,7 @@ mod books;
 pub mod catalog;
 mod clock;
 mod coding;
+pub mod cosign;
 pub mod evidence;
 pub mod export;
 mod forms;
@@ -86,8 +87,8 @@ pub struct Signing {
     pub software: String,
     /// The hash of the program that records, if it is known.
     pub build: Option<Hash>,
-    /// The hash of the zones and crossings under which hearings are held.
-    pub policy: Hash,
+    /// The zones and crossings under which hearings are held, in words; records carry its hash, and these when it changes.
+    pub policy: String,
 }
 
 /// Reads a certificate chain and its key; the error says which file and why.
@@ -262,6 +263,17 @@ impl HearingRecord {
     /// When the writer is gone.
     pub fn witnessed(&self, answer: Result<Cosignature, u64>) -> Result<(), Error> {
         send(&self.control, Control::Witnessed(self.hearing, Box::new(answer)))
+    }
+
+    /// Takes nothing more in time, once what was captured before the last order to end has come, some seconds at most. What
+    /// may then be missing at the end of `tracks`, which entered at other nodes.
+    ///
+    /// # Errors
+    /// When the writer is gone.
+    pub async fn end_media(&self, tracks: Vec<TrackId>) -> Result<Vec<late::Hole>, Error> {
+        let (reply, ended) = oneshot::channel();
+        send(&self.control, Control::EndMedia(self.hearing, tracks, reply))?;
+        ended.await.map_err(|_| Error::Stopped)
     }
 
     /// Ends the record and seals it: everything is durable when this returns. `None` when it never began.

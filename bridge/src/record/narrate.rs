@@ -70,7 +70,7 @@ impl Narrator {
             (Presence::Connected, Presence::Connected) => {}
             (_, Presence::Connected) => entries.push(join(seat)),
             (Presence::Connected, left) => {
-                let reason = if self.phase.is_over() { "closed" } else { left_word(left, by) };
+                let reason = if self.phase.is_over() { "closed" } else { left_word(left, seat.left, by) };
                 entries.push(Entry::Leave { seat: seat.name.clone(), reason: reason.to_owned() });
             }
             (
@@ -122,16 +122,17 @@ impl Narrator {
 
 /// What the gate said of a track that was to be recorded or shown.
 pub(super) fn crossing(meta: &Meta, judged: &Judged) -> Entry {
-    let (word, reason) = match judged.verdict {
-        Verdict::Inspect => ("inspect", None),
-        Verdict::Deny(reason) => ("deny", Some(reason.to_string())),
+    // What passes as it was coded was not made anew; what does not pass was not made at all.
+    let (word, reconstructed, reason) = match judged.verdict {
+        Verdict::Inspect => ("inspect", false, None),
+        Verdict::Deny(reason) => ("deny", false, Some(reason.to_string())),
     };
     Entry::Crossing {
         track: meta.folder(judged.track),
         origin: judged.from.to_string(),
         destination: judged.to.to_string(),
         verdict: word.to_owned(),
-        reconstructed: false,
+        reconstructed,
         reason,
     }
 }
@@ -146,11 +147,12 @@ fn note(text: &str, by: Option<&str>) -> Entry {
 }
 
 /// A fault of line or device is no wilful exit (法释〔2021〕12号, article 25).
-fn left_word(presence: Presence, by: &str) -> &'static str {
+fn left_word(presence: Presence, left: bool, by: &str) -> &'static str {
     match presence {
         Presence::Removed => "removed",
         Presence::Absent | Presence::Waiting => "turned-away",
         Presence::Admitted | Presence::Connected if by == "restart" => "node-restarted",
+        Presence::Admitted | Presence::Connected if left => "left",
         Presence::Admitted | Presence::Connected => "connection-lost",
     }
 }

@@ -21,6 +21,11 @@ pub(super) fn seal(manifest: &[u8]) -> Option<String> {
     lines(manifest).find_map(sealed)
 }
 
+/// The hash of the policy that held last.
+pub(super) fn policy(manifest: &[u8]) -> Option<Hash> {
+    lines(manifest).filter_map(|line| line.entry.as_head().map(|head| head.policy)).last()
+}
+
 /// The last wall-clock time that the manifest tells, in microseconds since 1970.
 pub(super) fn last_told(manifest: &[u8]) -> Option<i64> {
     lines(manifest).last().map(|line| line.utc)

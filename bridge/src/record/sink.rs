@@ -15,6 +15,8 @@ pub(super) struct Sink {
     shared: Arc<Shared>,
     /// Relative to the record's folder; `None` for the manifest, which covers itself.
     name: Option<String>,
+    /// The zone whose node had kept what is in it, if it comes late.
+    edge: Option<String>,
     waiting: Vec<u8>,
     written: u64,
     submitted: u64,
@@ -64,7 +66,18 @@ impl Sink {
             failed: AtomicBool::new(false),
         };
         let (open, pieces) = (Piece::at(written), Vec::new());
-        Ok(Self { shared: Arc::new(shared), name, waiting: Vec::new(), written, submitted: written, open, pieces })
+        let (shared, waiting) = (Arc::new(shared), Vec::new());
+        Ok(Self { shared, name, edge: None, waiting, written, submitted: written, open, pieces })
+    }
+
+    /// What is in it had been kept by the node of that zone.
+    pub(super) fn comes_late_from(&mut self, edge: &str) {
+        self.edge = Some(edge.to_owned());
+    }
+
+    /// The zone whose node had kept it, if it comes late.
+    pub(super) fn edge(&self) -> Option<&str> {
+        self.edge.as_deref()
     }
 
     /// Bytes to append at the next commit.

@@ -1,10 +1,15 @@
-//! One recorded track: its folder, its index, and the segment that is being written.
+//! One recorded track: its folder, its index, and the segment that is being written. How segments begin is in start.rs, what is
+//! missing in gaps.rs, what comes late in late.rs.
+
+mod gaps;
+mod late;
+mod start;
 
 use std::fs;
 use std::io;
 use std::time::{Duration, Instant};
 
-use hearing_config::{Codec, Timestamp, TrackId};
+use hearing_config::{Codec, Timestamp};
 use hearing_proto::depacketize::{self, Framing};
 use hearing_proto::manifest::Entry;
 use hearing_proto::matroska::Coding;
@@ -13,14 +18,12 @@ use hearing_signaling::hearing::PauseReason;
 use super::catalog;
 use super::coding::{describe, format};
 use super::index::{self, GapReason, Line, StartReason};
-use super::late::Hole;
 use super::late_track::LateTrack;
 use super::leg::{Arrived, Missing};
 use super::place::Place;
 use super::segment::Segment;
 use super::sink::Sink;
 use super::voice::Voice;
-use crate::router::Frame;
 
 /// A track in the writer.
 pub(super) struct Track {
@@ -129,60 +132,14 @@ impl Track {
         Ok(())
     }
 
+    /// Its name: `<seat>-<kind>`.
+    pub(super) fn name(&self) -> &str {
+        &self.place.track
+    }
+
     /// When the last frame that was written was captured.
     pub(super) const fn last(&self) -> Option<Timestamp> {
         self.last
-    }
-
-    /// Writes a frame that came late into a segment of its own.
-    pub(super) fn write_late(
-        &mut self,
-        now: Instant,
-        epoch: Timestamp,
-        captured: Timestamp,
-        (codec, frame): (Codec, &Frame),
-    ) -> io::Result<()> {
-        let payloads = frame.packets.iter().map(|packet| &packet.payload[..]);
-        let data = depacketize::frame(format(codec), Framing::LengthPrefixed, payloads).map_err(io::Error::other)?;
-        let known = self.late.coding().or(self.coding.as_ref()).filter(|_| self.codec == Some(codec));
-        let (key, coding) = describe(codec, frame.head().key, &data, known);
-        let Some(coding) = coding.filter(|_| now >= self.retry) else {
-            self.late.miss();
-            return Ok(());
-        };
-        if self.late.coding() != Some(&coding) {
-            self.late.end(&mut self.index, &mut self.ended);
-            let folder = self.place.begin(self.next)?;
-            let segment = Segment::begin(&folder, &self.place.track, self.next, coding, captured)?;
-            self.next += 1;
-            self.note_segment(&segment, StartReason::Late, codec, captured);
-            self.late.begin(segment);
-        }
-        let ms = u64::try_from(captured.since(epoch) / 1_000).unwrap_or(0);
-        self.late.write((ms, captured, key), &data, frame.head().media_time, &mut self.index)
-    }
-
-    /// Nothing more comes for a hole.
-    pub(super) fn end_late(&mut self, hole: &Hole, edge: &str) {
-        self.late.end(&mut self.index, &mut self.ended);
-        let (frames, edge) = (self.late.take_frames(), edge.to_owned());
-        self.index.push(&Line::Late { from: hole.from, to: hole.to, edge, frames }.to_bytes());
-        metrics::counter!("hearing_record_late_frames_total").increment(frames);
-    }
-
-    /// A hole that was not told yet.
-    pub(super) fn next_hole(&mut self, track: TrackId) -> Option<Hole> {
-        self.late.next_hole(track)
-    }
-
-    /// It could not be told.
-    pub(super) fn hole_untold(&mut self, hole: Hole) {
-        self.late.hole_untold(hole);
-    }
-
-    /// When the last frame that is durable was captured.
-    pub(super) const fn settled(&self) -> Option<Timestamp> {
-        self.late.settled
     }
 
     /// Nothing is written until the order changes.
@@ -294,67 +251,6 @@ impl Track {
         }
     }
 
-    /// Makes sure that a segment is open that can take the frame; false when the frame has to be left out.
-    fn prepare(
-        &mut self,
-        now: Instant,
-        captured: Timestamp,
-        key: bool,
-        coding: Option<Coding>,
-        frame: &Arrived,
-    ) -> io::Result<bool> {
-        let open = self
-            .segment
-            .as_ref()
-            .map(|segment| (segment.coding != *coding.as_ref().unwrap_or(&segment.coding), segment.started));
-        let reason = match open {
-            Some((true, _)) => StartReason::Parameters,
-            Some((false, started)) if captured.since(started) < LONGEST && !self.place.has_to_move() => {
-                return Ok(true);
-            }
-            Some((false, _)) if !key => {
-                frame.backlog.want_key();
-                return Ok(true);
-            }
-            Some((false, _)) if self.place.has_to_move() => StartReason::Spill,
-            Some((false, _)) => StartReason::Length,
-            None => self.start,
-        };
-        let Some(coding) = coding.filter(|_| key) else {
-            frame.backlog.want_key();
-            self.miss_frame(GapReason::KeyFrame);
-            return Ok(false);
-        };
-        if now < self.retry {
-            self.miss_frame(GapReason::Disk);
-            return Ok(false);
-        }
-        self.begin(now, captured, coding, reason, frame.codec).inspect_err(|_| self.miss_frame(GapReason::Disk))?;
-        Ok(true)
-    }
-
-    fn begin(
-        &mut self,
-        now: Instant,
-        captured: Timestamp,
-        coding: Coding,
-        reason: StartReason,
-        codec: Codec,
-    ) -> io::Result<()> {
-        let durable = self.durable;
-        self.end(reason);
-        (self.retry, self.start) = (now + RETRY, StartReason::Recovered);
-        let folder = self.place.begin(self.next)?;
-        let segment = Segment::begin(&folder, &self.place.track, self.next, coding.clone(), captured)?;
-        self.retry = now;
-        self.next += 1;
-        self.note_segment(&segment, reason, codec, captured);
-        self.coding = Some(coding);
-        self.segment = Some(segment);
-        self.durable = durable;
-        Ok(())
-    }
-
     /// Manifest and index are told of a segment that begins.
     fn note_segment(&mut self, segment: &Segment, reason: StartReason, codec: Codec, captured: Timestamp) {
         let (file, size) = (segment.file.clone(), segment.coding.size());
@@ -368,50 +264,6 @@ impl Track {
         });
         self.index.push(&Line::Segment { file, reason, codec, size, captured }.to_bytes());
     }
-
-    /// Lets go of what the disk doesn't take, when it is more than [`WAITING_LIMIT`].
-    fn give_up(&mut self) {
-        for sink in self.ended.iter_mut().filter(|sink| sink.waiting() > WAITING_LIMIT) {
-            sink.give_up();
-        }
-        if let Some(mut segment) = self.segment.take_if(|segment| segment.sink.waiting() > WAITING_LIMIT) {
-            self.miss(Missing { reason: GapReason::Disk, packets: 0, frames: segment.uncommitted });
-            segment.sink.give_up();
-            self.ended.push(segment.sink);
-            self.start = StartReason::Recovered;
-            self.durable = false;
-        }
-    }
-
-    fn note_gap(&mut self, captured: Timestamp, frame: &Frame) {
-        let silent = self.last.is_some_and(|last| captured.since(last) > SILENT);
-        let silent = silent.then_some(Missing { reason: GapReason::Silent, packets: 0, frames: 0 });
-        let Some(missing) = self.missing.take().or(silent) else { return };
-        let Missing { reason, packets, frames } = missing;
-        if reason != GapReason::Pause {
-            self.late.note_gap(self.last, captured, frame);
-        }
-        let line = Line::Gap { reason, pause: self.pause.take(), from: self.last, to: captured, packets, frames };
-        metrics::counter!("hearing_record_gaps_total", "reason" => reason.as_str()).increment(1);
-        self.entries.push(Entry::Gap {
-            track: Some(self.place.track.clone()),
-            reason: reason.as_str().to_owned(),
-            from: self.last.map(|last| last.0),
-            to: Some(captured.0),
-            packets,
-            frames,
-        });
-        self.index.push(&line.to_bytes());
-    }
-
-    pub(super) fn miss_frame(&mut self, reason: GapReason) {
-        metrics::counter!("hearing_record_frames_lost_total", "reason" => reason.as_str()).increment(1);
-        self.miss(Missing { reason, packets: 0, frames: 1 });
-    }
-
-    fn miss(&mut self, missing: Missing) {
-        self.missing = Some(Missing::and(self.missing, missing));
-    }
 }
 
 /// A word as serde writes it.
@@ -419,12 +271,4 @@ fn word(value: &impl serde::Serialize) -> String {
     serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-/// A segment becomes no longer than this, in microseconds, if a key frame comes.
-const LONGEST: i64 = 600_000_000;
-/// A hole of this many microseconds is a gap even if nothing else explains it.
-const SILENT: i64 = 2_000_000;
 const STALE: Duration = Duration::from_secs(2);
-/// How long after a refused file the next one is tried.
-const RETRY: Duration = Duration::from_secs(1);
-/// What may wait for a disk that takes nothing, in bytes: 10 s at 12 Mb/s.
-const WAITING_LIMIT: usize = 16 << 20;

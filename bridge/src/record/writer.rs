@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use hearing_config::{HearingId, Timestamp};
+use hearing_config::{HearingId, Timestamp, TrackId};
 use hearing_proto::manifest::Cosignature;
 use hearing_signaling::hearing::RecordOrder;
 use hearing_signaling::registry::Journaled;
@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::backlog::WallClock;
 use super::hearing::Hearing;
-use super::late::LateMedia;
+use super::late::{Hole, LateMedia};
 use super::leg::Arrived;
 use super::seal::Seal;
 use super::sheet::Sheet;
@@ -32,6 +32,7 @@ pub(super) enum Control {
     Journaled(HearingId, Box<Journaled>),
     Crossing(HearingId, Box<Judged>),
     Witnessed(HearingId, Box<Result<Cosignature, u64>>),
+    EndMedia(HearingId, Vec<TrackId>, oneshot::Sender<Vec<Hole>>),
     Close(HearingId, oneshot::Sender<Result<Option<Seal>, Error>>),
     Stop(oneshot::Sender<Result<(), Error>>),
 }
@@ -140,6 +141,12 @@ impl Writer {
             Control::Witnessed(id, answer) => {
                 if let Some(hearing) = self.hearings.get_mut(&id) {
                     hearing.books.witnessed(now, *answer);
+                }
+            }
+            Control::EndMedia(id, tracks, reply) => {
+                self.take_frames(now);
+                if let Some(hearing) = self.hearings.get_mut(&id) {
+                    hearing.end_media(now, tracks, reply);
                 }
             }
             Control::Close(id, reply) => {

@@ -294,6 +294,10 @@ impl Hearing {
             Output::Active(track, layers) => self.report(Event::Active(track, layers)),
             Output::Connected => self.handle_connected(at),
             Output::Lost(why) => self.handle_lost(at, why),
+            Output::Left => {
+                self.handle_left(at);
+                self.closing.push((id, "its user left".to_owned()));
+            }
             Output::Quality(quality) => {
                 if let Place::Seat(seat) = self.legs[at].place {
                     self.report(Event::Quality(seat, quality));
@@ -325,6 +329,13 @@ impl Hearing {
         let was = std::mem::take(&mut self.legs[at].connected);
         if let (Place::Seat(seat), true) = (&self.legs[at].place, was) {
             self.report(Event::Disconnected(*seat, why));
+        }
+    }
+
+    fn handle_left(&mut self, at: usize) {
+        let was = std::mem::take(&mut self.legs[at].connected);
+        if let (Place::Seat(seat), true) = (&self.legs[at].place, was) {
+            self.report(Event::Left(*seat));
         }
     }
 

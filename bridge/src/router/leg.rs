@@ -165,6 +165,8 @@ pub enum Output {
     Connected,
     /// The endpoint is not heard any more; the session waits for it. The text goes to the log.
     Lost(String),
+    /// The endpoint was left on purpose: its user closed it. It is over; the router drops the leg.
+    Left,
     /// Its figures, about once a second.
     Quality(SeatQuality),
     /// It is over; the router drops the leg. The text goes to the log.

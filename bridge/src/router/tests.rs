@@ -525,6 +525,18 @@ fn a_leg_that_closes_itself_is_reported_and_its_tracks_end() {
 }
 
 #[test]
+fn whoever_leaves_on_purpose_is_reported_as_one_who_left_and_not_as_one_who_was_lost() {
+    let (mut court, judge) = court_with_judge();
+    court.say(judge, [Output::Connected]);
+    court.events();
+    court.say(judge, [Output::Left]);
+    let events = court.events();
+    assert!(events.contains(&Event::Left(SeatId(JUDGE))), "{events:?}");
+    assert!(!events.iter().any(|event| matches!(event, Event::Disconnected(..))), "{events:?}");
+    assert!(court.report().tracks.is_empty());
+}
+
+#[test]
 fn a_trunk_s_leg_that_is_taken_off_ends_its_tracks_without_a_report_of_its_own() {
     let mut court = Court::open(64);
     let (hearing, trunk) = (court.hearing, court.attach(8, Place::Edge(zone("internet"))));
@@ -552,4 +564,19 @@ fn a_closed_hearing_leaves_nothing_behind() {
     court.datagram(path(1), &stun("u1:peer"));
     assert_eq!(court.tally().strangers, 2);
     assert!(court.report().tracks.is_empty());
+}
+
+#[test]
+fn a_leg_whose_session_lives_elsewhere_publishes_its_own_seats_tracks_and_no_others() {
+    let mut court = Court::open(64);
+    let (terminal, clerk) = (court.attach(1, seat(JUDGE)), court.attach(2, seat(CLERK)));
+    let voice = track(JUDGE, Kind::Audio);
+    court.plan(plan(1, &[(voice, &[CLERK], true)]));
+    let hearing = court.hearing;
+    let mut say = |leg, outputs| court.tell(Command::Say { hearing, leg, outputs });
+    say(terminal, vec![Output::Track(info(JUDGE, Kind::Audio, "gov")), Output::Track(info(CLERK, Kind::Video, "gov"))]);
+    say(terminal, (0..5).map(|index| Output::Packet(voice, packet(index))).collect());
+    say(LegId(77), vec![Output::Connected]);
+    assert_eq!(court.packets(clerk), 5);
+    assert_eq!((court.tally().tracks_refused, court.tally().stray_commands), (1, 1));
 }

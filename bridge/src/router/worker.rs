@@ -157,6 +157,8 @@ pub enum Event {
     Connected(SeatId),
     /// A seat's endpoint is gone.
     Disconnected(SeatId, String),
+    /// A seat's user closed its endpoint.
+    Left(SeatId),
     /// A leg of a trunk or the recorder closed itself.
     LegClosed(LegId, String),
     /// A track is here: published by a local leg, or announced over a trunk.

@@ -12,7 +12,7 @@ use tracing::{debug, warn};
 
 use super::cause::Cause;
 use super::control::{self, Greeted, greet};
-use super::peer::Event;
+use super::event::Event;
 use super::transport;
 use crate::net::tls::Identity;
 

@@ -15,7 +15,8 @@ use tracing::{info, warn};
 use super::calls::Call;
 use super::cause::Cause;
 use super::convert;
-use super::peer::{Event, Peer};
+use super::event::Event;
+use super::peer::Peer;
 use super::{Rehearsal, RehearseError};
 
 /// One of them. Its requests go through the peer's task, which knows whether the line is up.
@@ -189,7 +190,7 @@ impl Peer {
         let Some(remote) = self.remotes.get_mut(&hearing) else { return };
         match report {
             wire::SeatReport::Connected => drop(remote.connected.insert(seat)),
-            wire::SeatReport::Disconnected => drop(remote.connected.remove(&seat)),
+            wire::SeatReport::Disconnected | wire::SeatReport::Left => drop(remote.connected.remove(&seat)),
             wire::SeatReport::Quality(_) => {}
         }
         if remote.present {

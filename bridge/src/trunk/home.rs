@@ -8,10 +8,11 @@ use hearing_signaling::hearing::MediaReport;
 use hearing_signaling::registry::{Following, HearingHandle, Join, Refusal, Request, Update};
 use tracing::warn;
 
+use super::carried::Carried;
 use super::cause::Cause;
 use super::convert;
 use super::line::Line;
-use super::peer::{Carried, Peer};
+use super::peer::Peer;
 use crate::net::tls::Identity;
 
 impl Peer {

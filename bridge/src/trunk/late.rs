@@ -14,8 +14,9 @@ use tracing::{debug, warn};
 
 use super::calls::Call;
 use super::cause::Cause;
+use super::event::Event;
 use super::inbox;
-use super::peer::{Event, Peer};
+use super::peer::Peer;
 use super::{Trunks, convert, transport};
 use crate::router::{Frame, LayerSet, TrackInfo};
 
@@ -79,9 +80,12 @@ pub enum FetchError {
     /// The line is down, or went down meanwhile.
     #[error("the line is down")]
     LineDown,
-    /// A gate does not let the track pass, or the peer does not keep anything of the hearing.
-    #[error("the track may not cross, or the peer keeps nothing of it")]
+    /// This node's gate does not let the track pass.
+    #[error("the track may not cross")]
     Denied,
+    /// The peer's gate does not let it pass, or the peer does not carry the hearing.
+    #[error("the peer does not give the track")]
+    Refused,
     /// No answer in time.
     #[error("the peer sent no answer in time")]
     Late,
@@ -157,7 +161,7 @@ impl Peer {
         }
         let codec = head.codec.map(convert::codec_from);
         let piece = LatePiece { codec, frames, upto: Timestamp(head.upto).plus(-offset) };
-        drop(reply.send(if head.served { Ok(piece) } else { Err(FetchError::Denied) }));
+        drop(reply.send(if head.served { Ok(piece) } else { Err(FetchError::Refused) }));
         Ok(())
     }
 
@@ -214,7 +218,7 @@ impl Peer {
     /// A track of a hearing at home there, that entered here, as this node's gate lets it out.
     fn may_go(&self, hearing: HearingId, track: TrackId) -> bool {
         let peer = &self.settings.identity;
-        let at_home = |carried: &&super::peer::Carried| carried.carry.home.as_ref() == Some(&peer.node);
+        let at_home = |carried: &&super::carried::Carried| carried.carry.home.as_ref() == Some(&peer.node);
         let Some(plan) = self.carried.get(&hearing).filter(at_home).map(|carried| carried.plan()) else { return false };
         let Some(info) = info(&plan, track).filter(|info| info.origin == self.shared.own.zone) else { return false };
         self.shared.gate.egress(&plan, &info, &peer.zone) == Verdict::Inspect

@@ -10,9 +10,10 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use super::cause::Cause;
 use super::control::{self, Greeted, Reader};
+use super::event::Event;
 use super::line::Line;
+use super::narrow::Narrowed;
 use super::outbox::{Name, Outbox};
-use super::peer::Event;
 use super::receive::{Admission, Receiver};
 use super::send::{Passage, Sender};
 use super::status::Gauges;
@@ -44,7 +45,7 @@ impl Link {
     pub(super) fn start(
         number: u64,
         greeted: Greeted,
-        kbps: u32,
+        (kbps, narrowed): (u32, &Narrowed),
         gauges: &Arc<Gauges>,
         events: mpsc::Sender<Event>,
     ) -> Self {
@@ -57,6 +58,7 @@ impl Link {
             number,
             connection: connection.clone(),
             outbox: Outbox::new(transport::outbox_limit(kbps)),
+            narrowed: narrowed.clone(),
             passages: passages_end,
             frames: frames_end,
             events: events.downgrade(),

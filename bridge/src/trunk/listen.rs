@@ -12,7 +12,7 @@ use tracing::warn;
 
 use super::cause::Cause;
 use super::control::{self, greet};
-use super::peer::Event;
+use super::event::Event;
 use super::transport;
 use crate::net::tls::Identity;
 

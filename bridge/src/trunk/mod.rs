@@ -2,12 +2,14 @@
 //! See docs/design/trunk.md.
 
 mod calls;
+mod carried;
 mod cause;
 mod clock;
 mod control;
 mod convert;
 mod dial;
 mod edge;
+mod event;
 mod flows;
 mod gate;
 mod home;
@@ -50,7 +52,9 @@ use tokio::task::JoinSet;
 
 use crate::net::tls::Identity;
 use crate::router::{LegId, TrackInfo, WorkerHandle};
-use peer::{Carry, Event, Shared};
+use carried::Carry;
+use event::Event;
+use peer::Shared;
 use status::Gauges;
 
 pub use cause::{Cause, Fault};

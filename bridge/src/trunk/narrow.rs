@@ -8,6 +8,52 @@ use super::outbox::{Name, Tally};
 use super::rank::Rank;
 use crate::router::{Layer, LayerSet};
 
+/// What there is room for of a track.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Room {
+    /// These layers.
+    pub(super) layers: LayerSet,
+    /// So many of the largest are left out.
+    pub(super) taken_off: usize,
+    /// How long nothing may be shed now before a larger layer is tried.
+    pub(super) patience: Duration,
+}
+
+/// What the line to a peer had no room for: it outlives the link, since a line that is too narrow may well be cut by that.
+#[derive(Debug, Clone)]
+pub(super) struct Narrowed {
+    tracks: BTreeMap<Name, usize>,
+    patience: Duration,
+}
+
+impl Default for Narrowed {
+    fn default() -> Self {
+        Self { tracks: BTreeMap::new(), patience: PATIENCE }
+    }
+}
+
+impl Narrowed {
+    /// There is room for so much of a track.
+    pub(super) fn note(&mut self, name: Name, room: &Room) {
+        self.patience = room.patience;
+        if room.taken_off == 0 {
+            self.tracks.remove(&name);
+        } else {
+            self.tracks.insert(name, room.taken_off);
+        }
+    }
+
+    /// How many of its largest layers are left out.
+    pub(super) fn of(&self, name: Name) -> usize {
+        self.tracks.get(&name).copied().unwrap_or(0)
+    }
+
+    /// Tracks that are over.
+    pub(super) fn forget(&mut self, which: impl Fn(&Name) -> bool) {
+        self.tracks.retain(|name, _| !which(name));
+    }
+}
+
 /// The layers that one link has room for.
 #[derive(Debug)]
 pub(super) struct Narrow {
@@ -39,23 +85,29 @@ struct Track {
 }
 
 impl Narrow {
-    pub(super) const fn new(now: Instant) -> Self {
+    /// On a new link, after what was learned on those before.
+    pub(super) const fn new(now: Instant, narrowed: &Narrowed) -> Self {
         let (shed, lowered, raised) = (None, None, None);
         let (pressed, late, rtt) = (false, false, None);
-        Self { tracks: BTreeMap::new(), pressed, late, rtt, looked: now, shed, lowered, raised, patience: PATIENCE }
+        let patience = narrowed.patience;
+        Self { tracks: BTreeMap::new(), pressed, late, rtt, looked: now, shed, lowered, raised, patience }
     }
 
-    /// A track is let out, with all of its layers.
-    pub(super) fn offer(&mut self, name: Name, layers: LayerSet, rank: Rank) {
+    /// A track is let out, without so many of its layers.
+    pub(super) fn offer(&mut self, name: Name, layers: LayerSet, rank: Rank, taken_off: usize) {
         let (bytes, recent) = Default::default();
-        self.tracks.insert(name, Track { layers, rank, taken_off: 0, bytes, late: 0, recent });
+        if taken_off > 0 {
+            self.lowered.get_or_insert(self.looked);
+        }
+        self.tracks.insert(name, Track { layers, rank, taken_off, bytes, late: 0, recent });
     }
 
     /// It has other layers than before; gives those there is room for.
-    pub(super) fn layers(&mut self, name: Name, layers: LayerSet) -> LayerSet {
-        let Some(track) = self.tracks.get_mut(&name) else { return layers };
+    pub(super) fn layers(&mut self, name: Name, layers: LayerSet) -> Room {
+        let patience = self.patience;
+        let Some(track) = self.tracks.get_mut(&name) else { return Room { layers, taken_off: 0, patience } };
         track.layers = layers;
-        track.allowed()
+        track.room(patience)
     }
 
     /// Its rank changed.
@@ -99,7 +151,7 @@ impl Narrow {
     }
 
     /// To be called every [`LOOK`], after the tallies: a track and the layers that there is room for, when that changed.
-    pub(super) fn look(&mut self, now: Instant) -> Option<(Name, LayerSet)> {
+    pub(super) fn look(&mut self, now: Instant) -> Option<(Name, Room)> {
         self.looked = now;
         if std::mem::take(&mut self.pressed) { self.lower(now) } else { self.raise(now) }
     }
@@ -109,7 +161,7 @@ impl Narrow {
         self.looked + LOOK
     }
 
-    fn lower(&mut self, now: Instant) -> Option<(Name, LayerSet)> {
+    fn lower(&mut self, now: Instant) -> Option<(Name, Room)> {
         if self.lowered.is_some_and(|at| now.duration_since(at) < SETTLE) {
             return None;
         }
@@ -124,10 +176,10 @@ impl Narrow {
             .max_by_key(|(name, track)| (track.rank, track.top_bytes(), **name))?;
         track.taken_off += 1;
         (self.lowered, self.raised) = (Some(now), None);
-        Some((*name, track.allowed()))
+        Some((*name, track.room(self.patience)))
     }
 
-    fn raise(&mut self, now: Instant) -> Option<(Name, LayerSet)> {
+    fn raise(&mut self, now: Instant) -> Option<(Name, Room)> {
         let since = [self.shed, self.lowered, self.raised].into_iter().flatten().max()?;
         if now.duration_since(since) < self.patience {
             return None;
@@ -136,19 +188,18 @@ impl Narrow {
         let (name, track) = lowered.min_by_key(|(name, track)| (track.rank, track.top_bytes(), **name))?;
         track.taken_off -= 1;
         self.raised = Some(now);
-        Some((*name, track.allowed()))
+        Some((*name, track.room(self.patience)))
     }
 }
 
 impl Track {
     /// Never none: the smallest layer stays.
     fn allowed(&self) -> LayerSet {
-        let mut left = self.layers;
-        for _ in 0..self.taken_off {
-            let fewer = LayerSet(left.0 & !highest(left).0);
-            left = if fewer.is_empty() { left } else { fewer };
-        }
-        left
+        fewer(self.layers, self.taken_off)
+    }
+
+    fn room(&self, patience: Duration) -> Room {
+        Room { layers: self.allowed(), taken_off: self.taken_off, patience }
     }
 
     const fn smallest(&self) -> LayerSet {
@@ -159,6 +210,15 @@ impl Track {
         let top = highest(self.allowed()).0.trailing_zeros() as usize;
         self.recent.get(top).copied().unwrap_or_default()
     }
+}
+
+/// Layers without so many of the largest; the smallest stays.
+pub(super) fn fewer(layers: LayerSet, taken_off: usize) -> LayerSet {
+    let without = |left: LayerSet, _| {
+        let fewer = LayerSet(left.0 & !highest(left).0);
+        if fewer.is_empty() { left } else { fewer }
+    };
+    (0..taken_off).fold(layers, without)
 }
 
 const fn highest(layers: LayerSet) -> LayerSet {
@@ -190,9 +250,9 @@ mod tests {
     /// Seat 0 is protected, 1 and 2 are not; 2 is the largest.
     fn narrow() -> (Narrow, Instant) {
         let now = Instant::now();
-        let mut narrow = Narrow::new(now);
+        let mut narrow = Narrow::new(now, &Narrowed::default());
         for (seat, rank) in [(0, Rank::Protected), (1, Rank::Ordinary), (2, Rank::Ordinary)] {
-            narrow.offer(name(seat), ALL, rank);
+            narrow.offer(name(seat), ALL, rank, 0);
         }
         count(&mut narrow, 1);
         (narrow, now)
@@ -207,7 +267,11 @@ mod tests {
 
     fn pressed(narrow: &mut Narrow, now: Instant) -> Option<(Name, LayerSet)> {
         narrow.handle_shed(now);
-        narrow.look(now)
+        look(narrow, now)
+    }
+
+    fn look(narrow: &mut Narrow, now: Instant) -> Option<(Name, LayerSet)> {
+        narrow.look(now).map(|(name, room)| (name, room.layers))
     }
 
     #[test]
@@ -235,11 +299,11 @@ mod tests {
     fn a_larger_layer_is_tried_when_nothing_was_shed_for_long_and_later_if_it_failed() {
         let (mut narrow, start) = narrow();
         pressed(&mut narrow, start);
-        assert_eq!(narrow.look(start + S(9)), None);
-        assert_eq!(narrow.look(start + S(10)), Some((name(2), ALL)));
+        assert_eq!(look(&mut narrow, start + S(9)), None);
+        assert_eq!(look(&mut narrow, start + S(10)), Some((name(2), ALL)));
         assert_eq!(pressed(&mut narrow, start + S(12)), Some((name(2), LayerSet(0b11))));
-        assert_eq!(narrow.look(start + S(31)), None);
-        assert_eq!(narrow.look(start + S(32)), Some((name(2), ALL)));
+        assert_eq!(look(&mut narrow, start + S(31)), None);
+        assert_eq!(look(&mut narrow, start + S(32)), Some((name(2), ALL)));
     }
 
     #[test]
@@ -249,9 +313,9 @@ mod tests {
         narrow.handle_rtt(now, ms(40));
         narrow.handle_tally(name(2), &late(3));
         narrow.handle_rtt(now, ms(45));
-        assert_eq!(narrow.look(now), None);
+        assert_eq!(look(&mut narrow, now), None);
         narrow.handle_rtt(now, ms(80));
-        assert_eq!(narrow.look(now), None);
+        assert_eq!(look(&mut narrow, now), None);
         narrow.handle_tally(name(2), &late(4));
         narrow.handle_rtt(now, ms(80));
         assert!(narrow.look(now).is_some());
@@ -260,8 +324,8 @@ mod tests {
     #[test]
     fn a_picture_of_one_layer_stays_as_it_is() {
         let now = Instant::now();
-        let mut narrow = Narrow::new(now);
-        narrow.offer(name(0), LayerSet(1), Rank::Ordinary);
+        let mut narrow = Narrow::new(now, &Narrowed::default());
+        narrow.offer(name(0), LayerSet(1), Rank::Ordinary, 0);
         assert_eq!(pressed(&mut narrow, now), None);
     }
 
@@ -269,8 +333,32 @@ mod tests {
     fn a_track_that_gets_other_layers_keeps_what_was_taken_off() {
         let (mut narrow, start) = narrow();
         pressed(&mut narrow, start);
-        assert_eq!(narrow.layers(name(2), LayerSet(0b1110)), LayerSet(0b110));
-        assert_eq!(narrow.look(start + S(10)), Some((name(2), LayerSet(0b1110))));
-        assert_eq!(narrow.layers(name(2), LayerSet(0b1)), LayerSet(0b1));
+        assert_eq!(narrow.layers(name(2), LayerSet(0b1110)).layers, LayerSet(0b110));
+        assert_eq!(look(&mut narrow, start + S(10)), Some((name(2), LayerSet(0b1110))));
+        assert_eq!(narrow.layers(name(2), LayerSet(0b1)).layers, LayerSet(0b1));
+    }
+
+    #[test]
+    fn a_new_link_begins_with_what_the_one_before_had_room_for_and_is_as_patient() {
+        let (mut narrow, start) = narrow();
+        let mut narrowed = Narrowed::default();
+        for at in [0, 10, 12] {
+            let change = if at == 10 { narrow.look(start + S(at)) } else { pressed_room(&mut narrow, start + S(at)) };
+            let (name, room) = change.unwrap();
+            narrowed.note(name, &room);
+        }
+        let start = start + S(13);
+        let mut again = Narrow::new(start, &narrowed);
+        again.offer(name(2), ALL, Rank::Ordinary, narrowed.of(name(2)));
+        assert_eq!(fewer(ALL, narrowed.of(name(2))), LayerSet(0b11));
+        assert_eq!(look(&mut again, start + S(19)), None, "the larger layer failed before");
+        assert_eq!(look(&mut again, start + S(20)), Some((name(2), ALL)));
+        narrowed.forget(|track| *track == name(2));
+        assert_eq!(narrowed.of(name(2)), 0);
+    }
+
+    fn pressed_room(narrow: &mut Narrow, now: Instant) -> Option<(Name, Room)> {
+        narrow.handle_shed(now);
+        narrow.look(now)
     }
 }

@@ -1,95 +1,37 @@
 //! The one task that owns everything between this node and one peer: the link while there is one, the hearings that go over
-//! it, and what is waiting for an answer. Tracks are in tracks.rs, hearings at home here in home.rs, those at home there in edge.rs.
+//! it, and what is waiting for an answer. What happens to it is in event.rs, what it carries in carried.rs. Tracks are in tracks.rs, hearings at home here in home.rs, those at home there in edge.rs.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hearing_config::{HearingId, NodeId, SeatId, Timestamp, TrackId, Verdict, Zone};
-use hearing_proto::manifest;
+use hearing_config::{HearingId, Timestamp, Verdict, Zone};
 use hearing_proto::wire::{self, Decoded, LateHead, Message};
-use hearing_signaling::hearing::MediaPlan;
-use hearing_signaling::registry::{HearingHandle, Registry, Request};
-use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::AbortHandle;
+use hearing_signaling::registry::Registry;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing::{info, warn};
 
 use super::calls::{Call, Follower};
+use super::carried::{Carried, Carry, Joint, detach, watch_plans};
 use super::cause::Cause;
 use super::clock::PeerClock;
 use super::control::{self, Greeted};
 use super::convert;
 use super::edge::Remote;
+use super::event::Event;
 use super::gate::{CrossingVerdict, Gate, GateSide};
-use super::late::{FetchReply, Lack, LateAsk};
+use super::late::LateAsk;
 use super::leg::{Needs, TrunkLeg};
 use super::link::Link;
+use super::narrow::Narrowed;
 use super::outbox::Name;
-use super::rank::Rank;
 use super::standby::Standby;
 use super::status::{Count, Gauges};
-use super::{PeerSettings, Rehearsal, RehearseError, Unwitnessed, Witnesses};
+use super::{PeerSettings, Rehearsal, Witnesses};
 use crate::net::clock::NodeClock;
 use crate::net::tls::{Identity, TrunkTls};
-use crate::router::{Attach, Command, LayerSet, LegId, Place, TrackInfo, WorkerHandle};
-
-/// What happens to a peer's task.
-pub(super) enum Event {
-    /// A connection whose ends have welcomed each other; it waits until it is taken.
-    Greeted(Greeted),
-    /// The waiting link with this number takes the place of the one that is there.
-    Taken(u64, Greeted),
-    /// The waiting link with this number is over.
-    StandbyLost(u64, Cause),
-    /// A message over the link with this number.
-    Message(u64, Message),
-    /// The link with this number is over.
-    Ended(u64, Cause),
-    /// Somebody here asks a hearing that is at home at the peer.
-    Request(HearingId, Request),
-    /// A carried hearing has a new plan.
-    Planned(HearingId),
-    /// This node carries a hearing.
-    Carry(Carry),
-    /// It no longer does.
-    Drop(HearingId),
-    /// A carried hearing has a track here.
-    TrackUp(HearingId, TrackInfo),
-    /// It no longer has.
-    TrackDown(HearingId, TrackId),
-    /// Who speaks in a carried hearing.
-    Speaking(HearingId, Vec<SeatId>),
-    /// The link with this number has room for these layers of a track.
-    Room(u64, Name, LayerSet),
-    /// Rehearse at the peer.
-    Rehearse(wire::Rehearse, oneshot::Sender<Result<wire::RehearseReport, RehearseError>>),
-    /// Home here lacks something that entered at the peer.
-    Fetch(Lack, FetchReply),
-    /// Home here has something that entered at the peer.
-    Kept(HearingId, TrackId, Timestamp),
-    /// What was fetched came in over the link with this number.
-    Late(u64, LateHead, Vec<Decoded>),
-    /// A leg of a carried hearing has ended by itself.
-    LegClosed(HearingId, LegId),
-    /// Have the peer cosign a checkpoint.
-    Witness(HearingId, Box<manifest::Request>, oneshot::Sender<Result<manifest::Cosignature, Unwitnessed>>),
-    /// The revocation list was read again.
-    Revocations,
-    /// The node ends.
-    Stop,
-}
-
-/// A hearing that this node carries.
-#[derive(Clone)]
-pub(super) struct Carry {
-    pub(super) hearing: HearingId,
-    pub(super) handle: HearingHandle,
-    /// Where it is at home; `None`: here.
-    pub(super) home: Option<NodeId>,
-    pub(super) plans: watch::Receiver<Arc<MediaPlan>>,
-    pub(super) worker: WorkerHandle,
-}
+use crate::router::{Attach, Command, LegId, Place, WorkerHandle};
 
 /// What all peers' tasks share.
 pub(super) struct Shared {
@@ -126,36 +68,8 @@ pub(super) struct Peer {
     pub(super) followers: HashMap<u32, Follower>,
     /// Followers whose line was cut; they go on when it is back.
     pub(super) lapsed: Vec<Follower>,
-}
-
-/// A hearing as this node carries it.
-pub(super) struct Carried {
-    pub(super) carry: Carry,
-    /// The tracks that the router has.
-    pub(super) tracks: BTreeMap<TrackId, TrackInfo>,
-    /// While the link is up and the hearing goes over it.
-    pub(super) joint: Option<Joint>,
-    /// When each seat was last heard to speak.
-    pub(super) spoke: BTreeMap<SeatId, Instant>,
-    watcher: AbortHandle,
-}
-
-/// A hearing's place on the link.
-pub(super) struct Joint {
-    pub(super) leg: LegId,
-    /// What was let out, by the number that stands for it.
-    pub(super) outgoing: BTreeMap<TrackId, Outgoing>,
-    /// What was let in.
-    pub(super) incoming: BTreeMap<TrackId, u32>,
-}
-
-/// A track that was let out.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Outgoing {
-    pub(super) flow: u32,
-    pub(super) rank: Rank,
-    /// The layers that the line has room for.
-    pub(super) room: LayerSet,
+    /// What the line to the peer has no room for.
+    pub(super) narrowed: Narrowed,
 }
 
 impl Peer {
@@ -183,6 +97,7 @@ impl Peer {
             next_call: 0,
             followers: HashMap::new(),
             lapsed: Vec::new(),
+            narrowed: Narrowed::default(),
         }
     }
 
@@ -222,9 +137,9 @@ impl Peer {
             Event::TrackUp(hearing, info) => self.handle_track(hearing, info),
             Event::TrackDown(hearing, track) => self.handle_track_end(hearing, track),
             Event::Speaking(hearing, seats) => self.handle_speaking(hearing, &seats),
-            Event::Room(number, name, layers) => {
+            Event::Room(number, name, room) => {
                 if self.link.as_ref().is_some_and(|link| link.number == number) {
-                    self.handle_room(name, layers);
+                    self.handle_room(name, room);
                 }
             }
             Event::Rehearse(rehearse, reply) => self.rehearse(rehearse, reply),
@@ -294,7 +209,7 @@ impl Peer {
         let Some(events) = self.events.upgrade() else { return };
         self.links += 1;
         let remote = greeted.connection.remote_address();
-        self.link = Some(Link::start(self.links, greeted, self.settings.kbps, &self.gauges, events));
+        self.link = Some(Link::start(self.links, greeted, (self.settings.kbps, &self.narrowed), &self.gauges, events));
         self.up_since = Instant::now();
         self.clock = PeerClock::default();
         self.ping();
@@ -352,6 +267,7 @@ impl Peer {
             }
         }
         self.offers.retain(|(of, _), _| *of != hearing);
+        self.narrowed.forget(|(of, _)| *of == hearing);
     }
 
     /// Puts a hearing on the link, if it belongs there.
@@ -445,58 +361,4 @@ impl Peer {
     }
 }
 
-impl Carried {
-    pub(super) fn plan(&self) -> Arc<MediaPlan> {
-        self.carry.plans.borrow().clone()
-    }
-
-    /// A hearing at home here goes to every zone that has a seat in it; one at home elsewhere only to its home, once that
-    /// has announced it (`present`).
-    fn belongs(&self, peer: &Identity, present: bool) -> bool {
-        match &self.carry.home {
-            None => self.has_seat_in(&peer.zone),
-            Some(home) => *home == peer.node && present,
-        }
-    }
-
-    /// The seats that spoke a moment ago.
-    pub(super) fn speaking(&self) -> Vec<SeatId> {
-        self.spoke.keys().copied().collect()
-    }
-
-    pub(super) fn has_seat_in(&self, zone: &Zone) -> bool {
-        self.plan().seats.iter().any(|seat| seat.zone == *zone)
-    }
-}
-
-impl Drop for Carried {
-    fn drop(&mut self) {
-        self.watcher.abort();
-    }
-}
-
-async fn watch_plans(hearing: HearingId, mut plans: watch::Receiver<Arc<MediaPlan>>, events: mpsc::WeakSender<Event>) {
-    plans.mark_unchanged();
-    while plans.changed().await.is_ok() {
-        let Some(events) = events.upgrade() else { return };
-        if events.send(Event::Planned(hearing)).await.is_err() {
-            return;
-        }
-    }
-}
-
-/// A leg that stays behind would publish tracks that nobody sends; so the worker's queue is waited for.
-async fn detach(carry: &Carry, leg: LegId) {
-    let detach = || Command::Detach { hearing: carry.hearing, leg };
-    for _ in 0..DETACH_TRIES {
-        if carry.worker.send(detach()).is_ok() {
-            return;
-        }
-        tokio::time::sleep(DETACH_PAUSE).await;
-    }
-    warn!(hearing = %carry.hearing, leg = leg.0, "the media worker does not take a trunk's leg off");
-}
-
 const TICK: Duration = Duration::from_millis(300);
-const DETACH_TRIES: usize = 100;
-const DETACH_PAUSE: Duration = Duration::from_millis(10);

@@ -21,12 +21,16 @@ impl ControllerFactory for Booking {
 }
 
 /// Once in a round trip: a queue (smoothed less smallest round trip) of more than 25 ms makes the window smaller, one of
-/// less than 12 ms larger, up to the booked rate. Of losses only more than a quarter in half a second counts.
+/// less than 12 ms larger, up to the booked rate. A queue that stays although next to nothing is sent is the line's new length. Of losses only more than a quarter in half a second counts.
 #[derive(Debug, Clone)]
 struct Booked {
     rate: f64,
     window: f64,
     min_rtt: Duration,
+    /// The line's own round trip where it has become longer than it ever was, such as on another route.
+    longer: Option<Duration>,
+    /// Round trips in a row with a queue although next to nothing is sent.
+    starved: u32,
     mtu: u64,
     next_change: Instant,
     count_since: Instant,
@@ -40,6 +44,8 @@ impl Booked {
             rate,
             window: f64::INFINITY,
             min_rtt: GUESSED_RTT,
+            longer: None,
+            starved: 0,
             mtu: u64::from(mtu),
             next_change: now,
             count_since: now,
@@ -51,14 +57,21 @@ impl Booked {
     }
 
     fn round(&mut self, srtt: Duration, min_rtt: Duration, app_limited: bool) {
-        self.min_rtt = min_rtt;
-        let queue = srtt.saturating_sub(min_rtt);
+        self.longer = self.longer.map(|longer| longer.min(srtt));
+        self.min_rtt = self.longer.unwrap_or_default().max(min_rtt);
+        let queue = srtt.saturating_sub(self.min_rtt);
         if queue > QUEUE_LIMIT {
             self.window *= 0.85;
         } else if queue < QUEUE_GOOD {
             self.window *= if app_limited { 1.02 } else { 1.06 };
         }
         self.clamp();
+        let starved = queue > QUEUE_LIMIT && self.window <= self.least();
+        self.starved = if starved { self.starved + 1 } else { 0 };
+        // So little makes no queue: what is left is the line itself.
+        if self.starved == STARVED {
+            self.longer = Some(srtt);
+        }
     }
 
     fn count(&mut self, now: Instant) {
@@ -75,7 +88,11 @@ impl Booked {
     fn clamp(&mut self) {
         let mtu = self.mtu as f64;
         let most = self.rate * (self.min_rtt.as_secs_f64() + SLACK.as_secs_f64()) * 1.5;
-        self.window = self.window.clamp(16.0 * mtu, most.max(32.0 * mtu));
+        self.window = self.window.clamp(self.least(), most.max(32.0 * mtu));
+    }
+
+    const fn least(&self) -> f64 {
+        16.0 * self.mtu as f64
     }
 }
 
@@ -121,6 +138,7 @@ const GUESSED_RTT: Duration = Duration::from_millis(50);
 const SLACK: Duration = Duration::from_millis(50);
 const QUEUE_LIMIT: Duration = Duration::from_millis(25);
 const QUEUE_GOOD: Duration = Duration::from_millis(12);
+const STARVED: u32 = 4;
 const BREAKER_SPAN: Duration = Duration::from_millis(500);
 const BREAKER_LOSS: f64 = 0.25;
 
@@ -153,6 +171,24 @@ mod tests {
         booked.on_congestion_event(now, now, false, 26_000);
         booked.on_sent(now + MS(501), 0, 2);
         assert!(booked.window() < before * 3 / 4);
+    }
+
+    #[test]
+    fn a_line_that_becomes_longer_for_good_is_not_taken_for_a_queue_for_ever() {
+        let (mut booked, _) = booked();
+        booked.round(MS(1), MS(1), false);
+        let rounds = (1..200).find(|_| {
+            booked.round(MS(41), MS(1), false);
+            booked.starved == STARVED
+        });
+        assert!(rounds.is_some_and(|rounds| rounds < 40), "{rounds:?}");
+        for _ in 0..100 {
+            booked.round(MS(41), MS(1), false);
+        }
+        assert!(booked.window() as f64 > booked.rate * 0.041, "{}", booked.window());
+        booked.round(MS(2), MS(1), false);
+        booked.round(MS(40), MS(1), false);
+        assert_eq!(booked.min_rtt, MS(2), "a shorter one is believed at once");
     }
 
     #[test]

@@ -15,11 +15,11 @@ use tokio::time::{sleep_until, timeout_at};
 use super::cause::Cause;
 use super::clock::Mapping;
 use super::convert;
+use super::event::Event;
 use super::flows::Latency;
 use super::inbox::{Accepted, Inbox};
 use super::line::Line;
 use super::outbox::Name;
-use super::peer::Event;
 use super::status::{Count, Gauges};
 use crate::router::{Command, Frame, LegId, WorkerHandle};
 

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{error, info};
 
-use super::peer::Event;
+use super::event::Event;
 use crate::net::tls::TrunkTls;
 
 /// Runs for as long as the node does.

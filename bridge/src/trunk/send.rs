@@ -13,9 +13,9 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout_at};
 
 use super::control::GIVEN_UP;
-use super::narrow::Narrow;
+use super::event::Event;
+use super::narrow::{Narrow, Narrowed, Room};
 use super::outbox::{Class, Door, Due, Name, Outbox};
-use super::peer::Event;
 use super::rank::Rank;
 use super::redundancy::{Path, Redundancy};
 use super::status::{Count, Gauges};
@@ -39,6 +39,8 @@ pub(super) struct Opening {
     pub(super) number: u32,
     pub(super) rank: Rank,
     pub(super) layers: LayerSet,
+    /// Layers that the line had no room for.
+    pub(super) taken_off: usize,
     /// Carries its hearing.
     pub(super) worker: WorkerHandle,
 }
@@ -49,6 +51,8 @@ pub(super) struct Sender {
     pub(super) number: u64,
     pub(super) connection: Connection,
     pub(super) outbox: Outbox,
+    /// What the line had no room for before.
+    pub(super) narrowed: Narrowed,
     pub(super) passages: mpsc::Receiver<Passage>,
     pub(super) frames: mpsc::Receiver<(Name, Frame)>,
     pub(super) events: mpsc::WeakSender<Event>,
@@ -70,7 +74,7 @@ struct Work {
 impl Sender {
     /// Sends until the link's other tasks end it.
     pub(super) async fn run(mut self) {
-        let mut work = Work::new(Instant::now());
+        let mut work = Work::new(Instant::now(), &self.narrowed);
         loop {
             let now = Instant::now();
             self.send_due(now, &mut work);
@@ -99,9 +103,9 @@ impl Sender {
     fn handle_passage(&mut self, passage: Passage, work: &mut Work) {
         match passage {
             Passage::Open(opening) => {
-                let Opening { name, number, rank, layers, worker } = *opening;
+                let Opening { name, number, rank, layers, taken_off, worker } = *opening;
                 self.outbox.open(name, number, rank);
-                work.narrow.offer(name, layers, rank);
+                work.narrow.offer(name, layers, rank, taken_off);
                 work.workers.retain(|(known, _)| *known != name);
                 work.workers.push((name, worker));
             }
@@ -217,16 +221,16 @@ impl Sender {
         work.narrow.handle_rtt(now, path.rtt);
         self.gauges.flows.set_out(self.outbox.tallies());
         self.gauges.set_redundancy(work.redundancy.depth());
-        if let Some((name, layers)) = work.narrow.look(now) {
-            tracing::info!(track = %name.1, layers = layers.0, "the line has room for these layers of a track");
-            self.tell_room(name, layers);
+        if let Some((name, room)) = work.narrow.look(now) {
+            tracing::info!(track = %name.1, layers = room.layers.0, "the line has room for these layers of a track");
+            self.tell_room(name, room);
         }
     }
 
     /// A peer's task that does not keep up is told again with the next change.
-    fn tell_room(&self, name: Name, layers: LayerSet) {
+    fn tell_room(&self, name: Name, room: Room) {
         if let Some(events) = self.events.upgrade() {
-            drop(events.try_send(Event::Room(self.number, name, layers)));
+            drop(events.try_send(Event::Room(self.number, name, room)));
         }
     }
 
@@ -238,12 +242,12 @@ impl Sender {
 }
 
 impl Work {
-    fn new(now: Instant) -> Self {
+    fn new(now: Instant, narrowed: &Narrowed) -> Self {
         Self {
             workers: Vec::new(),
             writes: JoinSet::new(),
             writing: [0; 2],
-            narrow: Narrow::new(now),
+            narrow: Narrow::new(now, narrowed),
             redundancy: Redundancy::new(now),
             sent: VecDeque::new(),
         }

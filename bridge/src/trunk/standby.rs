@@ -10,7 +10,8 @@ use tracing::info;
 
 use super::cause::Cause;
 use super::control::{self, Greeted};
-use super::peer::{Event, Peer};
+use super::event::Event;
+use super::peer::Peer;
 use super::status::Gauges;
 use super::transport;
 

@@ -6,12 +6,14 @@ use hearing_config::{HearingId, SeatId, TrackId, Verdict};
 use hearing_proto::wire;
 use tokio::time::Instant;
 
+use super::carried::{Carried, Outgoing};
 use super::cause::Cause;
 use super::convert;
 use super::gate::GateSide;
 use super::inbox::Accepted;
+use super::narrow::{self, Room};
 use super::outbox::Name;
-use super::peer::{Outgoing, Peer};
+use super::peer::Peer;
 use super::rank;
 use super::receive::Admission;
 use super::send::{Opening, Passage};
@@ -30,6 +32,7 @@ impl Peer {
     pub(super) fn handle_track_end(&mut self, hearing: HearingId, track: TrackId) {
         if let Some(carried) = self.carried.get_mut(&hearing) {
             carried.tracks.remove(&track);
+            self.narrowed.forget(|name| *name == (hearing, track));
             self.retract((hearing, track));
         }
     }
@@ -111,12 +114,13 @@ impl Peer {
 
     /// The line has room for these layers of a track that was let out: the peer is told that it has no others, and so
     /// nobody is asked for them.
-    pub(super) fn handle_room(&mut self, (hearing, track): Name, layers: LayerSet) {
+    pub(super) fn handle_room(&mut self, (hearing, track): Name, room: Room) {
+        self.narrowed.note((hearing, track), &room);
         let Some(carried) = self.carried.get_mut(&hearing) else { return };
         let plan = carried.plan();
         let joint = carried.joint.as_mut();
         let Some(outgoing) = joint.and_then(|joint| joint.outgoing.get_mut(&track)) else { return };
-        outgoing.room = layers;
+        outgoing.room = room.layers;
         let outgoing = *outgoing;
         if let (Some(info), Some(seat)) = (carried.tracks.get(&track), plan.seat(track.seat)) {
             let up = track_up(hearing, &outgoing, info, seat.role);
@@ -161,8 +165,9 @@ impl Peer {
                 *joint.outgoing.entry(info.id).and_modify(|_| link.pass(Passage::Layers(name, layers))).or_insert_with(
                     || {
                         let (number, rank) = (link.next_flow(), rank::of(&plan, &speaking, info.id));
-                        link.pass(Passage::Open(Box::new(Opening { name, number, rank, layers, worker })));
-                        Outgoing { flow: number, rank, room: LayerSet::ALL }
+                        let taken_off = self.narrowed.of(name);
+                        link.pass(Passage::Open(Box::new(Opening { name, number, rank, layers, taken_off, worker })));
+                        Outgoing { flow: number, rank, room: narrow::fewer(layers, taken_off) }
                     },
                 );
             if let Some(seat) = plan.seat(info.id.seat) {
@@ -245,7 +250,7 @@ impl Peer {
     }
 
     /// A track that was let out; anything else that the peer asks for is its mistake or a message that crossed ours.
-    fn outgoing(&self, (hearing, track): Name) -> Option<(crate::router::LegId, &super::peer::Carried)> {
+    fn outgoing(&self, (hearing, track): Name) -> Option<(crate::router::LegId, &Carried)> {
         let carried = self.carried.get(&hearing)?;
         let joint = carried.joint.as_ref()?;
         if joint.outgoing.contains_key(&track) {

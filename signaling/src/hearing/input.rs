@@ -183,6 +183,11 @@ pub enum MediaReport {
         /// The seat.
         seat: SeatId,
     },
+    /// Whoever is on `seat` closed the endpoint on purpose; the seat stays reserved.
+    Left {
+        /// The seat.
+        seat: SeatId,
+    },
     /// A track began to arrive at home.
     TrackUp {
         /// The track.

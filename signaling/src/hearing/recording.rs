@@ -10,7 +10,8 @@ impl Hearing {
     pub(super) fn report(&mut self, report: MediaReport, now: Timestamp) -> Reply {
         match report {
             MediaReport::Connected { seat } => self.connected(seat, now),
-            MediaReport::Disconnected { seat } => self.disconnected(seat, now),
+            MediaReport::Disconnected { seat } => self.disconnected(seat, false, now),
+            MediaReport::Left { seat } => self.disconnected(seat, true, now),
             MediaReport::TrackUp { track } => self.track_up(track, now),
             MediaReport::TrackDown { track } => _ = self.arriving.remove(&track),
             MediaReport::Recording { tracks } => self.recorded(tracks),
@@ -107,7 +108,9 @@ impl Hearing {
     fn connected(&mut self, id: SeatId, now: Timestamp) {
         let Some(seat) = self.known_seat(id).filter(|_| !self.phase().is_over()) else { return };
         match seat.presence {
-            Presence::Admitted => self.change_seat(id, now, |seat| seat.presence = Presence::Connected),
+            Presence::Admitted => {
+                self.change_seat(id, now, |seat| (seat.presence, seat.left) = (Presence::Connected, false))
+            }
             Presence::Absent if seat.endpoint != EndpointKind::Browser => self.terminal_came(id, now),
             Presence::Absent | Presence::Waiting | Presence::Connected | Presence::Removed => {}
         }
@@ -123,9 +126,9 @@ impl Hearing {
         });
     }
 
-    fn disconnected(&mut self, id: SeatId, now: Timestamp) {
+    fn disconnected(&mut self, id: SeatId, left: bool, now: Timestamp) {
         if self.known_seat(id).is_some_and(|seat| seat.presence == Presence::Connected) {
-            self.change_seat(id, now, |seat| seat.presence = Presence::Admitted);
+            self.change_seat(id, now, |seat| (seat.presence, seat.left) = (Presence::Admitted, left));
         }
     }
 
@@ -177,7 +180,7 @@ impl Hearing {
     fn line_down(&mut self, zone: &Zone, now: Timestamp) {
         let cut: Vec<_> = self.kept.view.seats.iter().filter(|seat| seat.zone == *zone).map(|seat| seat.id).collect();
         for id in cut {
-            self.disconnected(id, now);
+            self.disconnected(id, false, now);
         }
     }
 }

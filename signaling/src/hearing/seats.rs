@@ -170,7 +170,7 @@ impl Hearing {
             seat.presence = presence;
             seat.identity = None;
             seat.hand = false;
-            (seat.microphone_off, seat.camera_off) = (false, false);
+            (seat.microphone_off, seat.camera_off, seat.left) = (false, false, false);
         });
         self.take_floor(id, now);
     }

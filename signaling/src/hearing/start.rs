@@ -183,6 +183,7 @@ fn seat((seating, id): (Seating, u8)) -> (SeatView, Link) {
         hand: false,
         microphone_off: false,
         camera_off: false,
+        left: false,
         required: seating.required,
     };
     let sight = sight::of(&view);

@@ -143,6 +143,9 @@ pub struct SeatView {
     /// True while it has switched its own camera off, or has none.
     #[serde(default)]
     pub camera_off: bool,
+    /// True after its user closed the page on purpose, until somebody is on it again; false after a fault (法释〔2021〕12号, article 25).
+    #[serde(default)]
+    pub left: bool,
     /// Kinds without which the hearing is not in session.
     #[schema(value_type = Vec<String>)]
     pub required: Vec<Kind>,

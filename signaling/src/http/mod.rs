@@ -19,6 +19,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::map_response;
+use axum::response::Response;
 use axum::routing::{any, delete, get, post};
 use hearing_config::{Kind, NodeId, SeatId, Zone};
 use serde::{Deserialize, Serialize};
@@ -119,11 +121,19 @@ pub(crate) struct Shared {
 
 fn secure(router: Router) -> Router {
     let slow = TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_LIMIT);
-    let limited = router.layer(DefaultBodyLimit::max(BODY_LIMIT)).layer(slow);
+    let limited = router.layer(DefaultBodyLimit::max(BODY_LIMIT)).layer(slow).layer(map_response(count_slow));
     SECURITY_HEADERS.into_iter().fold(limited, |router, (name, value)| {
         let layer = SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
         router.layer(layer)
     })
+}
+
+/// Whoever sends a request's body a byte at a time is let go, and counted.
+async fn count_slow(response: Response) -> Response {
+    if response.status() == StatusCode::REQUEST_TIMEOUT {
+        metrics::counter!("hearing_http_slow_requests_total").increment(1);
+    }
+    response
 }
 
 /// What the API asks of media; the bridge answers.

@@ -68,7 +68,7 @@ impl Court {
     /// The secret of a seat's link.
     pub(super) fn token(&self, seat: &str) -> String {
         let link = self.started.seats.iter().find(|link| link.name == seat).unwrap();
-        link.link.split_once("#t=").unwrap().1.to_owned()
+        link.link.as_ref().unwrap().split_once("#t=").unwrap().1.to_owned()
     }
 
     pub(super) async fn join(&self, token: &str, device: &str) -> (StatusCode, Value) {

@@ -33,7 +33,7 @@ impl Live {
                 // Its page looks for another way as soon as it knows.
                 self.urgent |= quality.is_silent() && !before.is_some_and(|before| before.is_silent());
             }
-            MediaReport::Disconnected { seat } => _ = self.quality.remove(seat),
+            MediaReport::Disconnected { seat } | MediaReport::Left { seat } => _ = self.quality.remove(seat),
             MediaReport::Connected { .. }
             | MediaReport::TrackUp { .. }
             | MediaReport::TrackDown { .. }

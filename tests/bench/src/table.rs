@@ -97,7 +97,11 @@ fn ratio(ours: Option<f64>, other: Option<f64>) -> Option<f64> {
 fn text(figure: Option<f64>) -> String {
     figure.map_or_else(
         || "-".to_owned(),
-        |figure| if figure < 100.0 { format!("{figure:.2}") } else { format!("{figure:.0}") },
+        |figure| match figure.abs() {
+            small if small < 0.1 => format!("{figure:.4}"),
+            middle if middle < 100.0 => format!("{figure:.2}"),
+            _ => format!("{figure:.0}"),
+        },
     )
 }
 

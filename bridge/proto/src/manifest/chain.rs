@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::CLOCK_TOLERANCE;
+use super::addenda::Addenda;
 use super::entry::{Checkpoint, Cosignature, Entry, FORMAT, Head, Keys, Previous, Resumes};
 use super::existing::Existing;
 use super::hash::{Der, Hash, HashAlg, Hex};
 use super::integrity::IntegrityValue;
-use super::line::{LONGEST, Line, NoLine, Sigs, Stamp, signed};
+use super::line::{NoLine, Sigs, Stamp};
+use super::log::{Log, Signed, ends};
 use super::note;
 use super::sign::{HearingKeys, SignError, Signer};
-use super::tree::{Tree, leaf};
 use super::witness::Request;
 
 /// What a record is of.
@@ -80,14 +80,6 @@ pub struct Sealed {
     pub bytes: Vec<u8>,
     /// For what comes later.
     pub addenda: Addenda,
-}
-
-/// A checkpoint as it was signed.
-#[derive(Debug, Clone)]
-struct Signed {
-    checkpoint: Checkpoint,
-    bound: String,
-    sigs: Sigs,
 }
 
 impl Chain {
@@ -172,10 +164,7 @@ impl Chain {
     /// record that it cosigned, 0 for none. `None` before the first checkpoint.
     #[must_use]
     pub fn request(&self, since: u64) -> Option<Request> {
-        let Signed { checkpoint, bound, sigs } = self.latest.clone()?;
-        let proof = self.log.tree.consistency(since, checkpoint.size)?;
-        let (origin, head) = (self.log.origin.clone(), self.head.clone());
-        Some(Request { origin, head, size: checkpoint.size, root: checkpoint.root, bound, sigs, since, proof })
+        self.log.request(self.head.clone(), self.latest.clone()?, since)
     }
 
     /// Takes a witness's word in.
@@ -204,7 +193,12 @@ impl Chain {
             sign(key, message.as_bytes()).map(|sig| Some(Sigs::from([sig])))
         })?;
         let bytes = self.take();
-        Ok(Sealed { value, root, bytes, addenda: Addenda { log: self.log, node: self.node, covered: self.covered } })
+        Ok(Sealed {
+            value,
+            root,
+            bytes,
+            addenda: Addenda::behind(self.log, self.node, self.covered, (self.head, self.closed)),
+        })
     }
 
     /// The bytes to append to the file, each line with its end.
@@ -249,49 +243,8 @@ impl Chain {
     }
 }
 
-/// What comes after the seal: each line signed by the node.
-pub struct Addenda {
-    log: Log,
-    node: Node,
-    covered: BTreeMap<String, u64>,
-}
-
-impl Addenda {
-    /// Goes on behind `existing`, a sealed manifest.
-    ///
-    /// # Errors
-    /// When it is not sealed, or its end is torn.
-    pub fn open(existing: &[u8], node: Node, boot: String, stamp: Stamp) -> Result<Self, Error> {
-        let there = Existing::read(existing, HashAlg::default());
-        let Some(head) = there.first.as_ref().filter(|_| there.sealed) else { return Err(Error::Open) };
-        if there.torn.is_some() {
-            return Err(Error::Torn);
-        }
-        let log = Log::after(&there, note::origin(&head.zone, &head.node, &head.hearing), boot, stamp);
-        Ok(Self { log, node, covered: there.covered })
-    }
-
-    /// An entry; its bytes are to be appended to the file.
-    ///
-    /// # Errors
-    /// As [`Chain::append`] and [`Chain::cosign`].
-    pub fn append(&mut self, entry: Entry, stamp: Stamp) -> Result<Vec<u8>, Error> {
-        if let Entry::Cosign(word) = &entry {
-            self.log.check(word)?;
-        } else if entry.is_made_by_the_chain() {
-            return Err(Error::Reserved(entry.kind()));
-        }
-        let ends = ends(&self.covered, &entry)?;
-        let node = &self.node;
-        let entry = Entry::Addendum { entry: Box::new(entry) };
-        self.log.put(entry, stamp, |_, unsigned| node.sign("addendum", unsigned).map(Some))?;
-        self.covered.extend(ends);
-        Ok(std::mem::take(&mut self.log.out))
-    }
-}
-
 impl Node {
-    fn sign(&self, kind: &str, unsigned: &[u8]) -> Result<Sigs, Error> {
+    pub(super) fn sign(&self, kind: &str, unsigned: &[u8]) -> Result<Sigs, Error> {
         sign(self.signer.as_ref(), &note::of_node(kind, unsigned)).map(|sig| Sigs::from([sig]))
     }
 }
@@ -322,100 +275,6 @@ fn head(opening: &Opening, node: &Node, keys: &HearingKeys, hash: HashAlg, resum
 fn origin_of(there: &Existing, head: &Head) -> String {
     let first = there.first.as_ref().unwrap_or(head);
     note::origin(&first.zone, &first.node, &first.hearing)
-}
-
-/// Where the files that an entry covers end after it.
-fn ends(covered: &BTreeMap<String, u64>, entry: &Entry) -> Result<Vec<(String, u64)>, Error> {
-    let mut ends: Vec<(String, u64)> = Vec::new();
-    for (file, from, to) in entry.spans() {
-        let known = ends.iter().rev().find(|(name, _)| name == file).map(|(_, end)| *end);
-        let end = known.or_else(|| covered.get(file).copied()).unwrap_or(0);
-        if from != end || to <= from {
-            return Err(Error::Span { file: file.to_owned(), from, to, end });
-        }
-        ends.push((file.to_owned(), to));
-    }
-    Ok(ends)
-}
-
-/// The lines themselves.
-struct Log {
-    alg: HashAlg,
-    origin: String,
-    tree: Tree,
-    last: Hash,
-    boot: String,
-    /// The clocks at the last head or clock entry.
-    reference: Stamp,
-    latest: Stamp,
-    out: Vec<u8>,
-}
-
-impl Log {
-    fn after(there: &Existing, origin: String, boot: String, stamp: Stamp) -> Self {
-        let latest = there.latest.as_ref().filter(|(_, before)| *before == boot).map_or(stamp, |(latest, _)| *latest);
-        let (alg, tree, last) = (there.alg, there.tree.clone(), there.last);
-        Self { alg, origin, tree, last, boot, reference: latest, latest, out: Vec::new() }
-    }
-
-    fn put(
-        &mut self,
-        entry: Entry,
-        stamp: Stamp,
-        sigs: impl FnOnce(&Self, &[u8]) -> Result<Option<Sigs>, Error>,
-    ) -> Result<u64, Error> {
-        let stamp = self.steady(stamp);
-        let is_reference = matches!(entry, Entry::Head(_) | Entry::Clock { .. });
-        let (seq, prev, boot) = (self.tree.size(), self.last, self.boot.clone());
-        let line = Line { seq, prev, utc: stamp.utc, mono: stamp.mono, boot, entry, sigs: None };
-        let mut bytes = line.to_bytes();
-        if let Some(sigs) = sigs(self, &bytes[..bytes.len() - 1])? {
-            bytes.truncate(bytes.len() - 1);
-            bytes = signed(bytes, &sigs);
-        }
-        if bytes.len() > LONGEST {
-            return Err(Error::Line(NoLine::Long));
-        }
-        self.last = leaf(self.alg, &bytes);
-        self.tree.push(self.last);
-        self.out.extend(bytes);
-        self.out.push(b'\n');
-        self.latest = stamp;
-        if is_reference {
-            self.reference = stamp;
-        }
-        Ok(seq)
-    }
-
-    /// A monotonic clock that goes back is the caller's mistake, not time's.
-    fn steady(&self, stamp: Stamp) -> Stamp {
-        Stamp { mono: stamp.mono.max(self.latest.mono), ..stamp }
-    }
-
-    fn settle_clock(&mut self, stamp: Stamp) -> Result<(), Error> {
-        let now = self.steady(stamp);
-        let step = (now.utc - self.reference.utc) - (now.mono - self.reference.mono);
-        if step.abs() > CLOCK_TOLERANCE {
-            self.put(Entry::Clock { step }, stamp, |_, _| Ok(None))?;
-        }
-        Ok(())
-    }
-
-    fn root(&self) -> Hash {
-        self.tree.root(self.tree.size()).unwrap_or(Hash::ZERO)
-    }
-
-    /// What the hearing's key signs: the text of a checkpoint over all lines before, and its last line.
-    fn message(&self, kind: &str, unsigned: &[u8]) -> (String, String) {
-        let bound = note::bound(self.alg, kind, unsigned);
-        let text = note::checkpoint(&self.origin, self.tree.size(), self.root(), &bound);
-        (bound, text)
-    }
-
-    fn check(&self, word: &Cosignature) -> Result<(), Error> {
-        let is_ours = word.origin == self.origin && self.tree.root(word.size) == Some(word.root);
-        if is_ours && word.is_signed() { Ok(()) } else { Err(Error::Cosignature { node: word.node.clone() }) }
-    }
 }
 
 /// Why a manifest does not go on.

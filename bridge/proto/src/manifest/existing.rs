@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use super::entry::{Entry, Head, Torn};
 use super::hash::{Hash, HashAlg};
-use super::line::{Line, Stamp};
+use super::line::{Line, Stamp, unsigned};
+use super::log::Signed;
+use super::note;
 use super::tree::{Tree, leaf};
 
 /// The whole lines of a manifest, and what follows from them.
@@ -16,6 +18,12 @@ pub(super) struct Existing {
     pub(super) first: Option<Head>,
     /// The last head, with its line.
     pub(super) head: Option<(u64, Head)>,
+    /// The line of the last head, without its end.
+    pub(super) head_line: Vec<u8>,
+    /// The last checkpoint, as it was signed.
+    pub(super) checkpoint: Option<Signed>,
+    /// The size of the greatest checkpoint that a witness cosigned.
+    pub(super) cosigned: u64,
     /// When the last line was made, and in which start of the machine.
     pub(super) latest: Option<(Stamp, String)>,
     pub(super) covered: BTreeMap<String, u64>,
@@ -34,6 +42,9 @@ impl Existing {
             last: Hash::ZERO,
             first: None,
             head: None,
+            head_line: Vec::new(),
+            checkpoint: None,
+            cosigned: 0,
             latest: None,
             covered: BTreeMap::new(),
             replaced: BTreeMap::new(),
@@ -82,8 +93,18 @@ impl Existing {
         self.tree.push(self.last);
         self.latest = Some((Stamp { utc: line.utc, mono: line.mono }, line.boot));
         self.sealed |= matches!(line.entry, Entry::Seal { .. });
+        match line.entry.matter() {
+            Entry::Checkpoint(checkpoint) => {
+                let bound = note::bound(self.alg, "checkpoint", unsigned(bytes));
+                let sigs = line.sigs.clone().unwrap_or_default();
+                self.checkpoint = Some(Signed { checkpoint: *checkpoint, bound, sigs });
+            }
+            Entry::Cosign(word) => self.cosigned = self.cosigned.max(word.size),
+            _ => {}
+        }
         if let Entry::Head(head) = line.entry {
             self.first.get_or_insert_with(|| (*head).clone());
+            self.head_line = bytes.to_vec();
             self.head = Some((line.seq, *head));
         } else {
             self.cover(line.entry.matter());

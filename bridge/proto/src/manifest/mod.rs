@@ -3,6 +3,7 @@
 //! [`Chain`] makes the lines; it is told the time and touches no file. [`Witness`] is what a node of another zone does with
 //! the checkpoints. docs/ref/record.md is the format, docs/design/manifest.md why it is so.
 
+mod addenda;
 mod certificate;
 mod chain;
 mod entry;
@@ -10,14 +11,16 @@ mod existing;
 mod hash;
 mod integrity;
 mod line;
+mod log;
 pub mod note;
 mod sign;
 mod tree;
 pub mod verify;
 mod witness;
 
+pub use addenda::Addenda;
 pub use certificate::{Certificate, Identity};
-pub use chain::{Addenda, Chain, Error, Node, Opened, Opening, Sealed};
+pub use chain::{Chain, Error, Node, Opened, Opening, Sealed};
 pub use entry::{Checkpoint, Cosignature, Entry, FORMAT, Head, Keys, Previous, Resumes, Span, Torn};
 pub use hash::{Der, Hash, HashAlg, Hasher, Hex};
 pub use integrity::{IntegrityValue, NoValue};

@@ -249,6 +249,8 @@ pub struct SeatView {
     pub microphone_off: bool,
     /// Has switched its own camera off.
     pub camera_off: bool,
+    /// Its user closed the page on purpose.
+    pub left: bool,
     /// Kinds without which the hearing is not in session.
     pub required: Vec<Kind>,
 }
@@ -413,6 +415,8 @@ pub enum SeatReport {
     Connected,
     /// Its endpoint is gone.
     Disconnected,
+    /// Its user closed it.
+    Left,
     /// How it is doing, about once a second.
     Quality(SeatQuality),
 }

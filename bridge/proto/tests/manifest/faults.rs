@@ -8,15 +8,39 @@ use super::honest::Recording;
 
 #[derive(Debug, Clone)]
 enum Event {
-    Write { track: usize, bytes: u16, commit: bool },
-    Checkpoint { witnessed: bool },
+    Write {
+        track: usize,
+        bytes: u16,
+        commit: bool,
+    },
+    Checkpoint {
+        witnessed: bool,
+    },
     Recess,
-    Gap { track: usize },
+    Gap {
+        track: usize,
+    },
+    /// What was missing comes later, whole or not.
+    Late {
+        track: usize,
+        lacks: i64,
+    },
     DiskFault,
-    Step { ms: i64 },
-    Sheet { content: u8 },
-    Crash { torn: u8, zeros: bool, boot: bool, back: bool },
-    Segment { track: usize },
+    Step {
+        ms: i64,
+    },
+    Sheet {
+        content: u8,
+    },
+    Crash {
+        torn: u8,
+        zeros: bool,
+        boot: bool,
+        back: bool,
+    },
+    Segment {
+        track: usize,
+    },
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -26,6 +50,7 @@ fn event() -> impl Strategy<Value = Event> {
         3 => any::<bool>().prop_map(|witnessed| Event::Checkpoint { witnessed }),
         1 => Just(Event::Recess),
         1 => (0..3_usize).prop_map(|track| Event::Gap { track }),
+        1 => (0..3_usize, 0..2_000_i64).prop_map(|(track, lacks)| Event::Late { track, lacks }),
         1 => Just(Event::DiskFault),
         1 => prop_oneof![-5_000_000_i64..5_000_000, -2_000_i64..2_000].prop_map(|ms| Event::Step { ms }),
         1 => any::<u8>().prop_map(|content| Event::Sheet { content }),
@@ -80,6 +105,15 @@ impl Course {
                 let (track, to) = (Some(TRACKS[track].to_owned()), Some(recording.now.utc));
                 let gap = Entry::Gap { track, reason: "network".to_owned(), from, to, packets: 9, frames: 0 };
                 recording.say(gap);
+            }
+            Event::Late { track, lacks } => {
+                recording.pass(4_000);
+                recording.gap(TRACKS[track], (4_000, 0));
+                // More than half a second missing is a gap still.
+                self.gaps += usize::from(lacks > 500);
+                self.segments[track] += 1;
+                recording.late(TRACKS[track], self.segments[track], (4_000, lacks));
+                self.segments[track] += 1;
             }
             Event::DiskFault => {
                 let (part, reason) = ("disk".to_owned(), "no space left".to_owned());

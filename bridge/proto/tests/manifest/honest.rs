@@ -136,6 +136,27 @@ impl Recording {
         }
     }
 
+    /// Nothing of a track came between two moments, in milliseconds before now.
+    pub(crate) fn gap(&mut self, track: &str, (from, to): (i64, i64)) {
+        let (track, reason) = (Some(track.to_owned()), "network".to_owned());
+        let (from, to) = (Some(self.now.utc - from * 1_000), Some(self.now.utc - to * 1_000));
+        self.say(Entry::Gap { track, reason, from, to, packets: 9, frames: 0 });
+    }
+
+    /// What was captured of a track between two moments, in milliseconds before now, comes from its edge.
+    pub(crate) fn late(&mut self, track: &str, number: u32, (from, to): (i64, i64)) {
+        let (first, last) = (self.now.utc - from * 1_000, self.now.utc - to * 1_000);
+        let (file, content) = (format!("{track}/{number:04}.mkv"), vec![number as u8; 300]);
+        let (codec, reason) = ("opus".to_owned(), "late".to_owned());
+        let (track, edge) = (track.to_owned(), "internet".to_owned());
+        let (of, name) = (track.clone(), file.clone());
+        self.say(Entry::Segment { track: of, file: name, codec, size: None, reason, captured: first });
+        let hash = self.hash.hash(&[&content]);
+        let span = Span { file: file.clone(), from: 0, to: 300, hash, first: Some(first), last: Some(last) };
+        self.folder.0.insert(file, content);
+        self.say(Entry::Late { track, edge, spans: vec![span] });
+    }
+
     pub(crate) fn replace_sheet(&mut self, text: &str) {
         let (size, hash) = (text.len() as u64, self.hash.hash(&[text.as_bytes()]));
         self.say(Entry::Replaced { file: SHEET.to_owned(), size, hash });
@@ -202,7 +223,7 @@ impl Recording {
     }
 }
 
-/// Half a minute of two tracks, with a recess, a declared gap and a witness, sealed.
+/// Half a minute of two tracks, with a recess, a gap that late media fills, and a witness, sealed.
 pub(crate) fn sealed(hash: HashAlg) -> Recording {
     let mut recording = Recording::begin(hash);
     for track in ["judge-video", "counsel-audio"] {
@@ -219,7 +240,15 @@ pub(crate) fn sealed(hash: HashAlg) -> Recording {
         }
         let number = if second < 8 { 1 } else { 2 };
         recording.write(&format!("judge-video/{number:04}.mkv"), &[second; 500], 1_000);
-        recording.write("counsel-audio/0001.mkv", &[second, 1, 2, 3], 1_000);
+        match second {
+            13..15 => {}
+            _ => recording.write("counsel-audio/0001.mkv", &[second, 1, 2, 3], 1_000),
+        }
+        if second == 15 {
+            recording.pass(20);
+            recording.gap("counsel-audio", (3_000, 1_000));
+            recording.late("counsel-audio", 2, (3_000, 1_000));
+        }
         recording.write("judge-video/index.jsonl", b"{\"line\":\"cluster\"}\n", 1_000);
         recording.commit();
         if second % 5 == 4 {

@@ -81,7 +81,17 @@ fn both_verifiers_say_the_same_of_every_deed() {
 fn both_verifiers_say_the_same_of_honest_records() {
     for hash in [HashAlg::Sha256, HashAlg::Sm3] {
         let recording = sealed(hash);
-        assert_eq!(second(&recording.folder, &recording.trust()), ("intact".to_owned(), vec![]));
+        assert_eq!(second(&recording.folder, &recording.trust()), ("intact".to_owned(), vec!["gap-filled".to_owned()]));
+    }
+    for (late, code) in [((4_600, 400), "gap-filled"), ((4_000, 0), "gap-declared"), ((5_000, 600), "gap-declared")] {
+        let mut recording = Recording::begin(HashAlg::Sha256);
+        recording.pass(20_000);
+        recording.gap("counsel-audio", (5_000, 0));
+        recording.late("counsel-audio", 2, late);
+        recording.close(true);
+        let (ours, theirs) =
+            (first(&recording.folder, &recording.trust()), second(&recording.folder, &recording.trust()));
+        assert_eq!((&ours, ours.1.as_slice()), (&theirs, &[code.to_owned()][..]));
     }
     let mut crashed = Recording::begin(HashAlg::Sm3);
     for (torn, boot) in [(&b"{\"seq\":"[..], false), (b"", true), (b"\0\0\0\n{}\n", true)] {

@@ -49,6 +49,29 @@ pub(crate) const DEEDS: &[Deed] = &[
     tampered("a file is added", Code::FileExtra, |r, _| {
         r.folder.0.insert("judge-video/0003.mkv".to_owned(), b"never recorded".to_vec());
     }),
+    tampered("a byte of what came late is changed", Code::FileEdited, |r, _| file(r, LATE)[77] ^= 1),
+    tampered("what came late is deleted", Code::FileMissing, |r, _| drop(r.folder.0.remove(LATE))),
+    tampered("late media is passed off as another track's", Code::LineEdited, |r, _| {
+        edit(r, |lines| {
+            let n = find(lines, "late");
+            replace(&mut lines[n], "\"counsel-audio\"", "\"judge-audio\"");
+        });
+    }),
+    tampered("the line of late media is deleted", Code::LinesMissing, |r, _| {
+        edit(r, |lines| drop(lines.remove(find(lines, "late"))));
+    }),
+    tampered(
+        "the hearing's key is stolen: late media is passed off as having come in time",
+        Code::CosignatureForged,
+        |r, _| {
+            forge(r, &Thief::of_hearing(r), |line| {
+                if let Entry::Late { spans, .. } = &line.entry {
+                    line.entry = Entry::Data { spans: spans.clone() };
+                }
+                !matches!(line.entry, Entry::Gap { .. })
+            });
+        },
+    ),
     tampered("a line is deleted", Code::LinesMissing, |r, _| edit(r, |lines| drop(lines.remove(7)))),
     tampered("two lines change places", Code::LinesMissing, |r, _| edit(r, |lines| lines.swap(7, 8))),
     tampered("a line is repeated", Code::LineForeign, |r, _| edit(r, |lines| lines.insert(9, lines[7].clone()))),
@@ -236,6 +259,8 @@ const fn tampered(name: &'static str, code: Code, does: fn(&mut Recording, &mut 
 }
 
 pub(crate) const VIDEO: &str = "judge-video/0001.mkv";
+/// What came late, of counsel.
+const LATE: &str = "counsel-audio/0002.mkv";
 
 pub(crate) fn lines(manifest: &[u8]) -> Vec<Vec<u8>> {
     manifest.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(<[u8]>::to_vec).collect()

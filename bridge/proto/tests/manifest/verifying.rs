@@ -14,12 +14,37 @@ fn an_honest_record_is_intact_with_either_hash() {
         trust.witness = Some(witness_lines(&recording.witnessed));
         trust.value = recording.value.as_ref().map(|value| value.parse().unwrap());
         let report = verify(&recording.folder, &trust);
-        assert_eq!((report.verdict, &report.findings[..]), (Verdict::Intact, &[][..]), "{report:#?}");
+        let codes: Vec<Code> = report.findings.iter().map(|finding| finding.code).collect();
+        assert_eq!((report.verdict, &codes[..]), (Verdict::Intact, &[Code::GapFilled][..]), "{report:#?}");
         assert_eq!(report.value, recording.value);
         assert_eq!(report.witnesses, ["gov/gov-1"]);
         assert!(report.uncosigned.is_empty());
-        assert_eq!(report.gaps.len(), 1, "the recess is told");
+        let gaps: Vec<_> = report.gaps.iter().map(|gap| (gap.reason.as_str(), gap.filled)).collect();
+        assert_eq!(gaps, [("recess", false), ("network", true)]);
     }
+}
+
+#[test]
+fn a_gap_is_filled_only_by_late_media_of_its_track_that_leaves_next_to_nothing_of_it() {
+    let with = |late: &[(&str, i64, i64)]| {
+        let mut recording = super::honest::Recording::begin(HashAlg::Sha256);
+        recording.pass(20_000);
+        recording.gap("counsel-audio", (5_000, 0));
+        for (number, (track, from, to)) in (2..).zip(late) {
+            recording.late(track, number, (*from, *to));
+        }
+        recording.close(true);
+        let report = recording.verify();
+        assert_eq!(report.has(Code::GapFilled), !report.has(Code::GapDeclared));
+        report.verdict
+    };
+    assert_eq!(with(&[("counsel-audio", 4_900, 100)]), Verdict::Intact);
+    assert_eq!(with(&[("counsel-audio", 2_000, 0), ("counsel-audio", 5_000, 2_400)]), Verdict::Intact, "in any order");
+    assert_eq!(with(&[("counsel-audio", 5_000, 3_000), ("counsel-audio", 2_000, 0)]), Verdict::Incomplete);
+    assert_eq!(with(&[("counsel-audio", 4_000, 0)]), Verdict::Incomplete, "its beginning is missing");
+    assert_eq!(with(&[("counsel-audio", 5_000, 1_000)]), Verdict::Incomplete, "its end is missing");
+    assert_eq!(with(&[("judge-audio", 5_000, 0)]), Verdict::Incomplete, "another track's");
+    assert_eq!(with(&[]), Verdict::Incomplete);
 }
 
 #[test]
@@ -43,7 +68,7 @@ fn a_changed_byte_is_named_with_its_track_its_time_and_its_line() {
     let mut recording = sealed(HashAlg::Sha256);
     recording.folder.0.get_mut(VIDEO).unwrap()[2_222] ^= 1;
     let report = recording.verify();
-    let [finding] = &report.findings[..] else { panic!("{report:#?}") };
+    let [finding, _filled] = &report.findings[..] else { panic!("{report:#?}") };
     assert_eq!((finding.code, finding.track.as_deref()), (Code::FileEdited, Some("judge-video")));
     let (from, to) = (finding.from.unwrap(), finding.to.unwrap());
     assert_eq!(to - from, 1_000_000, "one second of picture");

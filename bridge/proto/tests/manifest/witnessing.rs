@@ -1,7 +1,9 @@
 //! The witness: what it signs, and what it refuses.
 
+use super::honest::Recording;
 use super::parties::{Authority, at, begin, keys, note, opening};
-use hearing_proto::manifest::{Chain, Error, HashAlg, Identity, Node, Opened, Refusal, Witness};
+use hearing_proto::manifest::verify::{MANIFEST, Verdict};
+use hearing_proto::manifest::{Addenda, Chain, Entry, Error, HashAlg, Identity, Node, Opened, Refusal, Witness};
 
 fn peer(node: &Node) -> Identity {
     Identity { zone: node.zone.clone(), node: node.node.clone() }
@@ -94,4 +96,32 @@ fn after_a_crash_the_new_key_is_accepted_and_the_history_goes_on() {
     chain.cosign(word, at(910)).unwrap();
     chain.checkpoint(at(920)).unwrap();
     assert!(witness.cosign(&chain.request(1).unwrap(), &peer(&home), 2).is_ok());
+}
+
+#[test]
+fn a_record_that_was_sealed_without_a_witness_is_cosigned_by_one_that_comes_later() {
+    let mut recording = Recording::begin(HashAlg::Sha256);
+    recording.pass(1_000);
+    recording.write("judge-video/0001.mkv", &[1; 10], 1_000);
+    recording.close(false);
+    let before = recording.verify();
+    assert_eq!((before.verdict, before.uncosigned.len()), (Verdict::Intact, 1));
+    let home = recording.home.clone();
+    let open = |recording: &Recording| {
+        Addenda::open(&recording.folder.0[MANIFEST], home.clone(), "boot-7".to_owned(), recording.now).unwrap()
+    };
+    let mut addenda = open(&recording);
+    let (word, _) = recording.witness.cosign(&addenda.request(0).unwrap(), &peer(&home), 1_795_488_100).unwrap();
+    let mut foreign = word.clone();
+    foreign.size -= 1;
+    assert!(matches!(addenda.append(Entry::Cosign(Box::new(foreign)), recording.now), Err(Error::Cosignature { .. })));
+    let line = addenda.append(Entry::Cosign(Box::new(word)), recording.now).unwrap();
+    recording.folder.0.get_mut(MANIFEST).unwrap().extend(line);
+    assert_eq!((addenda.request(0), open(&recording).request(0)), (None, None), "nobody has to be asked any more");
+    let after = recording.verify();
+    assert_eq!(
+        (after.verdict, after.value, after.witnesses),
+        (Verdict::Intact, before.value, vec!["gov/gov-1".to_owned()])
+    );
+    assert!(after.uncosigned.is_empty());
 }

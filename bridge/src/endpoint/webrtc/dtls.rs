@@ -39,6 +39,8 @@ pub(super) enum Event {
     Nothing,
     /// The handshake is complete.
     Keys(Box<Srtp>),
+    /// It is over: the client said goodbye.
+    Goodbye,
     /// It is over, and why.
     Closed(String),
     /// The datagram was dropped; a metric's label.
@@ -149,7 +151,7 @@ impl Dtls {
         for event in events {
             match event {
                 EndpointEvent::HandshakeComplete => outcome = self.keys(),
-                EndpointEvent::PeerClosed => return Event::Closed("the client said goodbye".to_owned()),
+                EndpointEvent::PeerClosed => return Event::Goodbye,
                 // No data channels are agreed, so nothing may come.
                 EndpointEvent::ApplicationData(_) => outcome = Event::Dropped("dtls_data"),
                 _ => {}
@@ -290,7 +292,7 @@ pub(super) mod tests {
         client.begin(now);
         carry(now, &mut client, &mut server);
         client.close(now);
-        assert!(matches!(carry(now, &mut client, &mut server), Event::Closed(_)));
+        assert!(matches!(carry(now, &mut client, &mut server), Event::Goodbye));
     }
 
     #[test]

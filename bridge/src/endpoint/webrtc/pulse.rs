@@ -8,8 +8,8 @@ pub(super) struct Pulse {
     heard: Instant,
     /// The second in which packets are counted, and how many came.
     counting: (Instant, u32),
-    /// True while media or reports come so often that a short silence means something.
-    lively: bool,
+    /// Seconds in a row in which little came. One who dies bit by bit has one or two of them before the silence.
+    calm: u32,
     state: State,
 }
 
@@ -25,7 +25,7 @@ pub(super) enum State {
 
 impl Pulse {
     pub(super) const fn new(now: Instant) -> Self {
-        Self { heard: now, counting: (now, 0), lively: false, state: State::Heard }
+        Self { heard: now, counting: (now, 0), calm: CALM, state: State::Heard }
     }
 
     pub(super) const fn state(&self) -> State {
@@ -41,7 +41,7 @@ impl Pulse {
     pub(super) fn beat(&mut self, now: Instant) -> State {
         let (since, count) = self.counting;
         if now.saturating_duration_since(since) >= SECOND {
-            self.lively = count >= LIVELY;
+            self.calm = if count >= LIVELY { 0 } else { self.calm.saturating_add(1) };
             self.counting = (now, 1);
         } else {
             self.counting.1 = count.saturating_add(1);
@@ -66,7 +66,7 @@ impl Pulse {
 
     /// When `handle_timeout` wants to be called next.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        let (quiet, lost) = if self.lively { LIVELY_LIMITS } else { CALM_LIMITS };
+        let (quiet, lost) = if self.calm < CALM { LIVELY_LIMITS } else { CALM_LIMITS };
         match self.state {
             State::Heard => Some(self.heard + quiet),
             State::Quiet => Some(self.heard + lost),
@@ -78,6 +78,8 @@ impl Pulse {
 const SECOND: Duration = Duration::from_secs(1);
 /// Packets in a second: sound alone has 50, a page that only watches reports about ten times.
 const LIVELY: u32 = 8;
+/// After so many seconds with fewer a silence means little.
+const CALM: u32 = 3;
 /// Quiet and lost, for a client that sends all the time.
 const LIVELY_LIMITS: (Duration, Duration) = (Duration::from_millis(1_200), Duration::from_secs(4));
 /// For one to whom nothing is sent and who sends nothing: browsers check a quiet path every 2.5 s (Chromium) to 6 s (Firefox).
@@ -110,6 +112,16 @@ mod tests {
     #[test]
     fn one_who_sends_all_the_time_is_missed_after_a_moment_and_lost_within_five_seconds() {
         let (pulse, last) = beaten(20, 3_000);
+        assert_eq!(fades(pulse, last), [(State::Quiet, LIVELY_LIMITS.0), (State::Lost, LIVELY_LIMITS.1)]);
+    }
+
+    #[test]
+    fn one_who_dies_bit_by_bit_is_lost_as_soon_as_one_who_dies_at_once() {
+        let (mut pulse, mut last) = beaten(20, 3_000);
+        for _ in 0..3 {
+            last += Duration::from_millis(600);
+            pulse.beat(last);
+        }
         assert_eq!(fades(pulse, last), [(State::Quiet, LIVELY_LIMITS.0), (State::Lost, LIVELY_LIMITS.1)]);
     }
 

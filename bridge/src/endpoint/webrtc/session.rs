@@ -191,6 +191,10 @@ impl Session {
                 self.outputs.push_back(Output::Connected);
                 Ok(())
             }
+            dtls::Event::Goodbye => {
+                self.end(Output::Left);
+                Ok(())
+            }
             dtls::Event::Closed(reason) => {
                 self.close(reason);
                 Ok(())
@@ -309,9 +313,13 @@ impl Session {
     }
 
     fn close(&mut self, reason: String) {
+        self.end(Output::Closed(reason));
+    }
+
+    fn end(&mut self, last: Output) {
         if !self.over {
             self.over = true;
-            self.outputs.push_back(Output::Closed(reason));
+            self.outputs.push_back(last);
         }
     }
 

@@ -50,7 +50,7 @@ pub struct Stack {
 pub struct Error {
     what: &'static str,
     at: String,
-    source: rsipstack::Error,
+    source: Box<rsipstack::Error>,
 }
 
 impl Stack {
@@ -70,7 +70,8 @@ impl Stack {
             .with_option(option)
             .build();
         let requests = endpoint.incoming_transactions();
-        let requests = requests.map_err(|source| Error { what: "requests", at: String::new(), source })?;
+        let requests =
+            requests.map_err(|source| Error { what: "requests", at: String::new(), source: Box::new(source) })?;
         let dialogs = Arc::new(DialogLayer::new(endpoint.inner.clone()));
         let inner = endpoint.inner.clone();
         tokio::spawn(async move {
@@ -83,7 +84,7 @@ impl Stack {
 }
 
 async fn bind(transport: &TransportLayer, listen: &Listen, token: &CancellationToken) -> Result<(), Error> {
-    let failed = |what, at: SocketAddr| move |source| Error { what, at: at.to_string(), source };
+    let failed = |what, at: SocketAddr| move |source| Error { what, at: at.to_string(), source: Box::new(source) };
     if let Some(at) = listen.udp {
         let udp = UdpConnection::create_connection(at, None, Some(token.child_token())).await;
         transport.add_transport(udp.map_err(failed("udp", at))?.into());

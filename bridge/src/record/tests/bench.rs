@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use hearing_config::{HearingId, Kind, Role, SeatId, Timestamp, TrackId};
 use hearing_proto::manifest::verify::{Report, Trust, verify};
-use hearing_proto::manifest::{self, HashAlg, Signer};
+use hearing_proto::manifest::{self, Signer};
 use hearing_signaling::hearing::RecordOrder;
 use tokio::sync::{mpsc, oneshot};
 
@@ -57,6 +57,11 @@ pub(super) fn meta() -> Meta {
 
 /// A node with a certificate, made once for all tests.
 pub(super) fn signing() -> Arc<Signing> {
+    signing_under("policy")
+}
+
+/// The same, when these are the zones and crossings.
+pub(super) fn signing_under(policy: &str) -> Arc<Signing> {
     let pki = pki();
     let read = move || {
         let (chain, signer) = tls::signing(&pki.file("home.pem"), &pki.file("home.key")).map_err(|e| e.to_string())?;
@@ -69,7 +74,7 @@ pub(super) fn signing() -> Arc<Signing> {
         read: Box::new(read),
         software: "hearing test".to_owned(),
         build: None,
-        policy: HashAlg::Sha256.hash(&[b"policy"]),
+        policy: policy.to_owned(),
     })
 }
 
@@ -111,14 +116,18 @@ impl Bench {
 
     /// The same, with a folder of the record on a second disk.
     pub(super) fn with_spill(folder: &Path, spill: Option<PathBuf>, later: u64) -> Self {
+        Self::with_signing(folder, spill, later, signing())
+    }
+
+    /// The same, by a node that signs so.
+    pub(super) fn with_signing(folder: &Path, spill: Option<PathBuf>, later: u64, signing: Arc<Signing>) -> Self {
         let hearing: HearingId = folder.file_name().unwrap().to_str().unwrap().parse().unwrap();
         let sheet = Sheet::begin(folder, hearing, "home".parse().unwrap(), meta()).unwrap();
         let (events, received) = mpsc::channel(64);
         let (sender, queue) = sync_channel(100_000);
         let clock = WallClock::now();
         let (folder_, clocks) = (folder.to_owned(), Clocks::new());
-        let opening =
-            Opening { hearing, folder: folder_, spill, signing: signing(), clocks: clocks.clone(), sheet, events };
+        let opening = Opening { hearing, folder: folder_, spill, signing, clocks: clocks.clone(), sheet, events };
         Self {
             leg: RecordLeg::new(hearing, clock, sender, 0),
             queue,

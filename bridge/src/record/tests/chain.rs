@@ -8,10 +8,10 @@ use hearing_proto::manifest::{self, Entry, HashAlg, Identity, Line, Node, Refusa
 use hearing_signaling::hearing::{self, Change, Mark, PauseReason, Phase, Presence, Proof, RecordOrder, SeatView};
 use hearing_signaling::registry::Journaled;
 
-use super::bench::{AUDIO, Bench, SECOND, VIDEO, judged, meta, pki};
+use super::bench::{AUDIO, Bench, SECOND, VIDEO, judged, meta, pki, signing_under};
 use super::source::{self, Packetizer};
 use crate::net::tls;
-use crate::record::{Judged, RecordEvent};
+use crate::record::{Judged, RecordEvent, Recorder, Settings};
 
 fn recorded() -> (Bench, i64) {
     let mut bench = Bench::new();
@@ -39,7 +39,9 @@ fn covered(bench: &Bench, lines: &[Line]) -> BTreeMap<String, u64> {
     };
     for line in lines {
         match &line.entry {
-            Entry::Data { spans } => spans.iter().for_each(|span| cover(&span.file, span.from, span.to, span.hash)),
+            Entry::Data { spans } | Entry::Late { spans, .. } => {
+                spans.iter().for_each(|span| cover(&span.file, span.from, span.to, span.hash))
+            }
             Entry::Aside { file, from, to, hash } => cover(file, *from, *to, *hash),
             _ => {}
         }
@@ -165,6 +167,27 @@ fn after_a_crash_what_no_line_covers_is_set_aside_and_the_record_goes_on_with_fr
 }
 
 #[test]
+fn other_crossings_than_before_the_recorder_started_again_are_named_and_the_same_ones_are_not() {
+    let (mut bench, end) = recorded();
+    bench.settled_turn(end);
+    for (policy, later, told) in [("policy", 60, 0), ("no crossing", 120, 1), ("no crossing", 180, 1)] {
+        let mut back = Bench::with_signing(&bench.folder, None, later, signing_under(policy));
+        back.track(AUDIO, Codec::Opus, 0);
+        let end = back.play(AUDIO, &source::opus(1), 0, &mut Packetizer { next: 1_000 * later });
+        back.settled_turn(end);
+        let lines = back.manifest();
+        let head = lines.iter().rev().find_map(|line| line.entry.as_head()).unwrap();
+        let policies = lines.iter().filter_map(|line| match &line.entry {
+            Entry::Policy { hash, text } => Some((*hash, text.as_str())),
+            _ => None,
+        });
+        let policies: Vec<_> = policies.collect();
+        assert_eq!(policies.len(), told);
+        assert!(policies.iter().all(|policy| *policy == (head.policy, "no crossing")), "{policies:?}");
+    }
+}
+
+#[test]
 fn a_record_that_is_sealed_is_not_opened_again() {
     let (mut bench, end) = recorded();
     let seal = bench.close(end);
@@ -213,6 +236,7 @@ fn seat(presence: Presence, edit: impl FnOnce(&mut SeatView)) -> Change {
         hand: false,
         microphone_off: false,
         camera_off: false,
+        left: false,
         required: Vec::new(),
     };
     edit(&mut seat);
@@ -335,4 +359,22 @@ fn a_node_of_another_zone_cosigns_and_a_line_that_was_down_costs_nothing_of_that
 fn a_record_without_a_witness_is_sealed_after_three_seconds_and_says_that_nobody_cosigned_it() {
     let (mut bench, end) = recorded();
     assert_eq!(bench.close(end).witness, None);
+}
+
+#[test]
+fn a_node_that_starts_finds_the_records_that_no_witness_saw_to_their_end() {
+    let (mut bench, end) = recorded();
+    let seal = bench.close(end);
+    let directory = bench.folder.parent().unwrap().to_owned();
+    let settings = Settings { directory, spill: None, signing: signing_under("policy"), warn: vec![], refuse: 0 };
+    let recorder = Recorder::start(settings).unwrap();
+    let found = recorder.unwitnessed().unwrap();
+    let [record] = &found[..] else { panic!("{found:?}") };
+    let (mut witness, peer) = witness();
+    let request = record.request(0).unwrap().unwrap();
+    let (word, _) = witness.cosign(&request, &peer, 1_800_000_000).unwrap();
+    record.cosigned(word).unwrap();
+    assert!(recorder.unwitnessed().unwrap().is_empty(), "nobody has to be asked any more");
+    let report = judged(&bench.folder);
+    assert!(report.uncosigned.is_empty() && report.value == Some(seal.integrity), "{report:?}");
 }

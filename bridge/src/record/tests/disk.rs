@@ -42,6 +42,13 @@ impl SmallDisk {
     }
 }
 
+impl SmallDisk {
+    /// Taken away; files that are open go on taking what is written.
+    fn pull(&self) {
+        assert!(Command::new("umount").arg("-l").arg(&self.0).status().unwrap().success());
+    }
+}
+
 impl Drop for SmallDisk {
     fn drop(&mut self) {
         drop(Command::new("umount").arg("-l").arg(&self.0).status());
@@ -100,6 +107,46 @@ fn what_a_full_disk_refuses_for_too_long_becomes_a_named_gap() {
     let kept: usize = [1, 2].iter().map(|number| blocks(&bench.file("counsel-video", *number)).len()).sum();
     assert_eq!(kept + lost.unwrap(), 90 + 60);
     assert_eq!(bench.told().last(), Some(&RecordEvent::Recording(vec![VIDEO])));
+}
+
+#[test]
+fn a_disk_that_is_taken_away_is_told_within_a_second_though_open_files_still_take_everything() {
+    let disk = SmallDisk::mount(16);
+    let mut bench = Bench::at(&disk.0.join(HearingId::random().to_string()), 0);
+    let (clip, mut packetizer) = (source::h264("320x180", 2), Packetizer::default());
+    bench.track(VIDEO, Codec::H264, 0);
+    bench.order(RecordOrder::Run, 0);
+    let at = bench.play(VIDEO, &clip, 0, &mut packetizer);
+    bench.settled_turn(at);
+    assert_eq!(bench.told().last(), Some(&RecordEvent::Recording(vec![VIDEO])));
+    disk.pull();
+    let at = bench.play(VIDEO, &clip, at, &mut packetizer);
+    bench.settled_turn(at);
+    let told = bench.told();
+    assert!(
+        told.iter().any(|event| matches!(event, RecordEvent::Failed(why) if why.contains("taken away"))),
+        "{told:?}"
+    );
+    assert_eq!(told.last(), Some(&RecordEvent::Recording(vec![])), "nothing is called recorded any more");
+}
+
+#[test]
+fn a_disk_that_is_taken_away_costs_no_picture_when_there_is_another_one() {
+    let (disk, other) = (SmallDisk::mount(16), tempfile::tempdir().unwrap());
+    let hearing = HearingId::random().to_string();
+    let spill = other.path().join(&hearing);
+    let mut bench = Bench::with_spill(&disk.0.join(&hearing), Some(spill.clone()), 0);
+    let (clip, mut packetizer) = (source::h264("320x180", 2), Packetizer::default());
+    bench.track(VIDEO, Codec::H264, 0);
+    bench.order(RecordOrder::Run, 0);
+    let at = bench.play(VIDEO, &clip, 0, &mut packetizer);
+    bench.settled_turn(at);
+    disk.pull();
+    let at = bench.play(VIDEO, &clip, at, &mut packetizer);
+    let at = bench.play(VIDEO, &clip, at, &mut packetizer);
+    bench.settled_turn(at);
+    let file = spill.join("counsel-video").join("0002.mkv");
+    assert!(decoded(&file) >= 60, "from the next key frame on it stands on the other disk");
 }
 
 #[test]

@@ -99,6 +99,7 @@ pub(in crate::trunk) fn report_to(report: &MediaReport) -> Option<(SeatId, wire:
     match report {
         MediaReport::Connected { seat } => Some((*seat, wire::SeatReport::Connected)),
         MediaReport::Disconnected { seat } => Some((*seat, wire::SeatReport::Disconnected)),
+        MediaReport::Left { seat } => Some((*seat, wire::SeatReport::Left)),
         MediaReport::Quality { seat, quality } => Some((*seat, wire::SeatReport::Quality(quality_to(*quality)))),
         MediaReport::TrackUp { .. }
         | MediaReport::TrackDown { .. }
@@ -116,6 +117,7 @@ pub(in crate::trunk) fn report_from(seat: SeatId, report: wire::SeatReport) -> M
     match report {
         wire::SeatReport::Connected => MediaReport::Connected { seat },
         wire::SeatReport::Disconnected => MediaReport::Disconnected { seat },
+        wire::SeatReport::Left => MediaReport::Left { seat },
         wire::SeatReport::Quality(quality) => MediaReport::Quality { seat, quality: quality_from(quality) },
     }
 }

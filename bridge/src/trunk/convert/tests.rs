@@ -31,6 +31,7 @@ fn seat_view() -> SeatView {
         hand: false,
         microphone_off: true,
         camera_off: false,
+        left: false,
         required: vec![Kind::Video],
     }
 }

@@ -120,6 +120,7 @@ pub(super) fn seat_view_to(seat: SeatView) -> wire::SeatView {
         hand: seat.hand,
         microphone_off: seat.microphone_off,
         camera_off: seat.camera_off,
+        left: seat.left,
         required: seat.required.into_iter().map(kind_to).collect(),
     }
 }
@@ -140,6 +141,7 @@ pub(super) fn seat_view_from(seat: wire::SeatView) -> Result<SeatView, Invalid> 
         hand: seat.hand,
         microphone_off: seat.microphone_off,
         camera_off: seat.camera_off,
+        left: seat.left,
         required: seat.required.into_iter().map(kind_from).collect(),
     })
 }

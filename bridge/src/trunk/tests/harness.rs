@@ -267,7 +267,9 @@ async fn carry(
                 Event::TrackUp(info) => trunks.track_up(hearing, info).await,
                 Event::TrackDown(track) => trunks.track_down(hearing, track).await,
                 Event::Connected(seat) => drop(handle.report(MediaReport::Connected { seat }).await),
-                Event::Disconnected(seat, _) => drop(handle.report(MediaReport::Disconnected { seat }).await),
+                Event::Disconnected(seat, _) | Event::Left(seat) => {
+                    drop(handle.report(MediaReport::Disconnected { seat }).await)
+                }
                 Event::LegClosed(..) | Event::Speaking(_) | Event::Quality(..) | Event::Rendition { .. } => {}
             }
         }

@@ -9,8 +9,8 @@ use tokio::sync::mpsc;
 
 use super::super::cause::{Cause, Fault};
 use super::super::dial::{Dialler, attempt};
+use super::super::event::Event;
 use super::super::listen::{Awaited, take};
-use super::super::peer::Event;
 use super::super::transport;
 use super::harness::{Authority, EDGE_SERIAL, Pair, identity, until};
 use crate::net::clock::NodeClock;

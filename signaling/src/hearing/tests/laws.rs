@@ -48,6 +48,7 @@ fn report() -> impl Strategy<Value = MediaReport> {
         1 => track().prop_map(|track| MediaReport::TrackDown { track }),
         2 => seat().prop_map(|seat| MediaReport::Connected { seat }),
         1 => seat().prop_map(|seat| MediaReport::Disconnected { seat }),
+        1 => seat().prop_map(|seat| MediaReport::Left { seat }),
         1 => proptest::collection::vec(track(), 0..4).prop_map(|tracks| MediaReport::Recording { tracks }),
         1 => Just(MediaReport::RecordFailed { reason: "disk".into() }),
         1 => Just(MediaReport::Line { zone: "internet".parse().unwrap(), up: false }),

@@ -39,7 +39,7 @@ async fn used_up_link_is_refused() {
 async fn link_of_another_hearing_is_refused_and_five_of_them_a_minute_are_too_many() {
     let court = Court::new("internet").await;
     let other = court.registry.start("another", "small").await.unwrap();
-    let foreign = other.seats[1].link.split_once("#t=").unwrap().1.to_owned();
+    let foreign = other.seats[1].link.as_ref().unwrap().split_once("#t=").unwrap().1.to_owned();
     for _ in 0..5 {
         assert_eq!(problem(&court.join(&foreign, FIRST).await), (403, "unknown_link"));
     }

@@ -58,6 +58,8 @@ export interface SeatView {
   microphone_off: boolean
   /** The same of its camera. */
   camera_off: boolean
+  /** Its user closed the page on purpose; false after a fault. */
+  left: boolean
   required: Kind[]
 }
 

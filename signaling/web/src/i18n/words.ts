@@ -16,8 +16,9 @@ export const trackWord = (kind: Kind): MessageKey => TRACKS[kind]
 export const checkWord = (name: CheckName): MessageKey => CHECKS[name]
 export const verdictWord = (verdict: Verdict): MessageKey => VERDICTS[verdict]
 
-export function presenceWord(seat: Pick<SeatView, 'presence' | 'apart'>): MessageKey {
+export function presenceWord(seat: Pick<SeatView, 'presence' | 'apart' | 'left'>): MessageKey {
   const here = seat.presence === 'admitted' || seat.presence === 'connected'
+  if (seat.presence === 'admitted' && seat.left) return 'presenceLeft'
   return seat.apart && here ? 'presenceApart' : PRESENCES[seat.presence]
 }
 

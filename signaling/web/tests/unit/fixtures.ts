@@ -18,6 +18,7 @@ export function seat(id: number, name: string, more: Partial<SeatView> = {}): Se
     hand: false,
     microphone_off: false,
     camera_off: false,
+    left: false,
     required: [],
     ...more,
   }

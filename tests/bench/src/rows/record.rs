@@ -4,9 +4,10 @@
 use std::fs::{self, File};
 use std::io::{BufReader, Write as _};
 use std::path::Path;
+use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use hearing_proto::matroska::{Item, Reader};
 use serde_json::Value;
 
@@ -58,17 +59,22 @@ pub(super) fn loss(bench: &mut Bench) -> Result<Vec<Row>> {
     Ok(vec![row("kill-loss", &lost), row("kill-loss-worst", &worst)])
 }
 
-/// Opens it once every track has arrived.
+/// Opens it once every track has arrived. They sing on meanwhile: a pause would look like pictures that came late.
 fn open(node: &Node, chorus: &mut Chorus) -> Result<()> {
-    let mut tries = 0;
-    while let Err(error) = node.open() {
-        tries += 1;
-        if tries > OPENINGS {
-            return Err(error.context("the hearing can't be opened"));
+    for _ in 0..OPENINGS {
+        let opened = thread::scope(|scope| {
+            let opening = scope.spawn(|| node.open());
+            while !opening.is_finished() {
+                chorus.sing(Duration::from_millis(5))?;
+            }
+            opening.join().map_err(|_| anyhow!("the opening panicked"))
+        })?;
+        if opened.is_ok() {
+            return Ok(());
         }
         chorus.sing(Duration::from_millis(100))?;
     }
-    Ok(())
+    node.open().context("the hearing can't be opened")
 }
 
 /// Cores that the node uses for each participant while they send for `time`.

@@ -10,25 +10,29 @@ pub(super) fn check(record: &Record<'_>, report: &mut Report) {
     let mut last: BTreeMap<&str, i64> = BTreeMap::new();
     let mut holes: Vec<(u64, Hole)> = Vec::new();
     let mut jumps: Vec<(u64, &str, i64, i64)> = Vec::new();
+    let mut late: BTreeMap<&str, Vec<(i64, i64)>> = BTreeMap::new();
     let mut paused: Option<(u64, i64, String)> = None;
     let mut before = None;
     for placed in &record.lines {
         let (seq, utc) = (placed.line.seq, placed.line.utc);
         if let Entry::Gap { track, reason, from, to, .. } = placed.line.entry.matter() {
-            holes.push((seq, Hole { entry: seq, track: track.clone(), reason: reason.clone(), from: *from, to: *to }));
+            let (track, reason, from, to) = (track.clone(), reason.clone(), *from, *to);
+            holes.push((seq, Hole { entry: seq, track, reason, from, to, filled: false }));
+        } else if let Entry::Late { track, spans, .. } = placed.line.entry.matter() {
+            let times = spans.iter().filter_map(|span| span.first.zip(span.last));
+            late.entry(track).or_default().extend(times);
         } else if let Entry::Recess { reason } = &placed.line.entry {
             paused = Some((seq, utc, reason.clone()));
         } else if let (Entry::Resume {} | Entry::End { .. }, Some((entry, from, reason))) =
             (&placed.line.entry, &paused)
         {
             let (from, to) = (Some(*from), Some(utc));
-            holes.push((*entry, Hole { entry: *entry, track: None, reason: reason.clone(), from, to }));
+            let (entry, reason) = (*entry, reason.clone());
+            holes.push((entry, Hole { entry, track: None, reason, from, to, filled: false }));
             paused = None;
         } else if let (Entry::Head(_), Some(before)) = (&placed.line.entry, before) {
-            holes.push((
-                seq,
-                Hole { entry: seq, track: None, reason: "restart".to_owned(), from: Some(before), to: Some(utc) },
-            ));
+            let (reason, from, to) = ("restart".to_owned(), Some(before), Some(utc));
+            holes.push((seq, Hole { entry: seq, track: None, reason, from, to, filled: false }));
             report.add(Finding::new(Code::Restarted).entry(seq).time(Some(before), Some(utc)));
         } else if let Entry::Data { spans } = &placed.line.entry {
             for span in spans {
@@ -51,15 +55,33 @@ pub(super) fn check(record: &Record<'_>, report: &mut Report) {
             report.add(Finding::new(Code::GapUndeclared).entry(seq).track(Some(track)).time(Some(from), Some(to)));
         }
     }
-    for (_, hole) in &holes {
+    late.values_mut().for_each(|times| times.sort_unstable());
+    for (_, hole) in &mut holes {
+        hole.filled = hole.track.as_deref().and_then(|track| late.get(track)).is_some_and(|times| fills(times, hole));
         if !LAWFUL.contains(&hole.reason.as_str()) && hole.reason != "restart" {
-            let finding = Finding::new(Code::GapDeclared).entry(hole.entry).track(hole.track.as_deref());
+            let code = if hole.filled { Code::GapFilled } else { Code::GapDeclared };
+            let finding = Finding::new(code).entry(hole.entry).track(hole.track.as_deref());
             report.add(finding.time(hole.from, hole.to).detail(&hole.reason));
         }
     }
     report.gaps = holes.into_iter().map(|(_, hole)| hole).collect();
 }
 
+/// True when what came late leaves nothing of a hole that is longer than [`NEAR`].
+fn fills(late: &[(i64, i64)], hole: &Hole) -> bool {
+    let (Some(from), Some(to)) = (hole.from, hole.to) else { return false };
+    let (mut reached, mut any) = (from, false);
+    for (first, last) in late.iter().filter(|(first, last)| *last >= from && *first <= to) {
+        if first.saturating_sub(reached) > NEAR {
+            return false;
+        }
+        (reached, any) = (reached.max(*last), true);
+    }
+    any && to.saturating_sub(reached) <= NEAR
+}
+
+/// What came late fills a hole if no more than this is missing anywhere in it, in microseconds.
+const NEAR: i64 = 500_000;
 /// The longest time between two frames that is no gap, in microseconds.
 const LONGEST: i64 = 3_000_000;
 /// Reasons that take nothing from a record: ordered pauses, and a track that was not there.

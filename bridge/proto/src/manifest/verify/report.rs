@@ -112,6 +112,8 @@ pub enum Code {
     GapDeclared,
     /// Something is missing, and the record does not say so.
     GapUndeclared,
+    /// Something did not come in time, and came later.
+    GapFilled,
     /// The wall clock was moved, and the record says so.
     ClockStepped,
     /// The clocks of home and witness differ.
@@ -159,7 +161,7 @@ impl Code {
             | Self::Stale
             | Self::GapDeclared
             | Self::GapUndeclared => Some(Verdict::Incomplete),
-            Self::ClockStepped | Self::ClocksDiffer => None,
+            Self::GapFilled | Self::ClockStepped | Self::ClocksDiffer => None,
         }
     }
 
@@ -235,6 +237,8 @@ pub struct Hole {
     pub from: Option<i64>,
     /// Until when.
     pub to: Option<i64>,
+    /// True when media that came late stands in its place.
+    pub filled: bool,
 }
 
 /// A span of time that no witness cosigned.

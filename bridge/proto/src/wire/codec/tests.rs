@@ -134,6 +134,7 @@ fn full_seat(id: u8) -> SeatView {
         hand: true,
         microphone_off: true,
         camera_off: true,
+        left: true,
         required: vec![Kind::Audio, Kind::Video, Kind::Screen],
     }
 }

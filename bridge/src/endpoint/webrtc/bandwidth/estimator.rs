@@ -26,18 +26,21 @@ pub(super) struct Estimator {
     /// What came when the line was last full.
     capacity: Option<f64>,
     updated: Option<i64>,
+    /// True when trials can be made: what was not tried is not known.
+    tries: bool,
     /// No further step down before that: the last one must show first, and the queue must drain.
     settled: i64,
 }
 
 impl Estimator {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(tries: bool) -> Self {
         Self {
             trend: Trend::new(),
             delay: Delay::default(),
             received: Rate::default(),
             loss: Loss::default(),
-            target: START,
+            tries,
+            target: if tries { START } else { MOST },
             capacity: None,
             updated: None,
             settled: 0,
@@ -122,8 +125,8 @@ impl Estimator {
         let Some(received) = self.received.bps() else { return };
         let near = self.capacity.is_some_and(|capacity| self.target > 0.8 * capacity);
         let up = if near { self.target + UP_NEAR * seconds } else { self.target * UP_FAR.powf(seconds) };
-        // What was not tried is not known.
-        self.target = self.target.max(up.min(1.5 * received + 10_000.0)).min(MOST);
+        let tried = if self.tries { 1.5 * received + 10_000.0 } else { MOST };
+        self.target = self.target.max(up.min(tried)).min(MOST);
     }
 }
 

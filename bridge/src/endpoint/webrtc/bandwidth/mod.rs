@@ -40,10 +40,12 @@ pub(super) struct Bandwidth {
 }
 
 impl Bandwidth {
-    pub(super) fn new() -> Self {
+    /// `tries`: the client takes padding (over RTX), so that more than media needs can be sent to see whether it comes through. One
+    /// who does not is thought to have a wide line until its delay or its loss says otherwise.
+    pub(super) fn new(tries: bool) -> Self {
         Self {
             history: History::new(),
-            estimator: Estimator::new(),
+            estimator: Estimator::new(tries),
             probe: Probe::default(),
             reference: Unwrap::DEFAULT,
             desired: 0.0,

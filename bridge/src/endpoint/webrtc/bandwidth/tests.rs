@@ -16,7 +16,7 @@ struct Sender {
 
 impl Sender {
     fn new(line: Line, wants: f64) -> Self {
-        let mut bandwidth = Bandwidth::new();
+        let mut bandwidth = Bandwidth::new(true);
         bandwidth.desire(wants);
         Self { bandwidth, line, number: 0, wants, now: 0, slowest: 0 }
     }
@@ -114,11 +114,23 @@ fn jitter_is_not_taken_for_a_queue() {
 }
 
 #[test]
+fn a_client_that_can_t_be_sent_padding_is_thought_to_have_a_wide_line_until_a_queue_says_otherwise() {
+    let mut wide = Sender::new(Line::of(4e6), 3e6);
+    wide.bandwidth = Bandwidth::new(false);
+    assert!(wide.bandwidth.estimate(0).unwrap() > 3e6);
+    let mut thin = Sender::new(Line::of(1e6), 3e6);
+    thin.bandwidth = Bandwidth::new(false);
+    thin.bandwidth.desire(3e6);
+    let seconds = thin.seconds(20);
+    assert!(thin.bandwidth.estimate(20_000_000).unwrap() < 1.2e6, "{seconds:?}");
+}
+
+#[test]
 fn malformed_feedback_is_refused_and_stray_feedback_changes_nothing() {
-    let mut bandwidth = Bandwidth::new();
+    let mut bandwidth = Bandwidth::new(true);
     assert!(!bandwidth.feedback(0, 0, &[0; 15]));
     let mut stray = vec![0; 8];
     stray.extend_from_slice(&[0x12, 0x34, 0, 2, 0, 0, 9, 0, 0x20, 2, 0, 0]);
     assert!(bandwidth.feedback(0, 0, &stray));
-    assert_eq!(bandwidth.estimate(0), Bandwidth::new().estimate(0));
+    assert_eq!(bandwidth.estimate(0), Bandwidth::new(true).estimate(0));
 }

@@ -24,9 +24,10 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    pub(super) fn new() -> Self {
+    /// `tries`: its client takes padding.
+    pub(super) fn new(tries: bool) -> Self {
         Self {
-            bandwidth: Bandwidth::new(),
+            bandwidth: Bandwidth::new(tries),
             sound: Rate::default(),
             claims: Vec::new(),
             portions: Vec::new(),

@@ -59,6 +59,7 @@ impl Egress {
         let places = Places::of(&slots);
         let numbered =
             sections.iter().any(|section| section.outbound.is_some() && section.extensions.transport.is_some());
+        let tries = slots.iter().any(|slot| slot.padding_type().is_some());
         Self {
             clock,
             slots,
@@ -67,7 +68,7 @@ impl Egress {
             scratch: BytesMut::new(),
             before: Vec::new(),
             next_report: None,
-            budget: numbered.then(Budget::new),
+            budget: numbered.then(|| Budget::new(tries)),
             repairs: Repairs::default(),
             padded: 0,
             bytes: 0,

@@ -1,0 +1,351 @@
+//! Session descriptions of calls (RFC 8866, RFC 3264): what a terminal offers or answers, and what we say to it. One m-line is
+//! answered for each that was offered, in order.
+
+use std::net::IpAddr;
+
+use hearing_config::Codec;
+use sdp_types::Session;
+
+use super::sdes::Crypto;
+
+/// One m-line of the peer.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Line {
+    pub(super) media: String,
+    pub(super) proto: String,
+    formats: String,
+    pub(super) port: u16,
+    pub(super) rtcp: u16,
+    pub(super) address: Option<IpAddr>,
+    /// The codecs that are known here, in the peer's order.
+    pub(super) codecs: Vec<Format>,
+    pub(super) sends: bool,
+    pub(super) receives: bool,
+    pub(super) crypto: Option<Crypto>,
+    /// It takes and gives RTCP feedback for pictures (`rtcp-fb`).
+    pub(super) feedback: bool,
+    slides: bool,
+}
+
+/// A payload type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Format {
+    pub(super) number: u8,
+    pub(super) codec: Codec,
+    /// H.264: packetization-mode 1.
+    pub(super) fragments: bool,
+    parameters: String,
+}
+
+/// What a call has one of each at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Use {
+    Sound,
+    Picture,
+    /// What the terminal shows of itself as `content:slides` (RFC 4796).
+    Slides,
+}
+
+/// An m-line that is in use.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Chosen {
+    pub(super) at: usize,
+    pub(super) used: Use,
+    pub(super) format: Format,
+}
+
+/// How we take part in an m-line.
+#[derive(Debug, Clone)]
+pub(super) struct Own {
+    pub(super) used: Use,
+    pub(super) port: u16,
+    /// Those that are offered, or the one that answers.
+    pub(super) crypto: Vec<Crypto>,
+}
+
+/// Reads what a peer says.
+pub(super) fn read(body: &[u8]) -> Option<Vec<Line>> {
+    if body.len() > BODY_LIMIT {
+        return None;
+    }
+    let session = Session::parse(body).ok()?;
+    if session.medias.len() > LINES_LIMIT {
+        return None;
+    }
+    let address = session.connection.as_ref().and_then(|c| address(&c.connection_address));
+    let direction = direction(&session.attributes).unwrap_or((true, true));
+    Some(session.medias.iter().map(|media| line(media, address, direction)).collect())
+}
+
+/// The m-lines that we use of an offer or an answer: the first of each kind with a codec that is known.
+pub(super) fn choose(lines: &[Line], srtp_required: bool) -> Vec<Chosen> {
+    let mut chosen: Vec<Chosen> = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        let secure = line.crypto.is_some();
+        let possible = line.port != 0 && line.address.is_some() && secure >= (srtp_required || line.needs_crypto());
+        let (Some(used), Some(format)) = (line.used(), line.best()) else { continue };
+        if possible && chosen.iter().all(|other| other.used != used) {
+            chosen.push(Chosen { at, used, format: format.clone() });
+        }
+    }
+    chosen
+}
+
+/// Our answer to `lines`.
+pub(super) fn answer(ip: IpAddr, version: (u64, u64), lines: &[Line], chosen: &[(Chosen, Own)]) -> String {
+    let mut text = head(ip, version);
+    for (at, line) in lines.iter().enumerate() {
+        match chosen.iter().find(|(chosen, _)| chosen.at == at) {
+            Some((chosen, own)) => {
+                let gives = line.receives && own.used != Use::Slides;
+                text += &section(&line.proto, own, &[&chosen.format], (gives, line.sends));
+            }
+            None => text += &format!("m={} 0 {} {}\r\n", line.media, line.proto, line.formats),
+        }
+    }
+    text
+}
+
+/// Our offer.
+pub(super) fn offer(ip: IpAddr, version: (u64, u64), own: &[Own]) -> String {
+    let mut text = head(ip, version);
+    for own in own {
+        let formats: Vec<Format> = match own.used {
+            Use::Sound => {
+                vec![format(96, Codec::Opus, "useinbandfec=1"), format(8, Codec::Pcma, ""), format(0, Codec::Pcmu, "")]
+            }
+            Use::Picture | Use::Slides => vec![
+                Format { fragments: true, ..format(97, Codec::H264, "profile-level-id=42e01f;packetization-mode=1") },
+                format(98, Codec::H264, "profile-level-id=42e01f;packetization-mode=0"),
+            ],
+        };
+        let proto = if own.crypto.is_empty() { "RTP/AVP" } else { "RTP/SAVP" };
+        text += &section(proto, own, &formats.iter().collect::<Vec<_>>(), (true, true));
+    }
+    text
+}
+
+impl Line {
+    fn used(&self) -> Option<Use> {
+        match (self.media.as_str(), self.slides) {
+            ("audio", _) => Some(Use::Sound),
+            ("video", false) => Some(Use::Picture),
+            ("video", true) => Some(Use::Slides),
+            _ => None,
+        }
+    }
+
+    /// Fragments before none; of sounds the best one.
+    fn best(&self) -> Option<&Format> {
+        let rank = |format: &&Format| match format.codec {
+            Codec::Opus => 0,
+            Codec::Pcma => 1,
+            Codec::Pcmu => 2,
+            Codec::H264 | Codec::H265 | Codec::Vp8 => u8::from(!format.fragments),
+        };
+        self.codecs.iter().min_by_key(rank)
+    }
+
+    fn needs_crypto(&self) -> bool {
+        self.proto.contains("SAVP")
+    }
+}
+
+fn line(media: &sdp_types::Media, session: Option<IpAddr>, both: (bool, bool)) -> Line {
+    let attribute = |name: &str| {
+        let named: Vec<&str> =
+            media.attributes.iter().filter(|a| a.attribute == name).filter_map(|a| a.value.as_deref()).collect();
+        named
+    };
+    let own = media.connections.first().and_then(|c| address(&c.connection_address));
+    let ip = own.or(session);
+    // An address of zero is how old terminals hold (RFC 3264, section 8.4).
+    let held = ip.is_some_and(|ip| ip.is_unspecified());
+    let (sends, receives) = direction(&media.attributes).unwrap_or(both);
+    let rtcp = attribute("rtcp").first().and_then(|v| v.split_whitespace().next()?.parse().ok());
+    Line {
+        media: media.media.clone(),
+        proto: media.proto.clone(),
+        formats: media.fmt.clone(),
+        port: media.port,
+        rtcp: rtcp.unwrap_or(media.port.saturating_add(1)),
+        address: ip,
+        codecs: codecs(media, &attribute("rtpmap"), &attribute("fmtp")),
+        sends: sends && media.port != 0,
+        receives: receives && !held && media.port != 0,
+        crypto: Crypto::choose(attribute("crypto").into_iter()),
+        feedback: media.attributes.iter().any(|a| a.attribute == "rtcp-fb"),
+        slides: attribute("content").iter().any(|value| value.contains("slides")),
+    }
+}
+
+fn codecs(media: &sdp_types::Media, maps: &[&str], parameters: &[&str]) -> Vec<Format> {
+    let of = |list: &[&str], number: &str| {
+        list.iter().find_map(|v| v.split_once(' ').filter(|(n, _)| *n == number).map(|(_, rest)| rest.to_owned()))
+    };
+    let known = media.fmt.split_whitespace().filter_map(|number| {
+        let map = of(maps, number).or_else(|| fixed(number))?;
+        let parameters = of(parameters, number).unwrap_or_default();
+        let codec = named(&media.media, &map)?;
+        let fragments = parameters.contains("packetization-mode=1");
+        Some(Format { number: number.parse().ok().filter(|n| *n < 128)?, codec, fragments, parameters })
+    });
+    known.collect()
+}
+
+fn named(media: &str, map: &str) -> Option<Codec> {
+    let map = map.trim().to_ascii_lowercase();
+    match (media, map.as_str()) {
+        ("audio", "opus/48000/2") => Some(Codec::Opus),
+        ("audio", "pcma/8000" | "pcma/8000/1") => Some(Codec::Pcma),
+        ("audio", "pcmu/8000" | "pcmu/8000/1") => Some(Codec::Pcmu),
+        ("video", "h264/90000") => Some(Codec::H264),
+        _ => None,
+    }
+}
+
+/// Payload types that need no map (RFC 3551, section 6).
+fn fixed(number: &str) -> Option<String> {
+    match number {
+        "0" => Some("pcmu/8000".to_owned()),
+        "8" => Some("pcma/8000".to_owned()),
+        _ => None,
+    }
+}
+
+/// Whether the peer sends and receives.
+fn direction(attributes: &[sdp_types::Attribute]) -> Option<(bool, bool)> {
+    attributes.iter().find_map(|a| match a.attribute.as_str() {
+        "sendrecv" => Some((true, true)),
+        "sendonly" => Some((true, false)),
+        "recvonly" => Some((false, true)),
+        "inactive" => Some((false, false)),
+        _ => None,
+    })
+}
+
+fn address(text: &str) -> Option<IpAddr> {
+    text.split('/').next()?.parse().ok()
+}
+
+const fn format_name(codec: Codec) -> &'static str {
+    match codec {
+        Codec::Opus => "opus/48000/2",
+        Codec::Pcma => "PCMA/8000",
+        Codec::Pcmu => "PCMU/8000",
+        Codec::Vp8 => "VP8/90000",
+        Codec::H264 => "H264/90000",
+        Codec::H265 => "H265/90000",
+    }
+}
+
+fn format(number: u8, codec: Codec, parameters: &str) -> Format {
+    Format { number, codec, fragments: false, parameters: parameters.to_owned() }
+}
+
+fn head(ip: IpAddr, (id, version): (u64, u64)) -> String {
+    let family = if ip.is_ipv4() { "IP4" } else { "IP6" };
+    format!("v=0\r\no=hearing {id} {version} IN {family} {ip}\r\ns=hearing\r\nc=IN {family} {ip}\r\nt=0 0\r\n")
+}
+
+/// `gives`, `takes`: what we do.
+fn section(proto: &str, own: &Own, formats: &[&Format], (gives, takes): (bool, bool)) -> String {
+    let picture = own.used != Use::Sound;
+    let numbers = formats.iter().map(|f| f.number.to_string()).collect::<Vec<_>>().join(" ");
+    let media = if picture { "video" } else { "audio" };
+    let mut text = format!("m={media} {} {proto} {numbers}\r\n", own.port);
+    if picture {
+        text += "b=TIAS:2000000\r\n";
+    }
+    for format in formats {
+        text += &format!("a=rtpmap:{} {}\r\n", format.number, format_name(format.codec));
+        if !format.parameters.is_empty() {
+            text += &format!("a=fmtp:{} {}\r\n", format.number, format.parameters);
+        }
+    }
+    for crypto in &own.crypto {
+        text += &format!("a=crypto:{}\r\n", crypto.value());
+    }
+    text += match own.used {
+        Use::Sound => "a=ptime:20\r\n",
+        Use::Picture => "a=rtcp-fb:* nack pli\r\na=rtcp-fb:* ccm fir\r\na=content:main\r\n",
+        Use::Slides => "a=rtcp-fb:* nack pli\r\na=rtcp-fb:* ccm fir\r\na=content:slides\r\n",
+    };
+    text += match (gives, takes) {
+        (true, true) => "a=sendrecv\r\n",
+        (true, false) => "a=sendonly\r\n",
+        (false, true) => "a=recvonly\r\n",
+        (false, false) => "a=inactive\r\n",
+    };
+    text
+}
+
+/// The largest description that is read, in bytes.
+const BODY_LIMIT: usize = 16_384;
+const LINES_LIMIT: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROOM: &str = "v=0\r\no=- 1 1 IN IP4 10.2.0.30\r\ns=-\r\nc=IN IP4 10.2.0.30\r\nt=0 0\r\n\
+        m=audio 30000 RTP/AVP 8 96\r\na=rtpmap:96 opus/48000/2\r\n\
+        m=video 30002 RTP/AVP 97 98\r\na=rtpmap:97 H264/90000\r\na=fmtp:97 profile-level-id=42e01f\r\n\
+        a=rtpmap:98 H264/90000\r\na=fmtp:98 profile-level-id=42e01f;packetization-mode=1\r\n\
+        m=application 30004 TCP/BFCP *\r\n\
+        m=video 30006 RTP/AVP 97\r\na=rtpmap:97 H264/90000\r\na=content:slides\r\n";
+
+    fn answered(text: &str) -> String {
+        let lines = read(text.as_bytes()).unwrap();
+        let own = |chosen: Chosen| {
+            let own = Own { used: chosen.used, port: 40_000, crypto: Vec::new() };
+            (chosen, own)
+        };
+        let chosen: Vec<_> = choose(&lines, false).into_iter().map(own).collect();
+        answer("10.2.0.5".parse().unwrap(), (1, 1), &lines, &chosen)
+    }
+
+    #[test]
+    fn every_line_is_answered_in_order_the_best_codec_is_taken_and_the_floor_is_refused() {
+        let answer = answered(ROOM);
+        let lines: Vec<&str> = answer.lines().filter(|line| line.starts_with("m=")).collect();
+        let expected = [
+            "m=audio 40000 RTP/AVP 96",
+            "m=video 40000 RTP/AVP 98",
+            "m=application 0 TCP/BFCP *",
+            "m=video 40000 RTP/AVP 97",
+        ];
+        assert_eq!(lines, expected);
+        assert!(answer.contains("a=content:slides\r\na=recvonly"), "{answer}");
+    }
+
+    #[test]
+    fn whoever_holds_is_sent_nothing_in_both_ways_of_holding() {
+        for held in [
+            ROOM.replace("t=0 0\r\n", "t=0 0\r\na=sendonly\r\n"),
+            ROOM.replace("c=IN IP4 10.2.0.30", "c=IN IP4 0.0.0.0"),
+        ] {
+            assert!(read(held.as_bytes()).unwrap().iter().all(|line| !line.receives), "{held}");
+        }
+        assert!(answered(&ROOM.replace("t=0 0\r\n", "t=0 0\r\na=sendonly\r\n")).contains("a=recvonly"));
+    }
+
+    #[test]
+    fn what_comes_in_the_clear_is_refused_where_keys_are_required() {
+        assert_eq!(choose(&read(ROOM.as_bytes()).unwrap(), true), []);
+        let secure = ROOM.replace("RTP/AVP", "RTP/SAVP");
+        assert_eq!(choose(&read(secure.as_bytes()).unwrap(), false), [], "SAVP without a key is nothing");
+    }
+
+    #[test]
+    fn our_offer_is_one_that_we_could_answer() {
+        let own = [Use::Sound, Use::Picture].map(|used| Own { used, port: 30_000, crypto: Crypto::offer() });
+        let lines = read(offer("10.2.0.5".parse().unwrap(), (1, 1), &own).as_bytes()).unwrap();
+        let chosen = choose(&lines, true);
+        assert_eq!(
+            chosen.iter().map(|c| (c.used, c.format.codec)).collect::<Vec<_>>(),
+            [(Use::Sound, Codec::Opus), (Use::Picture, Codec::H264)]
+        );
+        assert!(chosen[1].format.fragments);
+    }
+}

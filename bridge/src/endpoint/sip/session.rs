@@ -1,0 +1,398 @@
+//! One call: from its answer to its end it stands between a terminal's media and the router.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use hearing_config::Kind;
+use hearing_signaling::hearing::SeatQuality;
+use rsipstack::dialog::dialog::{DialogState, DialogStateReceiver, TransactionHandle};
+use rsipstack::dialog::invite_dialog::InviteDialog;
+use rsipstack::sip::{Header, Method, Request, StatusCode};
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+
+use super::Core;
+use super::ports::Pair;
+use super::sdes::Srtp;
+use super::sdp::{self, Chosen, Line, Own, Use};
+use super::stream::{Arrived, Stream};
+use crate::endpoint::media::timeline::SenderClock;
+use crate::endpoint::terminal::{self, Call, Ended, Told};
+use crate::net::rtp::Block;
+use crate::router::{Feed, FeedInput, FeedOutput, Frame, Takes};
+
+/// What both ends agreed on.
+pub(super) type Taken = (Vec<Line>, Vec<(Chosen, Own)>, HashMap<Use, Pair>);
+
+/// A call that was answered.
+pub(super) struct Setup {
+    pub(super) dialog: InviteDialog,
+    pub(super) states: DialogStateReceiver,
+    pub(super) lines: Vec<Line>,
+    pub(super) chosen: Vec<(Chosen, Own)>,
+    pub(super) pairs: HashMap<Use, Pair>,
+    /// Of our session description.
+    pub(super) id: u64,
+    /// After how many seconds the call is over unless it is refreshed (RFC 4028).
+    pub(super) expires: Option<u32>,
+}
+
+/// A call at work.
+pub(super) struct Session<'a> {
+    core: &'a Core,
+    dialog: InviteDialog,
+    line: terminal::Line,
+    feed: Box<dyn Feed>,
+    streams: Vec<Stream>,
+    own: Vec<(Chosen, Own)>,
+    sender: SenderClock,
+    id: u64,
+    version: u64,
+    expires: Option<Duration>,
+    refreshed: Instant,
+    /// Key frames were asked of the terminal, and by the terminal.
+    asked: [Option<Instant>; 2],
+    quality: SeatQuality,
+    sent: u32,
+}
+
+impl<'a> Session<'a> {
+    /// Until the call ends.
+    pub(super) async fn run(core: &'a Core, setup: Setup, call: Call) -> Ended {
+        let (sender, mut arrivals) = mpsc::channel(ARRIVALS);
+        let Setup { dialog, mut states, lines, chosen, mut pairs, id, expires } = setup;
+        let now = Instant::now();
+        let streams = chosen.iter().filter_map(|(chosen, own)| {
+            let line = &lines[chosen.at];
+            let keys = own.crypto.first().zip(line.crypto.as_ref());
+            let srtp = match keys {
+                Some((ours, theirs)) => Some(Srtp::new(ours, theirs)?),
+                None => None,
+            };
+            Stream::new((chosen, line), pairs.remove(&chosen.used)?, srtp, &sender, now)
+        });
+        let streams: Vec<_> = streams.collect();
+        let feed = (call.feeds)(&call.seat, takes(&streams));
+        let Ok(line) = terminal::Line::attach(call.seat.clone()) else {
+            hang_up(core, &dialog).await;
+            return Ended::Gone("the media worker takes nobody more".to_owned());
+        };
+        let expires = expires.map(|seconds| Duration::from_secs(seconds.into()));
+        info!(hearing = %call.seat.hearing, seat = %call.seat.seat, streams = streams.len(), "terminal is connected");
+        let mut session = Self {
+            core,
+            dialog,
+            line,
+            feed,
+            streams,
+            own: chosen,
+            sender: SenderClock::default(),
+            id,
+            version: 1,
+            expires,
+            refreshed: now,
+            asked: [None; 2],
+            quality: SeatQuality::default(),
+            sent: 0,
+        };
+        let ended = tokio::select! {
+            () = call.stop.cancelled() => Ended::Stopped,
+            why = session.work(&mut states, &mut arrivals) => Ended::Gone(why),
+        };
+        // The seat is free before the goodbye, for which a terminal that lost its power leaves us waiting.
+        let Self { dialog, line, .. } = session;
+        drop(line);
+        hang_up(core, &dialog).await;
+        ended
+    }
+
+    async fn work(&mut self, states: &mut DialogStateReceiver, arrivals: &mut mpsc::Receiver<Arrived>) -> String {
+        let mut tick = tokio::time::interval(TICK);
+        loop {
+            let over = tokio::select! {
+                state = states.recv() => match state {
+                    Some(state) => self.state(state).await,
+                    None => Some("its dialog is over".to_owned()),
+                },
+                told = self.line.next() => match told {
+                    Some(told) => self.told(told),
+                    None => Some("its seat is taken".to_owned()),
+                },
+                output = self.feed.next() => self.show(output),
+                Some(arrived) = arrivals.recv() => self.arrived(&arrived),
+                _ = tick.tick() => self.tick(),
+            };
+            if let Some(why) = over {
+                return why;
+            }
+        }
+    }
+
+    /// Something of the dialog; the reason when it is over.
+    async fn state(&mut self, state: DialogState) -> Option<String> {
+        let answered = match state {
+            DialogState::Terminated(_, why) => return Some(format!("the terminal hung up ({why:?})")),
+            DialogState::Updated(_, request, handle) => self.updated(&request, handle).await,
+            DialogState::Info(_, request, handle) => {
+                if String::from_utf8_lossy(&request.body).contains("picture_fast_update") {
+                    self.key_wanted();
+                }
+                handle.reply(StatusCode::OK).await.is_ok()
+            }
+            DialogState::Options(_, _, handle) => handle.reply(StatusCode::OK).await.is_ok(),
+            DialogState::Message(_, _, handle)
+            | DialogState::Publish(_, _, handle)
+            | DialogState::Notify(_, _, handle)
+            | DialogState::Refer(_, _, handle) => handle.reply(StatusCode::NotImplemented).await.is_ok(),
+            DialogState::Calling(_)
+            | DialogState::Trying(_)
+            | DialogState::Early(..)
+            | DialogState::WaitAck(..)
+            // It comes again after every request within the dialog, with our own answer as its body.
+            | DialogState::Confirmed(..) => true,
+        };
+        if !answered {
+            warn!("a request of a terminal could not be answered");
+        }
+        None
+    }
+
+    /// The terminal holds, goes on, moves, or only says that it is still there.
+    async fn updated(&mut self, request: &Request, handle: TransactionHandle) -> bool {
+        self.refreshed = Instant::now();
+        let mut headers = timer_answer(expires(request.headers.iter(), "uas"));
+        if request.body.is_empty() && request.method == Method::Update {
+            return handle.respond(StatusCode::OK, Some(headers), None).await.is_ok();
+        }
+        let lines = if request.body.is_empty() { None } else { sdp::read(&request.body) };
+        let Some(lines) = lines.filter(|lines| self.fits(lines)) else {
+            return handle.respond(StatusCode::NotAcceptableHere, None, None).await.is_ok();
+        };
+        for stream in &mut self.streams {
+            stream.update(&lines[stream.at]);
+            if !stream.sends && std::mem::take(&mut stream.published) {
+                // A full queue is counted; the router forgets the track with the leg.
+                let _ = self.line.unpublish(stream.kind());
+            }
+        }
+        self.key_wanted();
+        self.version += 1;
+        let version = (self.id, self.version);
+        let answer = sdp::answer(self.core.settings.advertise, version, &lines, &self.own);
+        headers.push(Header::ContentType("application/sdp".into()));
+        handle.respond(StatusCode::OK, Some(headers), Some(answer.into_bytes())).await.is_ok()
+    }
+
+    /// The same m-lines with the same codecs and keys: anything else would be another call.
+    fn fits(&self, lines: &[Line]) -> bool {
+        self.own.iter().all(|(chosen, own)| {
+            lines.get(chosen.at).is_some_and(|line| {
+                line.codecs.iter().any(|format| format.codec == chosen.format.codec)
+                    && line.crypto.is_some() != own.crypto.is_empty()
+            })
+        })
+    }
+
+    fn told(&mut self, told: Told) -> Option<String> {
+        match told {
+            Told::Feed(input) => self.feed.handle(input),
+            Told::KeyFrame(kind) => self.ask(kind),
+            // A terminal sends whether anybody looks or not.
+            Told::Demand(..) => {}
+        }
+        None
+    }
+
+    /// Asks the terminal for a key frame, at most once a second.
+    fn ask(&mut self, kind: Kind) {
+        if !due(&mut self.asked[0]) {
+            return;
+        }
+        let clocks = self.clocks();
+        let Some(stream) = self.streams.iter_mut().find(|stream| stream.kind() == kind) else { return };
+        stream.report(clocks, true);
+        if !stream.feedback {
+            let dialog = self.dialog.clone();
+            tokio::spawn(async move {
+                let headers = vec![Header::ContentType("application/media_control+xml".into())];
+                // A terminal that does not know it says so, and has lost nothing.
+                let _ = dialog.info(Some(headers), Some(FAST_UPDATE.as_bytes().to_vec())).await;
+            });
+        }
+    }
+
+    fn show(&mut self, output: FeedOutput) -> Option<String> {
+        let result = match output {
+            FeedOutput::Sound(codec, frame) => {
+                self.send(Use::Sound, codec, &frame);
+                Ok(())
+            }
+            FeedOutput::Picture(codec, frame) => {
+                self.send(Use::Picture, codec, &frame);
+                Ok(())
+            }
+            FeedOutput::KeyFrame(track, layer) => self.line.key_frame(track, layer),
+            FeedOutput::Wish(wishes) => self.line.wish(wishes),
+        };
+        result.err().map(|full| full.to_string())
+    }
+
+    fn send(&mut self, used: Use, codec: hearing_config::Codec, frame: &Frame) {
+        let stream = self.streams.iter_mut().find(|stream| stream.used == used && stream.format.codec == codec);
+        stream.into_iter().for_each(|stream| stream.send(frame));
+    }
+
+    fn arrived(&mut self, arrived: &Arrived) -> Option<String> {
+        let clocks = self.clocks();
+        let stream = self.streams.iter_mut().find(|stream| stream.used == arrived.used)?;
+        if arrived.is_rtcp {
+            let (key, block) = stream.handle_rtcp(clocks, arrived.from, &arrived.datagram, &mut self.sender);
+            if let Some(block) = block {
+                self.learn(clocks, block);
+            }
+            if key {
+                self.key_wanted();
+            }
+            return None;
+        }
+        let packets = stream.handle_rtp(clocks, arrived.from, &arrived.datagram, &self.sender);
+        if packets.is_empty() || !stream.sends {
+            return None;
+        }
+        let kind = stream.kind();
+        if !std::mem::replace(&mut stream.published, true)
+            && let Err(full) = self.line.publish(kind, stream.format.codec)
+        {
+            return Some(full.to_string());
+        }
+        // What does not fit is counted by the worker's queue.
+        let _ = self.line.send(kind, packets);
+        None
+    }
+
+    /// What the terminal reports of what it receives.
+    fn learn(&mut self, (_, wall): (Instant, hearing_config::Timestamp), block: Block) {
+        self.quality.loss_down = f32::from(block.fraction) / 256.0;
+        if block.last_report != 0 {
+            let now = (crate::endpoint::media::clock::ntp(wall) >> 16) as u32;
+            let units = now.wrapping_sub(block.last_report).wrapping_sub(block.delay);
+            // Rounding may make it a little less than nothing.
+            let units = u64::try_from(units as i32).unwrap_or(0);
+            self.quality.rtt_ms = ((units * 1_000) >> 16).min(60_000) as u32;
+        }
+    }
+
+    /// The terminal's decoder wants a key frame; it repeats itself until one comes.
+    fn key_wanted(&mut self) {
+        if due(&mut self.asked[1]) {
+            self.feed.handle(FeedInput::KeyFrame);
+        }
+    }
+
+    fn tick(&mut self) -> Option<String> {
+        let clocks = self.clocks();
+        let silent = self.streams.iter().all(|stream| stream.heard.elapsed() > SILENCE);
+        let holds = self.streams.iter().all(|stream| !stream.sends);
+        if silent && !holds {
+            return Some("nothing is heard of it".to_owned());
+        }
+        let mut lost = 0.0_f32;
+        let mut sent = 0_u32;
+        for stream in &mut self.streams {
+            // Many terminals that hold say that they go on sending, and send nothing.
+            if stream.spoke.elapsed() > PAUSE && std::mem::take(&mut stream.published) {
+                let _ = self.line.unpublish(stream.kind());
+            }
+            stream.report(clocks, false);
+            lost = lost.max(stream.loss());
+            sent = sent.wrapping_add(stream.counts().0);
+        }
+        self.quality.loss_up = lost;
+        self.quality.down_kbps = sent.wrapping_sub(self.sent) / 125;
+        self.sent = sent;
+        // Figures are worth nothing later.
+        let _ = self.line.quality(self.quality);
+        let over = self.expires.is_some_and(|expires| self.refreshed.elapsed() > expires);
+        if over {
+            return Some("the terminal has not refreshed its call".to_owned());
+        }
+        None
+    }
+
+    fn clocks(&self) -> (Instant, hearing_config::Timestamp) {
+        let now = Instant::now();
+        (now, self.core.clock.at(now))
+    }
+}
+
+/// Says goodbye, and forgets the dialog.
+async fn hang_up(core: &Core, dialog: &InviteDialog) {
+    let goodbye = tokio::time::timeout(GOODBYE, dialog.hangup()).await;
+    if !matches!(goodbye, Ok(Ok(()))) {
+        info!("a terminal did not say goodbye");
+    }
+    core.stack.dialogs.remove_dialog(&dialog.id());
+}
+
+fn takes(streams: &[Stream]) -> Takes {
+    let codecs = |used: Use| {
+        let of = streams.iter().filter(|stream| stream.used == used);
+        of.map(|stream| stream.format.codec).collect::<Vec<_>>()
+    };
+    let picture = streams.iter().find(|stream| stream.used == Use::Picture);
+    Takes {
+        sound: codecs(Use::Sound),
+        picture: codecs(Use::Picture),
+        single_unit: picture.is_some_and(|stream| !stream.format.fragments),
+        ..Takes::default()
+    }
+}
+
+/// True at most once a second.
+fn due(last: &mut Option<Instant>) -> bool {
+    let now = Instant::now();
+    let due = last.is_none_or(|last| now.saturating_duration_since(last) >= TICK);
+    if due {
+        *last = Some(now);
+    }
+    due
+}
+
+/// What we ask of session timers when we ring (RFC 4028): the terminal refreshes, if it knows them.
+pub(super) fn timer_headers() -> Vec<Header> {
+    vec![Header::Supported("timer".into()), Header::SessionExpires(format!("{EXPIRES};refresher=uas").into())]
+}
+
+/// The answer to a terminal that asks for a session timer: it refreshes.
+pub(super) fn timer_answer(expires: Option<u32>) -> Vec<Header> {
+    let Some(seconds) = expires else { return Vec::new() };
+    vec![Header::Require("timer".into()), Header::SessionExpires(format!("{seconds};refresher=uac").into())]
+}
+
+/// The seconds of `Session-Expires` when the terminal is to refresh; `None` when we would have to, `ours` being our side's name.
+/// Less than the least that RFC 4028 knows counts as that.
+pub(super) fn expires<'h>(mut headers: impl Iterator<Item = &'h Header>, ours: &str) -> Option<u32> {
+    headers.find_map(|header| match header {
+        Header::SessionExpires(value) => {
+            let mut parts = value.value().split(';').map(str::trim);
+            let seconds = parts.next()?.parse::<u32>().ok()?;
+            let we = parts.any(|part| part.strip_prefix("refresher=") == Some(ours));
+            (!we).then_some(seconds.max(LEAST_EXPIRES))
+        }
+        _ => None,
+    })
+}
+
+/// RFC 5168.
+const FAST_UPDATE: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?><media_control><vc_primitive><to_encoder>\
+    <picture_fast_update/></to_encoder></vc_primitive></media_control>";
+const TICK: Duration = Duration::from_secs(1);
+/// After so long without a packet or a report a terminal is gone.
+const SILENCE: Duration = Duration::from_secs(15);
+/// After so long without media a track does not arrive any more.
+const PAUSE: Duration = Duration::from_secs(3);
+const GOODBYE: Duration = Duration::from_secs(5);
+const EXPIRES: u32 = 1_800;
+const LEAST_EXPIRES: u32 = 90;
+/// Datagrams of a call that may wait: about a second of a large picture.
+const ARRIVALS: usize = 512;

@@ -1,0 +1,489 @@
+//! One m-line at work: its sockets, its keys, what goes out and what comes in (RFC 3550, RFC 3711).
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use hearing_config::{Codec, Kind, Timestamp};
+use metrics::counter;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+use super::level;
+use super::ports::Pair;
+use super::sdes::Srtp;
+use super::sdp::{Chosen, Format, Line, Use};
+use crate::endpoint::media::Unwrap;
+use crate::endpoint::media::clock::{ntp, ntp_micros, ticks};
+use crate::endpoint::media::frames::Frames;
+use crate::endpoint::media::timeline::{SenderClock, SourceClock};
+use crate::net::rtp::{self, Block, Header, Rtcp, Sent};
+use crate::router::{Frame, Layer, Packet};
+
+/// A datagram of one of a call's sockets.
+#[derive(Debug)]
+pub(super) struct Arrived {
+    pub(super) used: Use,
+    pub(super) is_rtcp: bool,
+    pub(super) from: SocketAddr,
+    pub(super) datagram: Vec<u8>,
+}
+
+/// One m-line at work.
+pub(super) struct Stream {
+    pub(super) used: Use,
+    /// Its place among the m-lines.
+    pub(super) at: usize,
+    pub(super) format: Format,
+    /// The peer takes what we send.
+    pub(super) receives: bool,
+    /// The peer sends.
+    pub(super) sends: bool,
+    /// The peer takes RTCP feedback.
+    pub(super) feedback: bool,
+    /// When something was heard of the peer.
+    pub(super) heard: Instant,
+    /// When media came of it.
+    pub(super) spoke: Instant,
+    /// What comes is published.
+    pub(super) published: bool,
+    sockets: Arc<Pair>,
+    readers: [AbortHandle; 2],
+    remote: Remote,
+    srtp: Option<Srtp>,
+    out: Outward,
+    inward: Inward,
+}
+
+/// Where the peer is: what it says, and once it was heard, where it was heard. That stays.
+#[derive(Debug)]
+struct Remote {
+    told: [SocketAddr; 2],
+    latched: [Option<SocketAddr>; 2],
+}
+
+/// What goes out.
+#[derive(Debug)]
+struct Outward {
+    ssrc: u32,
+    sequence: u16,
+    /// RTP time minus media time.
+    shift: i64,
+    last: Option<(i64, Timestamp, i64)>,
+    packets: u32,
+    bytes: u32,
+}
+
+/// What comes in.
+#[derive(Debug)]
+struct Inward {
+    frames: Frames,
+    clock: SourceClock,
+    unwrap: Unwrap,
+    /// Packets that were cut made the numbers grow by so much.
+    cut: u64,
+    ssrc: Option<u32>,
+    first: Option<i64>,
+    highest: i64,
+    received: u64,
+    /// Expected and received at the last report.
+    before: (u64, u64),
+    report: Option<(u32, Instant)>,
+}
+
+impl Stream {
+    /// With its sockets being read into `arrivals`.
+    pub(super) fn new(
+        (chosen, line): (&Chosen, &Line),
+        pair: Pair,
+        srtp: Option<Srtp>,
+        arrivals: &mpsc::Sender<Arrived>,
+        now: Instant,
+    ) -> Option<Self> {
+        let (sockets, used) = (Arc::new(pair), chosen.used);
+        let readers = [false, true]
+            .map(|is_rtcp| tokio::spawn(read(Arc::clone(&sockets), used, is_rtcp, arrivals.clone())).abort_handle());
+        let codec = chosen.format.codec;
+        let inward = Inward {
+            frames: Frames::new(codec),
+            clock: SourceClock::new(codec.clock_rate()),
+            unwrap: Unwrap::DEFAULT,
+            cut: 0,
+            ssrc: None,
+            first: None,
+            highest: 0,
+            received: 0,
+            before: (0, 0),
+            report: None,
+        };
+        let out = Outward {
+            ssrc: rand::random(),
+            sequence: rand::random(),
+            shift: i64::from(rand::random::<u32>()),
+            last: None,
+            packets: 0,
+            bytes: 0,
+        };
+        Some(Self {
+            used,
+            at: chosen.at,
+            format: chosen.format.clone(),
+            receives: line.receives,
+            sends: line.sends,
+            feedback: line.feedback,
+            heard: now,
+            spoke: now,
+            published: false,
+            sockets,
+            readers,
+            remote: Remote::of(line)?,
+            srtp,
+            out,
+            inward,
+        })
+    }
+
+    /// The kind of track that it carries.
+    pub(super) const fn kind(&self) -> Kind {
+        match self.used {
+            Use::Sound => Kind::Audio,
+            Use::Picture => Kind::Video,
+            Use::Slides => Kind::Screen,
+        }
+    }
+
+    /// The peer describes itself anew: it holds, goes on or has moved.
+    pub(super) fn update(&mut self, line: &Line) {
+        (self.receives, self.sends) = (line.receives, line.sends);
+        let Some(remote) = Remote::of(line) else { return };
+        if remote.told != self.remote.told {
+            self.remote = remote;
+        }
+    }
+
+    /// Sends a frame to the peer, unless it holds.
+    pub(super) fn send(&mut self, frame: &Frame) {
+        if !self.receives {
+            return;
+        }
+        let head = frame.head();
+        let time = self.out.time(head, self.format.codec);
+        let payloads = payloads(frame, &self.format);
+        let Some(payloads) = payloads else {
+            counter!("hearing_sip_frames_unfit_total").increment(1);
+            return;
+        };
+        let last = payloads.len().saturating_sub(1);
+        for (n, payload) in payloads.iter().enumerate() {
+            let header = Header {
+                marker: self.used != Use::Sound && n == last,
+                payload_type: self.format.number,
+                sequence: self.out.sequence,
+                timestamp: time as u32,
+                ssrc: self.out.ssrc,
+            };
+            self.out.sequence = self.out.sequence.wrapping_add(1);
+            self.out.packets = self.out.packets.wrapping_add(1);
+            self.out.bytes = self.out.bytes.wrapping_add(payload.len() as u32);
+            self.transmit(header.write(payload), false);
+        }
+    }
+
+    /// A datagram came: the packets of it, none if it is not the peer's.
+    pub(super) fn handle_rtp(
+        &mut self,
+        (now, wall): (Instant, Timestamp),
+        from: SocketAddr,
+        datagram: &[u8],
+        sender: &SenderClock,
+    ) -> Vec<Packet> {
+        let Some(plain) = self.admit(from, datagram, false) else { return Vec::new() };
+        let Some((header, place)) = Header::read(&plain).filter(|(h, _)| h.payload_type == self.format.number) else {
+            // Comfort noise and keypresses have types of their own.
+            counter!("hearing_sip_rtp_ignored_total").increment(1);
+            return Vec::new();
+        };
+        self.remote.latched[0] = Some(from);
+        (self.heard, self.spoke) = (now, now);
+        let payload = Bytes::copy_from_slice(&plain[place]);
+        self.inward.take(wall, header, payload, self.format.codec, sender)
+    }
+
+    /// A report came: whether a key frame is wanted, and whether the peer reports on us.
+    pub(super) fn handle_rtcp(
+        &mut self,
+        (now, wall): (Instant, Timestamp),
+        from: SocketAddr,
+        datagram: &[u8],
+        sender: &mut SenderClock,
+    ) -> (bool, Option<Block>) {
+        let Some(plain) = self.admit(from, datagram, true) else { return (false, None) };
+        let said = rtp::read_rtcp(&plain);
+        if said.is_empty() {
+            return (false, None);
+        }
+        self.remote.latched[1] = Some(from);
+        self.heard = now;
+        let mut block = None;
+        for rtcp in &said {
+            match rtcp {
+                Rtcp::Sender { ssrc, ntp, rtp } if self.inward.ssrc == Some(*ssrc) => {
+                    let micros = ntp_micros(*ntp);
+                    sender.report(micros, wall);
+                    self.inward.clock.report(micros, *rtp);
+                    self.inward.report = Some(((ntp >> 16) as u32, now));
+                }
+                Rtcp::Received(of) if of.ssrc == self.out.ssrc => block = Some(*of),
+                Rtcp::Sender { .. } | Rtcp::Received(_) | Rtcp::KeyFrame | Rtcp::Bye => {}
+            }
+        }
+        (said.contains(&Rtcp::KeyFrame), block)
+    }
+
+    /// Sends a report, and with it the wish for a key frame.
+    pub(super) fn report(&mut self, (now, wall): (Instant, Timestamp), key_frame: bool) {
+        let rate = self.format.codec.clock_rate();
+        let sent = self.out.last.filter(|_| self.receives).map(|(_, captured, time)| Sent {
+            ntp: ntp(wall),
+            rtp: (time + ticks(wall.since(captured), rate)) as u32,
+            packets: self.out.packets,
+            bytes: self.out.bytes,
+        });
+        let mut report = rtp::write_report(self.out.ssrc, "hearing", sent, self.inward.block(now));
+        if let (true, Some(media)) = (key_frame, self.inward.ssrc) {
+            report.extend_from_slice(&rtp::write_pli(self.out.ssrc, media));
+        }
+        self.transmit(report, true);
+    }
+
+    /// The share of packets that were lost on the way here since the last call, 0.0 to 1.0.
+    pub(super) fn loss(&mut self) -> f32 {
+        self.inward.loss()
+    }
+
+    /// Bytes of payload that were sent and packets that were received so far.
+    pub(super) const fn counts(&self) -> (u32, u64) {
+        (self.out.bytes, self.inward.received)
+    }
+
+    /// The datagram in the clear; `None` when it is another's or forged.
+    fn admit(&mut self, from: SocketAddr, datagram: &[u8], is_rtcp: bool) -> Option<Vec<u8>> {
+        let latched = self.remote.latched[usize::from(is_rtcp)];
+        let plain = match &mut self.srtp {
+            Some(srtp) => srtp.open(datagram, is_rtcp),
+            None => Some(datagram.to_vec()),
+        };
+        if plain.is_none() || latched.is_some_and(|latched| latched != from) {
+            counter!("hearing_sip_datagrams_refused_total").increment(1);
+            return None;
+        }
+        plain
+    }
+
+    fn transmit(&mut self, packet: Vec<u8>, is_rtcp: bool) {
+        let sealed = match &mut self.srtp {
+            Some(srtp) => srtp.seal(&packet, is_rtcp),
+            None => Some(packet),
+        };
+        let (socket, to) =
+            if is_rtcp { (&self.sockets.rtcp, self.remote.at(1)) } else { (&self.sockets.rtp, self.remote.at(0)) };
+        if sealed.is_none_or(|packet| socket.try_send_to(&packet, to).is_err()) {
+            counter!("hearing_sip_datagrams_unsent_total").increment(1);
+        }
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.readers.iter().for_each(AbortHandle::abort);
+    }
+}
+
+impl Remote {
+    fn of(line: &Line) -> Option<Self> {
+        let ip = line.address?;
+        Some(Self { told: [SocketAddr::new(ip, line.port), SocketAddr::new(ip, line.rtcp)], latched: [None; 2] })
+    }
+
+    fn at(&self, n: usize) -> SocketAddr {
+        self.latched[n].unwrap_or(self.told[n])
+    }
+}
+
+impl Outward {
+    /// The RTP time of a frame: it goes on where the last track stopped when another one is sent.
+    fn time(&mut self, head: &Packet, codec: Codec) -> i64 {
+        let rate = codec.clock_rate();
+        if let Some((media, captured, time)) = self.last {
+            let by_capture = ticks(head.captured.since(captured), rate).max(1);
+            let by_media = head.media_time - media;
+            if (by_media - by_capture).abs() > i64::from(rate) / 2 {
+                self.shift = time + by_capture - head.media_time;
+            }
+        }
+        let time = head.media_time + self.shift;
+        self.last = Some((head.media_time, head.captured, time));
+        time
+    }
+}
+
+impl Inward {
+    fn take(
+        &mut self,
+        wall: Timestamp,
+        header: Header,
+        payload: Bytes,
+        codec: Codec,
+        sender: &SenderClock,
+    ) -> Vec<Packet> {
+        if self.ssrc.replace(header.ssrc).is_some_and(|before| before != header.ssrc) {
+            // The terminal began anew: its numbers and times have nothing to do with those before.
+            (self.unwrap, self.first, self.before) = (Unwrap::DEFAULT, None, (0, self.received));
+            self.clock = SourceClock::new(codec.clock_rate());
+            self.cut += (self.highest + 1) as u64;
+        }
+        let sequence = self.unwrap.unwrap(u32::from(header.sequence), 16);
+        let first = *self.first.get_or_insert(sequence);
+        self.highest = self.highest.max(sequence).max(first);
+        self.received += 1;
+        let time = self.clock.arrive(header.timestamp, wall);
+        let Some(piece) = self.frames.look(sequence, time, header.marker, payload) else {
+            counter!("hearing_sip_payloads_malformed_total").increment(1);
+            return Vec::new();
+        };
+        let parts = fit(piece.payload, codec);
+        let last = parts.len().saturating_sub(1);
+        let captured = self.clock.captured(time, sender);
+        let index = self.cut + sequence as u64;
+        self.cut += last as u64;
+        let packet = |(n, payload): (usize, Bytes)| Packet {
+            index: index + n as u64,
+            layer: Layer(0),
+            media_time: time,
+            captured,
+            frame_start: piece.frame_start && n == 0,
+            frame_end: piece.frame_end && n == last,
+            key: piece.key,
+            generation: piece.generation,
+            temporal: piece.temporal,
+            level: level::of(codec, &payload),
+            payload,
+        };
+        parts.into_iter().enumerate().map(packet).collect()
+    }
+
+    fn expected(&self) -> u64 {
+        self.first.map_or(0, |first| (self.highest - first + 1) as u64)
+    }
+
+    fn loss(&mut self) -> f32 {
+        let (expected, received) = (self.expected() - self.before.0, self.received - self.before.1);
+        self.before = (self.expected(), self.received);
+        if expected == 0 { 0.0 } else { expected.saturating_sub(received) as f32 / expected as f32 }
+    }
+
+    fn block(&self, now: Instant) -> Option<Block> {
+        let (report, delay) = self.report.map_or((0, 0), |(report, at)| {
+            (report, (now.saturating_duration_since(at).as_secs_f64() * 65_536.0) as u32)
+        });
+        Some(Block {
+            ssrc: self.ssrc?,
+            fraction: 0,
+            lost: self.expected().saturating_sub(self.received) as u32,
+            highest: self.highest as u32,
+            jitter: 0,
+            last_report: report,
+            delay,
+        })
+    }
+}
+
+/// What goes into the packets of a frame; `None` when the peer could not take it: without packetization-mode 1 every NAL unit has
+/// to fit into a packet (RFC 6184, section 6.2).
+fn payloads(frame: &Frame, format: &Format) -> Option<Vec<Bytes>> {
+    let all = frame.packets.iter().map(|packet| packet.payload.clone());
+    if format.codec != Codec::H264 || format.fragments {
+        return Some(all.collect());
+    }
+    let mut units = Vec::new();
+    for payload in all {
+        match payload.first()? & 0x1f {
+            1..=23 => units.push(payload),
+            24 => units.extend(apart(&payload)?),
+            _ => return None,
+        }
+    }
+    Some(units)
+}
+
+/// The NAL units of an aggregation (RFC 6184, section 5.7.1).
+fn apart(payload: &Bytes) -> Option<Vec<Bytes>> {
+    let (mut units, mut at) = (Vec::new(), 1);
+    while at < payload.len() {
+        let length = usize::from(u16::from_be_bytes(payload.get(at..at + 2)?.try_into().ok()?));
+        payload.get(at + 2..at + 2 + length)?;
+        units.push(payload.slice(at + 2..at + 2 + length));
+        at += 2 + length;
+    }
+    Some(units)
+}
+
+/// Payloads as large as they may be inside a node: larger NAL units and fragments of them are cut (RFC 6184, section 5.8).
+fn fit(payload: Bytes, codec: Codec) -> Vec<Bytes> {
+    if payload.len() <= PAYLOAD_LIMIT || codec != Codec::H264 {
+        return vec![payload];
+    }
+    let is_fragment = payload[0] & 0x1f == 28;
+    let (indicator, kind, edges, body) = if is_fragment {
+        (payload[0], payload[1] & 0x1f, payload[1] & 0xc0, payload.slice(2..))
+    } else {
+        (payload[0] & 0xe0 | 28, payload[0] & 0x1f, 0xc0, payload.slice(1..))
+    };
+    let parts: Vec<_> = body.chunks(PAYLOAD_LIMIT - 2).collect();
+    let last = parts.len().saturating_sub(1);
+    let part = |(n, part): (usize, &&[u8])| {
+        let start = if n == 0 { edges & 0x80 } else { 0 };
+        let end = if n == last { edges & 0x40 } else { 0 };
+        Bytes::from([&[indicator, start | end | kind][..], part].concat())
+    };
+    parts.iter().enumerate().map(part).collect()
+}
+
+async fn read(sockets: Arc<Pair>, used: Use, is_rtcp: bool, arrivals: mpsc::Sender<Arrived>) {
+    let socket = if is_rtcp { &sockets.rtcp } else { &sockets.rtp };
+    let mut buffer = vec![0; 2_048];
+    loop {
+        // An error tells of a datagram that could not be delivered, and concerns none that comes.
+        let Ok((length, from)) = socket.recv_from(&mut buffer).await else { continue };
+        let datagram = buffer[..length].to_vec();
+        if arrivals.try_send(Arrived { used, is_rtcp, from, datagram }).is_err() {
+            counter!("hearing_sip_datagrams_lost_total").increment(1);
+        }
+    }
+}
+
+/// The largest payload inside a node, in bytes.
+const PAYLOAD_LIMIT: usize = 1_200;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_that_is_too_large_becomes_fragments_and_a_fragment_smaller_ones() {
+        let unit = Bytes::from([&[0x65][..], &[7; 3_000]].concat());
+        let parts = fit(unit, Codec::H264);
+        let heads: Vec<_> = parts.iter().map(|part| (part[0], part[1])).collect();
+        assert_eq!(heads, [(0x7c, 0x85), (0x7c, 0x05), (0x7c, 0x45)]);
+        let middle = Bytes::from([&[0x7c, 0x05][..], &[7; 1_400]].concat());
+        assert!(fit(middle, Codec::H264).iter().all(|part| part[1] == 0x05 && part.len() <= PAYLOAD_LIMIT));
+    }
+
+    #[test]
+    fn an_aggregation_is_taken_apart_and_a_broken_one_is_nothing() {
+        let both = Bytes::from_static(&[0x78, 0, 2, 0x67, 1, 0, 1, 0x68]);
+        assert_eq!(apart(&both).unwrap(), [Bytes::from_static(&[0x67, 1]), Bytes::from_static(&[0x68])]);
+        assert_eq!(apart(&Bytes::from_static(&[0x78, 0, 9, 0x67])), None);
+    }
+}

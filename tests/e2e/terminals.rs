@@ -1,0 +1,140 @@
+//! Real SIP terminals in a hearing: baresip registers, is rung, calls, is heard, hears, holds and goes on.
+
+use std::fs;
+
+use crate::harness::baresip::{Account, Baresip};
+use crate::harness::court::ffprobe;
+use crate::harness::node::{Node, Site, until};
+use crate::harness::record::Record;
+
+#[test]
+fn terminals_that_are_rung_over_udp_see_and_hear_each_other_and_are_recorded() {
+    let node = court("allowed");
+    let rooms = rooms(&node, "udp", "");
+    let hearing = rung(&node, &rooms);
+    let record = Record::of(&node.site.path("court/record"), &hearing);
+    until("it is open", || node.try_hearing(&["open", &hearing]).status.success().then_some(()));
+    meet(&rooms);
+    until("five seconds are recorded", || (record.lines("judge-audio", "cluster").len() >= 2).then_some(()));
+    node.hearing(&["close", &hearing]);
+    until("the record is closed", || record.sheet()["closed"].is_i64().then_some(()));
+    for track in ["judge-audio", "judge-video", "guard-audio", "guard-video"] {
+        let files = record.files(track);
+        let packets = ffprobe(&files[0])["packets"].as_array().map_or(0, Vec::len);
+        assert!(packets > 100, "{track} has {packets} packets");
+    }
+    for room in &rooms {
+        until("the terminal was hung up", || room.log().contains("terminated").then_some(()));
+    }
+}
+
+#[test]
+fn terminals_with_keys_over_tcp_meet_where_keys_are_required() {
+    let node = court("required");
+    let rooms = rooms(&node, "tcp", ";mediaenc=srtp-mand");
+    rung(&node, &rooms);
+    meet(&rooms);
+}
+
+#[test]
+fn a_terminal_that_holds_sends_and_gets_nothing_and_goes_on_where_it_was() {
+    let node = court("allowed");
+    let rooms = rooms(&node, "udp", "");
+    let hearing = rung(&node, &rooms);
+    meet(&rooms);
+    let tracks = || {
+        let shown = node.hearing(&["show", &hearing]);
+        let live = shown["live"].as_array().expect("live figures").clone();
+        live.iter().find(|seat| seat["seat"] == 1).map_or(0, |seat| seat["tracks"].as_array().map_or(0, Vec::len))
+    };
+    rooms[1].command("hold", "");
+    until("nothing comes from it", || (tracks() == 0).then_some(()));
+    rooms[1].command("resume", "");
+    until("it goes on", || (tracks() == 2).then_some(()));
+    meet(&rooms);
+}
+
+#[test]
+fn a_terminal_that_guesses_is_shut_out_after_five_times_and_a_stranger_may_not_call() {
+    let node = court("allowed");
+    let at = format!("{}:{SIP}", node.site.address);
+    let account = |user, password| Account { user, password, node: &at, transport: "udp", more: "", tone: 440 };
+    let wrong = Baresip::run(&account("room1", "guess"));
+    until("it is shut out", || wrong.log().contains("403 Forbidden").then_some(()));
+    assert!(!wrong.log().contains("200 OK"), "{}", wrong.log());
+    let stranger = Baresip::run(&account("nobody", "nothing"));
+    stranger.command("dial", &format!("sip:hearing@{at}"));
+    until("it is refused", || stranger.log().contains("session closed: 403").then_some(()));
+}
+
+/// A node with two terminals for the seats of its template.
+fn court(srtp: &str) -> Node {
+    let mut site = Site::court();
+    let address = site.address;
+    for (user, secret) in USERS {
+        fs::write(site.path(&format!("{user}.secret")), secret).expect("a secret");
+    }
+    let devices = USERS.map(|(user, _)| format!("[[sip.device]]\nuser = \"{user}\"\nsecret = \"{user}.secret\"\n"));
+    site.rest = format!(
+        "{}\n[sip]\nudp = \"{address}:{SIP}\"\ntcp = \"{address}:{SIP}\"\nsrtp = \"{srtp}\"\nrtp = [30000, 30199]\n{}{ROOMS}",
+        site.rest,
+        devices.concat()
+    );
+    site.run()
+}
+
+fn rooms(node: &Node, transport: &str, more: &str) -> Vec<Baresip> {
+    let at = format!("{}:{SIP}", node.site.address);
+    let room = |(n, (user, password)): (usize, &(&str, &str))| {
+        let account = Account { user, password, node: &at, transport, more, tone: TONES[n] };
+        Baresip::run(&account)
+    };
+    USERS.iter().enumerate().map(room).collect()
+}
+
+/// A hearing whose terminals were rung by themselves.
+fn rung(node: &Node, rooms: &[Baresip]) -> String {
+    for room in rooms {
+        until("the terminal is registered", || room.log().contains("200 OK").then_some(()));
+    }
+    let started = node.hearing(&["start", "--case", "(2022)内0291刑初123号", "--template", "rooms"]);
+    let hearing = started["id"].as_str().expect("an id").to_owned();
+    assert!(started["seats"].as_array().expect("seats").iter().all(|seat| seat["link"].is_null()), "{started}");
+    for seat in ["judge", "guard"] {
+        until("the terminal is connected", || (node.presence(&hearing, seat) == "connected").then_some(()));
+    }
+    hearing
+}
+
+/// Each hears the other's tone.
+fn meet(rooms: &[Baresip]) {
+    for (n, room) in rooms.iter().enumerate() {
+        until("the other's tone is heard", || (room.heard(TONES[1 - n]) > 0.5).then_some(()));
+    }
+}
+
+const SIP: u16 = 5060;
+const TONES: [u32; 2] = [440, 1_000];
+const USERS: [(&str, &str); 2] = [("room1", "secret-of-one"), ("room2", "secret-of-two")];
+const ROOMS: &str = r#"
+[[template]]
+name = "rooms"
+title = "远程提讯"
+title_en = "Rooms"
+
+[[template.seat]]
+name = "judge"
+title = "审判员"
+title_en = "Judge"
+role = "judge"
+zone = "tripartite"
+endpoint = { sip = "sip:room1@court" }
+
+[[template.seat]]
+name = "guard"
+title = "法警"
+title_en = "Guard"
+role = "guard"
+zone = "tripartite"
+endpoint = { sip = "sip:room2@court" }
+"#;

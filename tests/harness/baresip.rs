@@ -1,0 +1,163 @@
+//! A real SIP terminal: baresip, with a tone for a microphone, a coloured picture for a camera, and a file for a loudspeaker.
+
+use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::node::until;
+
+/// How a terminal is set up.
+pub(crate) struct Account<'a> {
+    /// Its user.
+    pub(crate) user: &'a str,
+    /// Its password.
+    pub(crate) password: &'a str,
+    /// The node's address with port.
+    pub(crate) node: &'a str,
+    /// `udp`, `tcp` or `tls`.
+    pub(crate) transport: &'a str,
+    /// More parameters of the account, such as `;mediaenc=srtp-mand`.
+    pub(crate) more: &'a str,
+    /// The tone that it sends, Hz.
+    pub(crate) tone: u32,
+}
+
+/// A terminal that runs; killed when it is dropped.
+pub(crate) struct Baresip {
+    child: Child,
+    directory: TempDir,
+    control: u16,
+}
+
+impl Baresip {
+    /// Starts it; it registers by itself and answers by itself.
+    pub(crate) fn run(account: &Account<'_>) -> Self {
+        let directory = tempfile::Builder::new().prefix("hearing-baresip-").tempdir().expect("a temporary directory");
+        let control = free_tcp();
+        fs::write(directory.path().join("config"), config(&directory, account.tone, control)).expect("a configuration");
+        let Account { user, password, node, transport, more, .. } = account;
+        let line = format!(
+            "<sip:{user}@{node};transport={transport}>;auth_user={user};auth_pass={password};regint=60;answermode=auto;\
+             audio_codecs=opus/48000/2,PCMA/8000/1{more}\n"
+        );
+        fs::write(directory.path().join("accounts"), line).expect("an account");
+        let log = File::create(directory.path().join("log")).expect("a log");
+        let child = Command::new("baresip")
+            .arg("-f")
+            .arg(directory.path())
+            .arg("-v")
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("the log is open"))
+            .stderr(log)
+            .spawn()
+            .expect("baresip is installed by scripts/setup");
+        Self { child, directory, control }
+    }
+
+    /// Gives it a command, such as `dial`.
+    pub(crate) fn command(&self, command: &str, parameters: &str) -> Value {
+        let mut stream = until("baresip listens", || TcpStream::connect((Ipv4Addr::LOCALHOST, self.control)).ok());
+        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a time-out");
+        let order = json!({ "command": command, "params": parameters, "token": "t" }).to_string();
+        stream.write_all(format!("{}:{order},", order.len()).as_bytes()).expect("baresip listens");
+        loop {
+            let answer = netstring(&mut stream);
+            if answer["response"] == true {
+                return answer;
+            }
+        }
+    }
+
+    /// What it has said so far.
+    pub(crate) fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.directory.path().join("log")).unwrap_or_default()).into_owned()
+    }
+
+    /// How loud a tone is in the last second that it played, against everything else in it: 0.0 to 1.0.
+    pub(crate) fn heard(&self, hz: u32) -> f64 {
+        let wave = self.speaker().and_then(|file| fs::read(file).ok()).unwrap_or_default();
+        let samples: Vec<f64> = wave
+            .get(44..)
+            .unwrap_or_default()
+            .chunks_exact(4)
+            .map(|pair| f64::from(i16::from_le_bytes([pair[0], pair[1]])))
+            .collect();
+        let last = &samples[samples.len().saturating_sub(RATE)..];
+        if last.len() < RATE {
+            return 0.0;
+        }
+        let step = std::f64::consts::TAU * f64::from(hz) / RATE as f64;
+        let (cosine, sine) = last.iter().enumerate().fold((0.0, 0.0), |(c, s), (n, x)| {
+            let (sin, cos) = (step * n as f64).sin_cos();
+            (c + x * cos, s + x * sin)
+        });
+        let all: f64 = last.iter().map(|x| x * x).sum();
+        2.0 * (cosine * cosine + sine * sine) / (RATE as f64 * all.max(1.0))
+    }
+
+    /// What it decoded in its last call.
+    fn speaker(&self) -> Option<PathBuf> {
+        let files = fs::read_dir(self.directory.path()).expect("its directory").flatten().map(|entry| entry.path());
+        files.filter(|file| file.to_string_lossy().ends_with("-dec.wav")).max()
+    }
+}
+
+impl Drop for Baresip {
+    #[expect(clippy::print_stderr, reason = "a test that failed shows what its terminals said")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.log());
+        }
+        // One that ended already needs no killing.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn config(directory: &TempDir, tone: u32, control: u16) -> String {
+    let (root, sip, rtp) = (directory.path().display(), free_udp(), free_udp() & !1);
+    let modules = ["opus", "g711", "aufile", "ausine", "avcodec", "fakevideo", "srtp", "sndfile"];
+    let modules: String = modules.iter().map(|module| format!("module {module}.so\n")).collect();
+    format!(
+        "poll_method epoll\nsip_listen 127.0.0.1:{sip}\nnet_interface 127.0.0.1\ncall_max_calls 4\n\
+         audio_player aufile,/dev/null\nsnd_path {root}\naudio_source ausine,{tone}\naudio_alert aufile,/dev/null\n\
+         ausrc_srate {RATE}\nauplay_srate {RATE}\nausrc_channels 2\nauplay_channels 2\naudio_txmode thread\n\
+         video_source fakevideo,nil\nvideo_display fakevideo,nil\nvideo_size 640x360\nvideo_bitrate 500000\nvideo_fps 25.00\n\
+         rtp_ports {rtp}-{}\nrtp_stats yes\nrtcp_mux no\njitter_buffer_delay 5-10\n\
+         module_path /usr/lib/baresip/modules\n{modules}\
+         module_tmp uuid.so\nmodule_tmp account.so\nmodule_app contact.so\nmodule_app debug_cmd.so\nmodule_app menu.so\n\
+         module_app ctrl_tcp.so\nctrl_tcp_listen 127.0.0.1:{control}\n\
+         avcodec_h264enc libx264\navcodec_h264dec h264\nopus_bitrate 28000\n",
+        u32::from(rtp) + 40
+    )
+}
+
+fn netstring(stream: &mut TcpStream) -> Value {
+    let (mut length, mut byte) = (0_usize, [0]);
+    loop {
+        stream.read_exact(&mut byte).expect("baresip answers");
+        if byte[0] == b':' {
+            break;
+        }
+        length = length * 10 + usize::from(byte[0] - b'0');
+    }
+    let mut body = vec![0; length + 1];
+    stream.read_exact(&mut body).expect("baresip answers");
+    serde_json::from_slice(&body[..length]).expect("baresip answers JSON")
+}
+
+fn free_tcp() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port()
+}
+
+fn free_udp() -> u16 {
+    UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port()
+}
+
+const RATE: usize = 48_000;

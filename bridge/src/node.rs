@@ -117,12 +117,11 @@ impl Node {
         endless(&mut tasks, async move { sessions.run(requests).await });
         endless(&mut tasks, async move { station.serve(asked.rehearsals).await });
         endless(&mut tasks, async move { late::serve(asked.late, spool).await });
-        let journal = registry.journal().clone();
+        let records = Playback::new(config, registry.journal().clone());
         keep_records(&mut tasks, config, copy);
         tasks.spawn(follow(registry, sittings));
         tasks.spawn(show_trunks(lines, shown));
         let rehearse = rehearsal::routes(rehearse).merge(terminals::http::routes(terminals));
-        let records = Playback::new(config, journal);
         doors.open(&mut tasks, Rooms { app, admin, rehearse, records, media: media_door });
         Ok(Self { recorder, tasks })
     }

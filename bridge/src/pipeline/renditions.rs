@@ -34,8 +34,6 @@ struct Made {
     legs: watch::Receiver<LegId>,
     anew: watch::Sender<u32>,
     from: Codec,
-    #[cfg(test)]
-    child: Arc<super::life::Shared>,
 }
 
 impl Renditions {
@@ -88,14 +86,7 @@ impl Renditions {
         let key = (info.id, codec);
         match Maker::start(program, self.hearing, self.worker.clone(), (info, codec)) {
             Ok((maker, legs)) => {
-                let made = Made {
-                    wanted,
-                    legs,
-                    anew,
-                    from,
-                    #[cfg(test)]
-                    child: maker.child(),
-                };
+                let made = Made { wanted, legs, anew, from };
                 tokio::spawn(maker.run(wanting, again));
                 self.made.insert(key, made);
             }

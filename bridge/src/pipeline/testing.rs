@@ -6,7 +6,6 @@ use std::time::Instant;
 use hearing_config::{Codec, HearingId, Kind, Role, SeatId, Timestamp, TrackId};
 use hearing_proto::child::{self, Coded, FromChild, Generate, Job, PICTURE, PictureShape, SOUND, Stream};
 use hearing_signaling::hearing::{MediaPlan, PlannedSeat, RecordOrder, Row, SeatSet};
-use rustix::process::{Pid, Signal, kill_process};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -203,8 +202,4 @@ pub(super) fn attach(worker: &WorkerHandle, place: Place, leg: Box<dyn Leg>) -> 
     let id = LegId::fresh();
     worker.send(Command::Attach(Attach { hearing: hearing(), id, place, ufrag: None, leg })).unwrap();
     id
-}
-
-pub(super) fn kill(pid: u32, signal: Signal) {
-    kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), signal).unwrap();
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Code, Item, Page};
 
-/// Gathers the parts that answer one query. Bounded by [`ITEMS_LIMIT`].
+/// Gathers the parts that answer one query. Bounded: 1,000 items.
 #[derive(Debug, Clone)]
 pub struct Catalog {
     sn: u32,

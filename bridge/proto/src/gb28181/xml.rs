@@ -16,10 +16,10 @@ pub(super) struct Element {
 /// Why bytes are no document.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
-    /// Longer than [`DOCUMENT_LIMIT`].
+    /// Longer than 256 KiB.
     #[error("a document of {0} bytes; at most {DOCUMENT_LIMIT} are read")]
     TooLong(usize),
-    /// Deeper than [`DEPTH_LIMIT`] or with more than [`ELEMENTS_LIMIT`] elements.
+    /// Deeper than 16 levels or with more than 20,000 elements.
     #[error("a document with too many elements, or too deep")]
     TooMany,
     /// Not XML.

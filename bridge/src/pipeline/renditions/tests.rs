@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use hearing_config::{Codec, Kind, SeatId};
 use hearing_proto::child::{self, Coded};
-use rustix::process::Signal;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::*;
-use crate::pipeline::testing::{Card, Eye, Taker, attach, hearing, info, kill, program, track, worker};
+use crate::pipeline::testing::{Card, Eye, Taker, attach, hearing, info, program, track, worker};
 use crate::router::{CodecSet, Command, Event, Place};
 
 const SPEAKER: u8 = 7;
@@ -75,10 +74,6 @@ impl Scene {
         }
         frames
     }
-
-    fn child(&self) -> Option<u32> {
-        self.renditions.made.values().next().unwrap().child.pid()
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -100,24 +95,6 @@ async fn a_browsers_sound_reaches_a_telephone() {
     let frames = scene.run(50).await;
     assert!(frames.iter().all(|frame| frame.bytes.len() == 160));
     assert!(frames.windows(2).all(|two| two[1].pts - two[0].pts == 20_000));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_child_that_crashes_or_stands_still_is_replaced_and_its_rendition_goes_on() {
-    let mut scene = Scene::open(Kind::Video, Codec::H264);
-    for signal in [Signal::SEGV, Signal::STOP] {
-        let before = scene.run(5).await.last().unwrap().pts;
-        let dead = scene.child().unwrap();
-        kill(dead, signal);
-        // What was on its way from it still arrives; the first of the next child stands alone.
-        let anew = loop {
-            let frame = scene.next().await;
-            if frame.key && scene.child().is_some_and(|child| child != dead) {
-                break frame;
-            }
-        };
-        assert!(anew.pts > before, "{signal:?}");
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -242,7 +242,8 @@ fn a_mixer_lets_hear_all_who_are_opened_and_nobody_else_at_an_even_pace() {
     let card =
         |seat: u8| (Kid::start(generator(Codec::Vp8, seat, (320, 180))), BTreeMap::from([(SOUND, u16::from(seat))]));
     let (frames, said) = live(&mut kid, vec![card(3), card(5), card(8)], 150);
-    let steps: Vec<i64> = frames.windows(2).map(|two| two[1].pts - two[0].pts).collect();
+    // The encoder places its first packet by its look-ahead of 6.5 ms.
+    let steps: Vec<i64> = frames.windows(2).skip(1).map(|two| two[1].pts - two[0].pts).collect();
     // A machine that stands still for a while loses whole packets, and says so by the places of those that come after.
     assert!(steps.iter().all(|step| *step > 0 && step % 20_000 == 0), "an even pace: {steps:?}");
     let seats = heard(&frames);

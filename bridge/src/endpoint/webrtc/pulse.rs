@@ -41,10 +41,13 @@ impl Pulse {
     pub(super) fn beat(&mut self, now: Instant) -> State {
         let (since, count) = self.counting;
         if now.saturating_duration_since(since) >= SECOND {
-            self.calm = if count >= LIVELY { 0 } else { self.calm.saturating_add(1) };
+            self.calm = if count >= LIVELY { self.calm } else { self.calm.saturating_add(1) };
             self.counting = (now, 1);
         } else {
             self.counting.1 = count.saturating_add(1);
+        }
+        if self.counting.1 >= LIVELY {
+            self.calm = 0;
         }
         self.heard = now;
         std::mem::replace(&mut self.state, State::Heard)
@@ -112,6 +115,12 @@ mod tests {
     #[test]
     fn one_who_sends_all_the_time_is_missed_after_a_moment_and_lost_within_five_seconds() {
         let (pulse, last) = beaten(20, 3_000);
+        assert_eq!(fades(pulse, last), [(State::Quiet, LIVELY_LIMITS.0), (State::Lost, LIVELY_LIMITS.1)]);
+    }
+
+    #[test]
+    fn one_who_stops_in_its_first_second_is_lost_as_soon() {
+        let (pulse, last) = beaten(20, 500);
         assert_eq!(fades(pulse, last), [(State::Quiet, LIVELY_LIMITS.0), (State::Lost, LIVELY_LIMITS.1)]);
     }
 

@@ -1,9 +1,45 @@
-//! Cameras that are pulled by RTSP.
+//! Cameras that are pulled by RTSP: what they show is on their seat and in the record, and a camera that was cut off comes back.
 
 use std::net::Ipv4Addr;
 
+use hearing_proto::testcard::tone::{SAMPLE_RATE, tones};
+
 use crate::harness::camera::{Camera, Setup};
 use crate::harness::node::{Node, Site, until};
+use crate::harness::party::Party;
+use crate::harness::record::{Record, marks, samples};
+
+#[test]
+fn a_camera_over_tcp_with_digest_is_recorded_and_comes_back_after_it_was_cut_off() {
+    let bench = Bench::with("h264", "pcma", "digest", "tcp", "");
+    let camera = Camera::start(&bench.setup, &bench.clip);
+    let (hearing, party, record) = bench.open();
+    bench.wait_for_seconds(&record, 1);
+    drop(camera);
+    bench.wait_for(&hearing, "admitted");
+    let again = Camera::start(&bench.setup, &bench.clip);
+    bench.wait_for(&hearing, "connected");
+    bench.wait_for_seconds(&record, 2);
+    bench.close(&hearing, party, &record);
+    drop(again);
+    // Two runs of the clip, each from its beginning.
+    let (shown, runs) = bench.shown(&record);
+    assert!(runs == 2 && shown >= 100, "{shown} pictures in {runs} runs");
+    bench.assert_tone(&record);
+}
+
+#[test]
+fn a_camera_that_takes_only_datagrams_is_recorded_though_tcp_was_asked_first() {
+    let bench = Bench::with("h265", "opus", "basic", "udp", "");
+    let camera = Camera::start(&bench.setup, &bench.clip);
+    let (hearing, party, record) = bench.open();
+    bench.wait_for_seconds(&record, 1);
+    bench.close(&hearing, party, &record);
+    drop(camera);
+    let (shown, runs) = bench.shown(&record);
+    assert!(runs == 1 && shown >= 50, "{shown} pictures in {runs} runs");
+    bench.assert_tone(&record);
+}
 
 #[test]
 fn a_camera_with_another_password_never_takes_its_seat_and_the_log_shows_no_password() {
@@ -43,6 +79,58 @@ impl Bench {
         site.rest = site.rest.replace("role = \"witness\"", "role = \"guard\"");
         let clip = setup.clip(&site.path(""), NUMBER, 60);
         Self { node: site.run(), setup, clip }
+    }
+
+    /// The camera takes its seat by itself; the hearing is opened.
+    fn open(&self) -> (String, Party, Record) {
+        let (hearing, link) = self.node.convene();
+        let party = Party::take(&[(0, link("judge"))]);
+        for seat in ["judge", SEAT] {
+            until("they are connected", || (self.node.presence(&hearing, seat) == "connected").then_some(()));
+        }
+        until("it is open", || self.node.try_hearing(&["open", &hearing]).status.success().then_some(()));
+        let record = Record::of(&self.node.site.path("court/record"), &hearing);
+        (hearing, party, record)
+    }
+
+    fn wait_for(&self, hearing: &str, presence: &str) {
+        until(&format!("the camera is {presence}"), || (self.node.presence(hearing, SEAT) == presence).then_some(()));
+    }
+
+    /// Waits until `clusters` clusters of the camera's sound, five seconds each, are in each of its files.
+    fn wait_for_seconds(&self, record: &Record, files: usize) {
+        let track = format!("{SEAT}-audio");
+        until("five seconds are recorded", || {
+            let clusters = record.lines(&track, "cluster");
+            let names: std::collections::BTreeSet<_> =
+                clusters.iter().filter_map(|line| line["file"].as_str()).collect();
+            (names.len() >= files).then_some(())
+        });
+    }
+
+    fn close(&self, hearing: &str, party: Party, record: &Record) {
+        self.node.hearing(&["close", hearing]);
+        party.leave();
+        until("the record is closed", || record.sheet()["closed"].is_i64().then_some(()));
+    }
+
+    /// Pictures of the camera in the record, all of them its own and in order, and how often they begin anew.
+    fn shown(&self, record: &Record) -> (usize, usize) {
+        let files = record.files(&format!("{SEAT}-video"));
+        let all: Vec<_> = files.iter().flat_map(|file| marks(file)).collect();
+        let counters: Vec<_> = all.iter().map(|mark| mark.expect("the camera's picture is a test card")).collect();
+        assert!(counters.iter().all(|mark| mark.seat == NUMBER), "another seat's picture");
+        let breaks: Vec<_> = counters.windows(2).filter(|pair| pair[1].counter != pair[0].counter + 1).collect();
+        assert!(breaks.iter().all(|pair| pair[1].counter < pair[0].counter), "pictures are missing: {breaks:?}");
+        (counters.len(), breaks.len() + 1)
+    }
+
+    fn assert_tone(&self, record: &Record) {
+        for file in record.files(&format!("{SEAT}-audio")) {
+            let heard: Vec<_> = samples(&file).chunks_exact(SAMPLE_RATE as usize / 10).map(tones).collect();
+            let right = heard.iter().filter(|seats| **seats == [NUMBER]).count();
+            assert!(right * 10 >= heard.len() * 8, "its tone in {right} of {} windows", heard.len());
+        }
     }
 }
 

@@ -34,6 +34,8 @@ struct Made {
     legs: watch::Receiver<LegId>,
     anew: watch::Sender<u32>,
     from: Codec,
+    #[cfg(test)]
+    child: Arc<super::life::Shared>,
 }
 
 impl Renditions {
@@ -86,7 +88,14 @@ impl Renditions {
         let key = (info.id, codec);
         match Maker::start(program, self.hearing, self.worker.clone(), (info, codec)) {
             Ok((maker, legs)) => {
-                let made = Made { wanted, legs, anew, from };
+                let made = Made {
+                    wanted,
+                    legs,
+                    anew,
+                    from,
+                    #[cfg(test)]
+                    child: maker.child(),
+                };
                 tokio::spawn(maker.run(wanting, again));
                 self.made.insert(key, made);
             }

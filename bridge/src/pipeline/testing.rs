@@ -5,7 +5,10 @@ use std::time::Instant;
 
 use hearing_config::{Codec, HearingId, Kind, Role, SeatId, Timestamp, TrackId};
 use hearing_proto::child::{self, Coded, FromChild, Generate, Job, PICTURE, PictureShape, SOUND, Stream};
+use hearing_proto::scene::Area;
+use hearing_proto::testcard::{self, Luma};
 use hearing_signaling::hearing::{MediaPlan, PlannedSeat, RecordOrder, Row, SeatSet};
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -135,16 +138,53 @@ impl Eye {
     }
 }
 
-/// A leg that takes some codecs, and hands on what it is handed.
+/// The seats that one place of composed pictures shows, of those whose card can be read there.
+pub(super) async fn tile(program: &Program, frames: Vec<Coded>, area: Area) -> Vec<u8> {
+    let streams = vec![Stream { id: PICTURE, codec: child::Codec::H264 }];
+    let (feed, mut events) = program.spawn(Job::Decode(streams), Life::Once).unwrap();
+    // Pictures come back while frames go in: what waits between both is bounded.
+    let giving = async {
+        for frame in frames {
+            feed.give(frame).await.unwrap();
+        }
+        feed.stop().await.unwrap();
+    };
+    let reading = async {
+        let mut seats = Vec::new();
+        while let Some(event) = events.next().await {
+            if let Event::Said(FromChild::Picture { width, height, i420, .. }) = event {
+                let stride = usize::from(width);
+                let start = usize::from(area.y) * stride + usize::from(area.x);
+                let pixels = &i420[start..stride * usize::from(height)];
+                let luma = Luma { pixels, stride, width: area.width.into(), height: area.height.into() };
+                seats.extend(testcard::read(luma).map(|mark| mark.seat));
+            }
+        }
+        seats
+    };
+    tokio::join!(giving, reading).1
+}
+
+/// A leg that takes some codecs, and hands on what it is handed and what is asked of it.
 pub(super) struct Taker {
     takes: CodecSet,
     codec: Codec,
     to: mpsc::UnboundedSender<Coded>,
+    asked: mpsc::UnboundedSender<TrackId>,
 }
 
 impl Taker {
     pub(super) fn new(takes: CodecSet, to: mpsc::UnboundedSender<Coded>) -> Box<Self> {
-        Box::new(Self { takes, codec: Codec::Opus, to })
+        Self::asked(takes, to, mpsc::unbounded_channel().0)
+    }
+
+    /// One that tells of which tracks it was asked for a key frame.
+    pub(super) fn asked(
+        takes: CodecSet,
+        to: mpsc::UnboundedSender<Coded>,
+        asked: mpsc::UnboundedSender<TrackId>,
+    ) -> Box<Self> {
+        Box::new(Self { takes, codec: Codec::Opus, to, asked })
     }
 }
 
@@ -170,7 +210,12 @@ impl Leg for Taker {
         coded.into_iter().for_each(|coded| drop(self.to.send(coded)));
     }
 
-    fn handle_control(&mut self, _: Instant, _: Control) {}
+    fn handle_control(&mut self, _: Instant, control: Control) {
+        if let Control::KeyFrame(track, _) = control {
+            // Some tests do not look.
+            let _ = self.asked.send(track);
+        }
+    }
 
     fn handle_datagram(&mut self, _: Instant, _: Path, _: &[u8]) {}
 
@@ -202,4 +247,14 @@ pub(super) fn attach(worker: &WorkerHandle, place: Place, leg: Box<dyn Leg>) -> 
     let id = LegId::fresh();
     worker.send(Command::Attach(Attach { hearing: hearing(), id, place, ufrag: None, leg })).unwrap();
     id
+}
+
+/// Does to a process what a fault in it would do. Rust's own handler of SIGSEGV takes the first one that is sent from outside for a
+/// fault that will come again, and goes on: so it is sent until the process is gone.
+pub(super) fn kill(pid: u32, signal: Signal) {
+    let pid = Pid::from_raw(pid.cast_signed()).unwrap();
+    kill_process(pid, signal).unwrap();
+    while signal == Signal::SEGV && kill_process(pid, signal).is_ok() {
+        std::thread::yield_now();
+    }
 }

@@ -59,6 +59,13 @@ struct Members {
 }
 
 impl Stages {
+    /// The processes that draw now.
+    #[cfg(test)]
+    pub(super) fn pids(&self) -> Vec<u32> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.values().filter_map(|stage| stage.upgrade()?.feed.pid()).collect()
+    }
+
     /// Joins the stage of this key, which is set up if there is none.
     pub(super) fn join(
         &self,

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use hearing_proto::child;
+use hearing_proto::scene::{Area, Scene, Tile, Words};
+use rustix::process::Signal;
 use tokio::time::timeout;
 
 use super::*;
 use crate::pipeline::Feed;
-use crate::pipeline::testing::{Card, Eye, hearing, info, plan, program, stream, track};
+use crate::pipeline::testing::{Card, Eye, hearing, info, kill, plan, program, stream, tile, track};
 
 const SEATS: u8 = 8;
 
@@ -22,6 +24,13 @@ fn wants() -> Wants {
     let picture = PictureTarget { codec, width: 640, height: 360, kbps: 800, level: None, unit: None };
     let sound = SoundTarget { codec: child::Codec::Opus, treat: false };
     Wants { sound: Some(sound), picture: Some(picture), layout: Layout::Equal }
+}
+
+/// Only `seats` may be seen by everybody else.
+fn seen(seats: &[u8]) -> MediaPlan {
+    let mut plan = plan(SEATS);
+    plan.rows.retain(|row| !row.track.kind.is_picture() || seats.contains(&row.track.seat.0));
+    plan
 }
 
 /// A desk, and the cards that it is handed.
@@ -83,10 +92,34 @@ impl Court {
         frames
     }
 
+    async fn shown(&mut self, count: usize) -> Vec<u8> {
+        let frames = self.frames(Kind::Video, count).await;
+        tile(&program(), frames, only_tile()).await
+    }
+
+    /// Waits until a second of pictures shows a seat.
+    async fn sees(&mut self, seat: u8) {
+        for _ in 0..10 {
+            if share(seat, &self.shown(25).await) >= 20 {
+                return;
+            }
+        }
+        panic!("seat {seat} is not shown");
+    }
+
     async fn heard(&mut self, count: usize) -> Vec<u8> {
         let frames = self.frames(Kind::Audio, count).await;
         Eye::open(&program(), Kind::Audio, child::Codec::Opus).seats(frames).await
     }
+}
+
+/// Where the card stands in a picture of one seat.
+fn only_tile() -> Area {
+    let tile = Tile { name: Words { zh: String::new(), en: String::new() }, streams: Vec::new() };
+    let (heading, tiles) = (String::new(), vec![tile]);
+    let scene =
+        Scene { width: 640, height: 360, fps: 25, layout: Layout::Equal, heading, utc_offset: 0, emblem: None, tiles };
+    scene.places(0)[0].fit(640, 360)
 }
 
 fn share(of: u8, all: &[u8]) -> usize {
@@ -118,4 +151,50 @@ async fn its_own_sound_is_measured_and_not_heard() {
     assert!(measured.iter().all(|loudness| loudness.mean < 40), "{measured:?}");
     let heard = court.heard(100).await;
     assert_eq!(share(6, &heard), 0, "{heard:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whom_the_plan_no_longer_lets_it_see_is_gone_with_the_next_picture() {
+    let (plans, desks) = (watch::Sender::new(Arc::new(seen(&[3]))), Desks::new(program(), None));
+    let mut court = Court::open(&desks, setting(0, &plans), &[(3, Kind::Video)]);
+    court.sees(3).await;
+    plans.send_replace(Arc::new(seen(&[])));
+    // What was drawn before the plan came is still on its way; the next picture that stands alone is of another stage.
+    court.frames(Kind::Video, 25).await;
+    assert_eq!(share(3, &court.shown(25).await), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn desks_that_may_see_the_same_share_a_picture_and_whoever_stays_feeds_it() {
+    let (plans, desks) = (watch::Sender::new(Arc::new(seen(&[3]))), Desks::new(program(), None));
+    let mut first = Court::open(&desks, setting(0, &plans), &[(3, Kind::Video)]);
+    let mut second = Court::open(&desks, setting(1, &plans), &[(3, Kind::Video)]);
+    first.sees(3).await;
+    assert!(share(3, &second.shown(25).await) >= 20);
+    assert_eq!(desks.stages.pids().len(), 1, "one process draws for both");
+    drop(first);
+    second.sees(3).await;
+    assert_eq!(desks.stages.pids().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_painter_that_crashes_or_stands_still_costs_its_picture_only_until_the_next_one_draws() {
+    let (plans, desks) = (watch::Sender::new(Arc::new(seen(&[3]))), Desks::new(program(), None));
+    let mut court = Court::open(&desks, setting(0, &plans), &[(3, Kind::Video), (5, Kind::Audio)]);
+    for signal in [Signal::SEGV, Signal::STOP] {
+        court.sees(3).await;
+        kill(desks.stages.pids()[0], signal);
+        let (mut sounds, mut last) = (Vec::new(), None);
+        loop {
+            match court.next().await {
+                FromDesk::Restarted => break,
+                FromDesk::Frame { kind: Kind::Audio, captured, .. } => sounds.push(captured.0),
+                FromDesk::Frame { kind: Kind::Video, .. } => last = Some(sounds.len()),
+                _ => {}
+            }
+        }
+        assert!(sounds.windows(2).all(|two| two[1] - two[0] == 20_000), "{signal:?}: sound goes on");
+        assert!(signal != Signal::STOP || sounds.len() - last.unwrap_or(0) > 60, "a picture stood still for a while");
+    }
+    court.sees(3).await;
 }

@@ -96,6 +96,11 @@ impl Maker {
         info!(hearing = %self.hearing, track = %self.info.id, to = ?self.codec, "rendition ends");
     }
 
+    #[cfg(test)]
+    pub(super) fn child(&self) -> Arc<crate::pipeline::life::Shared> {
+        self.feed.shared.clone()
+    }
+
     /// Hangs a new leg on the router.
     fn hang(&mut self) {
         let (to, given) = mpsc::channel(QUEUE);

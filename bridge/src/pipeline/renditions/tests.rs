@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use hearing_config::{Codec, Kind, SeatId};
 use hearing_proto::child::{self, Coded};
+use rustix::process::Signal;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::*;
-use crate::pipeline::testing::{Card, Eye, Taker, attach, hearing, info, program, track, worker};
+use crate::pipeline::testing::{Card, Eye, Taker, attach, hearing, info, kill, program, track, worker};
 use crate::router::{CodecSet, Command, Event, Place};
 
 const SPEAKER: u8 = 7;
@@ -23,6 +24,7 @@ struct Scene {
     taker: LegId,
     worker: WorkerHandle,
     reports: mpsc::Receiver<Event>,
+    asked: mpsc::UnboundedReceiver<TrackId>,
     kind: Kind,
 }
 
@@ -31,14 +33,14 @@ impl Scene {
         let (program, (worker, reports)) = (program(), worker(8));
         let card = Card::start(&program, SPEAKER, kind);
         let renditions = Renditions::new(hearing(), worker.clone(), Some(program));
-        let (to, got) = mpsc::unbounded_channel();
-        let publisher = attach(&worker, Place::Home, Taker::new(CodecSet::ALL, mpsc::unbounded_channel().0));
+        let ((to, got), (asking, asked)) = (mpsc::unbounded_channel(), mpsc::unbounded_channel());
+        let publisher = attach(&worker, Place::Home, Taker::asked(CodecSet::ALL, mpsc::unbounded_channel().0, asking));
         let codec = if kind.is_picture() { Codec::Vp8 } else { Codec::Opus };
         let info = info(SPEAKER, kind, codec);
         worker.send(Command::Announce { hearing: hearing(), leg: publisher, info }).unwrap();
         let takes = [takes].into_iter().collect();
         let taker = attach(&worker, Place::Seat(SeatId(TERMINAL)), Taker::new(takes, to));
-        Self { renditions, got, card, publisher, taker, worker, reports, kind }
+        Self { renditions, got, card, publisher, taker, worker, reports, asked, kind }
     }
 
     /// Lets the card go on and renditions be made until something comes to the taker.
@@ -55,6 +57,7 @@ impl Scene {
                     self.worker.send(Command::Inject { hearing: hearing(), leg, track, frame }).unwrap();
                 }
                 Some(event) = self.reports.recv() => self.report(event),
+                Some(_) = self.asked.recv() => self.card.key_frame(),
             }
         }
     }
@@ -73,6 +76,10 @@ impl Scene {
             frames.push(self.next().await);
         }
         frames
+    }
+
+    fn child(&self) -> Option<u32> {
+        self.renditions.made.values().next().unwrap().child.pid()
     }
 }
 
@@ -95,6 +102,24 @@ async fn a_browsers_sound_reaches_a_telephone() {
     let frames = scene.run(50).await;
     assert!(frames.iter().all(|frame| frame.bytes.len() == 160));
     assert!(frames.windows(2).all(|two| two[1].pts - two[0].pts == 20_000));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_that_crashes_or_stands_still_is_replaced_and_its_rendition_goes_on() {
+    let mut scene = Scene::open(Kind::Video, Codec::H264);
+    for signal in [Signal::SEGV, Signal::STOP] {
+        let before = scene.run(5).await.last().unwrap().pts;
+        let dead = scene.child().unwrap();
+        kill(dead, signal);
+        // What was on its way from it still arrives; the first of the next child stands alone.
+        let anew = loop {
+            let frame = scene.next().await;
+            if frame.key && scene.child().is_some_and(|child| child != dead) {
+                break frame;
+            }
+        };
+        assert!(anew.pts > before, "{signal:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,9 @@
 
 pub(in crate::endpoint) mod clock;
 pub(in crate::endpoint) mod frames;
+mod jitter;
 pub(in crate::endpoint) mod timeline;
 mod unwrap;
 
+pub(in crate::endpoint) use jitter::Jitter;
 pub(in crate::endpoint) use unwrap::Unwrap;

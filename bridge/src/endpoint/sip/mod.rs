@@ -1,7 +1,9 @@
 //! SIP terminals (RFC 3261): a registrar and user agent for one zone. A terminal is rung, or calls in, and is then a session with
 //! a leg on the router. See docs/guide/terminals.md.
 
+mod inward;
 mod level;
+mod payload;
 mod ports;
 mod registrar;
 mod sdes;

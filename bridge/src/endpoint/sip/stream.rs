@@ -10,16 +10,15 @@ use metrics::counter;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use super::level;
+use super::inward::Inward;
+use super::payload::payloads;
 use super::ports::Pair;
 use super::sdes::Srtp;
 use super::sdp::{Chosen, Format, Line, Use};
-use crate::endpoint::media::Unwrap;
 use crate::endpoint::media::clock::{ntp, ntp_micros, ticks};
-use crate::endpoint::media::frames::Frames;
-use crate::endpoint::media::timeline::{SenderClock, SourceClock};
+use crate::endpoint::media::timeline::SenderClock;
 use crate::net::rtp::{self, Block, Header, Rtcp, Sent};
-use crate::router::{Frame, Layer, Packet};
+use crate::router::{Frame, Packet};
 
 /// A datagram of one of a call's sockets.
 #[derive(Debug)]
@@ -75,23 +74,6 @@ struct Outward {
     bytes: u32,
 }
 
-/// What comes in.
-#[derive(Debug)]
-struct Inward {
-    frames: Frames,
-    clock: SourceClock,
-    unwrap: Unwrap,
-    /// Packets that were cut made the numbers grow by so much.
-    cut: u64,
-    ssrc: Option<u32>,
-    first: Option<i64>,
-    highest: i64,
-    received: u64,
-    /// Expected and received at the last report.
-    before: (u64, u64),
-    report: Option<(u32, Instant)>,
-}
-
 impl Stream {
     /// With its sockets being read into `arrivals`.
     pub(super) fn new(
@@ -105,18 +87,7 @@ impl Stream {
         let readers = [false, true]
             .map(|is_rtcp| tokio::spawn(read(Arc::clone(&sockets), used, is_rtcp, arrivals.clone())).abort_handle());
         let codec = chosen.format.codec;
-        let inward = Inward {
-            frames: Frames::new(codec),
-            clock: SourceClock::new(codec.clock_rate()),
-            unwrap: Unwrap::DEFAULT,
-            cut: 0,
-            ssrc: None,
-            first: None,
-            highest: 0,
-            received: 0,
-            before: (0, 0),
-            report: None,
-        };
+        let inward = Inward::new(codec);
         let out = Outward {
             ssrc: rand::random(),
             sequence: rand::random(),
@@ -207,7 +178,7 @@ impl Stream {
         self.remote.latched[0] = Some(from);
         (self.heard, self.spoke) = (now, now);
         let payload = Bytes::copy_from_slice(&plain[place]);
-        self.inward.take(wall, header, payload, self.format.codec, sender)
+        self.inward.take(wall, header, payload, sender)
     }
 
     /// A report came: whether a key frame is wanted, and whether the peer reports on us.
@@ -228,11 +199,9 @@ impl Stream {
         let mut block = None;
         for rtcp in &said {
             match rtcp {
-                Rtcp::Sender { ssrc, ntp, rtp } if self.inward.ssrc == Some(*ssrc) => {
-                    let micros = ntp_micros(*ntp);
-                    sender.report(micros, wall);
-                    self.inward.clock.report(micros, *rtp);
-                    self.inward.report = Some(((ntp >> 16) as u32, now));
+                Rtcp::Sender { ssrc, ntp, rtp } if self.inward.ssrc() == Some(*ssrc) => {
+                    sender.report(ntp_micros(*ntp), wall);
+                    self.inward.report(now, *ntp, *rtp);
                 }
                 Rtcp::Received(of) if of.ssrc == self.out.ssrc => block = Some(*of),
                 Rtcp::Sender { .. } | Rtcp::Received(_) | Rtcp::KeyFrame | Rtcp::Bye => {}
@@ -251,20 +220,20 @@ impl Stream {
             bytes: self.out.bytes,
         });
         let mut report = rtp::write_report(self.out.ssrc, "hearing", sent, self.inward.block(now));
-        if let (true, Some(media)) = (key_frame, self.inward.ssrc) {
+        if let (true, Some(media)) = (key_frame, self.inward.ssrc()) {
             report.extend_from_slice(&rtp::write_pli(self.out.ssrc, media));
         }
         self.transmit(report, true);
     }
 
-    /// The share of packets that were lost on the way here since the last call, 0.0 to 1.0.
-    pub(super) fn loss(&mut self) -> f32 {
-        self.inward.loss()
+    /// The share of packets that were lost on the way here before the last report, 0.0 to 1.0.
+    pub(super) fn loss(&self) -> f32 {
+        f32::from(self.inward.lost()) / 256.0
     }
 
     /// Bytes of payload that were sent and packets that were received so far.
     pub(super) const fn counts(&self) -> (u32, u64) {
-        (self.out.bytes, self.inward.received)
+        (self.out.bytes, self.inward.received())
     }
 
     /// The datagram in the clear; `None` when it is another's or forged.
@@ -328,128 +297,6 @@ impl Outward {
     }
 }
 
-impl Inward {
-    fn take(
-        &mut self,
-        wall: Timestamp,
-        header: Header,
-        payload: Bytes,
-        codec: Codec,
-        sender: &SenderClock,
-    ) -> Vec<Packet> {
-        if self.ssrc.replace(header.ssrc).is_some_and(|before| before != header.ssrc) {
-            // The terminal began anew: its numbers and times have nothing to do with those before.
-            (self.unwrap, self.first, self.before) = (Unwrap::DEFAULT, None, (0, self.received));
-            self.clock = SourceClock::new(codec.clock_rate());
-            self.cut += (self.highest + 1) as u64;
-        }
-        let sequence = self.unwrap.unwrap(u32::from(header.sequence), 16);
-        let first = *self.first.get_or_insert(sequence);
-        self.highest = self.highest.max(sequence).max(first);
-        self.received += 1;
-        let time = self.clock.arrive(header.timestamp, wall);
-        let Some(piece) = self.frames.look(sequence, time, header.marker, payload) else {
-            counter!("hearing_sip_payloads_malformed_total").increment(1);
-            return Vec::new();
-        };
-        let parts = fit(piece.payload, codec);
-        let last = parts.len().saturating_sub(1);
-        let captured = self.clock.captured(time, sender);
-        let index = self.cut + sequence as u64;
-        self.cut += last as u64;
-        let packet = |(n, payload): (usize, Bytes)| Packet {
-            index: index + n as u64,
-            layer: Layer(0),
-            media_time: time,
-            captured,
-            frame_start: piece.frame_start && n == 0,
-            frame_end: piece.frame_end && n == last,
-            key: piece.key,
-            generation: piece.generation,
-            temporal: piece.temporal,
-            level: level::of(codec, &payload),
-            payload,
-        };
-        parts.into_iter().enumerate().map(packet).collect()
-    }
-
-    fn expected(&self) -> u64 {
-        self.first.map_or(0, |first| (self.highest - first + 1) as u64)
-    }
-
-    fn loss(&mut self) -> f32 {
-        let (expected, received) = (self.expected() - self.before.0, self.received - self.before.1);
-        self.before = (self.expected(), self.received);
-        if expected == 0 { 0.0 } else { expected.saturating_sub(received) as f32 / expected as f32 }
-    }
-
-    fn block(&self, now: Instant) -> Option<Block> {
-        let (report, delay) = self.report.map_or((0, 0), |(report, at)| {
-            (report, (now.saturating_duration_since(at).as_secs_f64() * 65_536.0) as u32)
-        });
-        Some(Block {
-            ssrc: self.ssrc?,
-            fraction: 0,
-            lost: self.expected().saturating_sub(self.received) as u32,
-            highest: self.highest as u32,
-            jitter: 0,
-            last_report: report,
-            delay,
-        })
-    }
-}
-
-/// What goes into the packets of a frame; `None` when the peer could not take it: without packetization-mode 1 every NAL unit has
-/// to fit into a packet (RFC 6184, section 6.2).
-fn payloads(frame: &Frame, format: &Format) -> Option<Vec<Bytes>> {
-    let all = frame.packets.iter().map(|packet| packet.payload.clone());
-    if format.codec != Codec::H264 || format.fragments {
-        return Some(all.collect());
-    }
-    let mut units = Vec::new();
-    for payload in all {
-        match payload.first()? & 0x1f {
-            1..=23 => units.push(payload),
-            24 => units.extend(apart(&payload)?),
-            _ => return None,
-        }
-    }
-    Some(units)
-}
-
-/// The NAL units of an aggregation (RFC 6184, section 5.7.1).
-fn apart(payload: &Bytes) -> Option<Vec<Bytes>> {
-    let (mut units, mut at) = (Vec::new(), 1);
-    while at < payload.len() {
-        let length = usize::from(u16::from_be_bytes(payload.get(at..at + 2)?.try_into().ok()?));
-        payload.get(at + 2..at + 2 + length)?;
-        units.push(payload.slice(at + 2..at + 2 + length));
-        at += 2 + length;
-    }
-    Some(units)
-}
-
-/// Payloads as large as they may be inside a node: larger NAL units and fragments of them are cut (RFC 6184, section 5.8).
-fn fit(payload: Bytes, codec: Codec) -> Vec<Bytes> {
-    if payload.len() <= PAYLOAD_LIMIT || codec != Codec::H264 {
-        return vec![payload];
-    }
-    let is_fragment = payload[0] & 0x1f == 28;
-    let (indicator, kind, edges, body) = if is_fragment {
-        (payload[0], payload[1] & 0x1f, payload[1] & 0xc0, payload.slice(2..))
-    } else {
-        (payload[0] & 0xe0 | 28, payload[0] & 0x1f, 0xc0, payload.slice(1..))
-    };
-    let parts: Vec<_> = body.chunks(PAYLOAD_LIMIT - 2).collect();
-    let last = parts.len().saturating_sub(1);
-    let part = |(n, part): (usize, &&[u8])| {
-        let start = if n == 0 { edges & 0x80 } else { 0 };
-        let end = if n == last { edges & 0x40 } else { 0 };
-        Bytes::from([&[indicator, start | end | kind][..], part].concat())
-    };
-    parts.iter().enumerate().map(part).collect()
-}
-
 async fn read(sockets: Arc<Pair>, used: Use, is_rtcp: bool, arrivals: mpsc::Sender<Arrived>) {
     let socket = if is_rtcp { &sockets.rtcp } else { &sockets.rtp };
     let mut buffer = vec![0; 2_048];
@@ -460,30 +307,5 @@ async fn read(sockets: Arc<Pair>, used: Use, is_rtcp: bool, arrivals: mpsc::Send
         if arrivals.try_send(Arrived { used, is_rtcp, from, datagram }).is_err() {
             counter!("hearing_sip_datagrams_lost_total").increment(1);
         }
-    }
-}
-
-/// The largest payload inside a node, in bytes.
-const PAYLOAD_LIMIT: usize = 1_200;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_unit_that_is_too_large_becomes_fragments_and_a_fragment_smaller_ones() {
-        let unit = Bytes::from([&[0x65][..], &[7; 3_000]].concat());
-        let parts = fit(unit, Codec::H264);
-        let heads: Vec<_> = parts.iter().map(|part| (part[0], part[1])).collect();
-        assert_eq!(heads, [(0x7c, 0x85), (0x7c, 0x05), (0x7c, 0x45)]);
-        let middle = Bytes::from([&[0x7c, 0x05][..], &[7; 1_400]].concat());
-        assert!(fit(middle, Codec::H264).iter().all(|part| part[1] == 0x05 && part.len() <= PAYLOAD_LIMIT));
-    }
-
-    #[test]
-    fn an_aggregation_is_taken_apart_and_a_broken_one_is_nothing() {
-        let both = Bytes::from_static(&[0x78, 0, 2, 0x67, 1, 0, 1, 0x68]);
-        assert_eq!(apart(&both).unwrap(), [Bytes::from_static(&[0x67, 1]), Bytes::from_static(&[0x68])]);
-        assert_eq!(apart(&Bytes::from_static(&[0x78, 0, 9, 0x67])), None);
     }
 }

@@ -12,6 +12,7 @@ use super::super::rtp::{Seen, Unwrap};
 use super::frames::{Frames, Piece};
 use super::nack::Missing;
 use super::timeline::{SenderClock, SourceClock};
+use crate::endpoint::media::Jitter;
 
 /// One packet of a source, its header read and its payload opened.
 #[derive(Debug, Clone)]
@@ -63,8 +64,7 @@ struct Reception {
     repaired: i64,
     told_expected: i64,
     told_received: i64,
-    jitter: f64,
-    transit: Option<i64>,
+    jitter: Jitter,
 }
 
 impl Source {
@@ -120,7 +120,7 @@ impl Source {
             self.clock.repaired(packet.timestamp)
         } else {
             let time = self.clock.arrive(packet.timestamp, wall);
-            self.reception.arrive(wall, time, self.clock.rate());
+            self.reception.jitter.arrive(wall, time, self.clock.rate());
             time
         };
         let piece = self.frames.look(sequence, time, packet.marker, packet.payload).ok_or("rtp_payload")?;
@@ -179,7 +179,7 @@ impl Source {
             fraction_lost: if lost <= 0 || since <= 0 { 0 } else { (lost * 256 / since).min(255) as u8 },
             total_lost: (expected - self.reception.received).clamp(0, 0x7f_ffff) as u32,
             last_sequence_number: (self.highest as u64 & 0xffff_ffff) as u32,
-            jitter: self.reception.jitter as u32,
+            jitter: self.reception.jitter.ticks(),
             last_sender_report: self.heard.map_or(0, |(compact, _)| compact),
             delay: (delay.as_micros() * 65_536 / 1_000_000).min(u128::from(u32::MAX)) as u32,
         }
@@ -188,17 +188,6 @@ impl Source {
     /// (packets that should have come, packets that came or were mended), since the beginning.
     pub(super) const fn totals(&self) -> (i64, i64) {
         (self.highest - self.reception.first + 1, self.reception.received + self.reception.repaired)
-    }
-}
-
-impl Reception {
-    /// The jitter of RFC 3550 section 6.4.1.
-    fn arrive(&mut self, wall: Timestamp, time: i64, rate: u32) {
-        let transit = super::super::clock::ticks(wall.0, rate) - time;
-        if let Some(before) = self.transit.replace(transit) {
-            let change = (transit - before).abs().min(i64::from(rate) * 10) as f64;
-            self.jitter += (change - self.jitter) / 16.0;
-        }
     }
 }
 

@@ -31,6 +31,8 @@ pub(super) struct Maker {
     layer: Layer,
     /// What is inside the child: where it belongs and since when.
     inside: VecDeque<(i64, Instant)>,
+    /// When something last went in.
+    fed: Instant,
     /// When something last came out.
     heard: Instant,
 }
@@ -60,6 +62,7 @@ impl Maker {
             packer: Packer::new(codec),
             layer: Layer(0),
             inside: VecDeque::new(),
+            fed: Instant::now(),
             heard: Instant::now(),
         };
         maker.hang();
@@ -136,6 +139,11 @@ impl Maker {
 
     /// A child that takes frames and gives none stands still: it is ended, and the next one starts.
     fn watch(&mut self, now: Instant) {
+        // What a publisher that paused left inside waits for what follows it, and not for the child.
+        if now.saturating_duration_since(std::mem::replace(&mut self.fed, now)) > STALL / 2 {
+            self.inside.clear();
+            self.heard = now;
+        }
         let waiting = self.inside.front().is_some_and(|(_, since)| now.saturating_duration_since(*since) > STALL);
         if waiting && now.saturating_duration_since(self.heard) > STALL {
             warn!(hearing = %self.hearing, track = %self.info.id, "a rendition's child stands still and is ended");

@@ -79,7 +79,8 @@ pub(crate) fn marks(file: &Path) -> Vec<Option<Mark>> {
     let side =
         |key: &str| stream[key].as_u64().and_then(|side| usize::try_from(side).ok()).expect("a picture has sides");
     let (width, height) = (side("width"), side("height"));
-    let pictures = ffmpeg(file, &["-fps_mode", "passthrough", "-pix_fmt", "gray", "-f", "rawvideo"]);
+    let pictures =
+        ffmpeg(file, &["-fps_mode", "passthrough", "-enc_time_base", "1:1000", "-pix_fmt", "gray", "-f", "rawvideo"]);
     let mark = |pixels: &[u8]| testcard::read(Luma { pixels, stride: width, width, height });
     pictures.chunks_exact(width * height).map(mark).collect()
 }

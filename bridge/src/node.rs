@@ -1,19 +1,19 @@
 //! One node: every start-up step, in order, once.
 
-use std::collections::HashMap;
+mod error;
+mod settings;
+
 use std::fs::DirBuilder;
-use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use hearing_config::{Config, Zone};
-use hearing_proto::manifest::HashAlg;
+use hearing_config::Config;
 use hearing_signaling::http::{self, App, Demands, TrunkView};
-use hearing_signaling::registry::{self, Registry, RegistryChange};
+use hearing_signaling::registry::{Registry, RegistryChange};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -21,25 +21,27 @@ use tracing::{info, warn};
 
 use crate::admin::{self, Admin};
 use crate::endpoint::rtsp::Way;
-use crate::endpoint::sip::{self, Sip};
+use crate::endpoint::sip::Sip;
 use crate::endpoint::terminal::{Feeds, Through};
 use crate::endpoint::webrtc::Certificate;
 use crate::late;
 use crate::net::clock::NodeClock;
 use crate::net::http::{Listener, Media, bind_unix};
-use crate::net::tls::{self, Identity, TrunkTls};
+use crate::net::tls::{self, TrunkTls};
 use crate::pipeline::Program;
 use crate::pipeline::desk::Desks;
 use crate::playback::{self, Playback};
-use crate::record::keep::http::Keeping;
-use crate::record::spool::{self, Spool};
-use crate::record::{self, Recorder, keep};
+use crate::record::spool::Spool;
+use crate::record::{Recorder, keep};
 use crate::rehearsal::{self, Rehearsals, Station};
 use crate::sessions::{Advertise, Sessions};
 use crate::sitting::{Parts, Sittings};
 use crate::terminals::{self, Terminals};
-use crate::trunk::{self, TrunkStatus, Trunks};
-use crate::workers::{self, Workers};
+use crate::trunk::{TrunkStatus, Trunks};
+use crate::workers::Workers;
+
+pub use error::Error;
+use settings::{keeping, read_turn, record_settings, registry_settings, second_store, spool_settings, trunk_settings};
 
 /// Runs a node until it is told to stop (SIGINT or SIGTERM).
 ///
@@ -205,17 +207,6 @@ fn media_door(workers: Workers) -> Media {
     Arc::new(move |accepted, request| workers.adopt(accepted, request))
 }
 
-fn read_turn(turn: &hearing_config::Turn) -> Result<http::Turn, Error> {
-    let text = std::fs::read_to_string(&turn.secret)
-        .map_err(|source| Error::TurnSecret { path: turn.secret.clone(), source })?;
-    let secret = text.trim().as_bytes().to_vec();
-    if secret.len() < SHORTEST_SECRET {
-        let source = io::Error::other(format!("it holds {} characters, {SHORTEST_SECRET} are needed", secret.len()));
-        return Err(Error::TurnSecret { path: turn.secret.clone(), source });
-    }
-    Ok(http::Turn { urls: turn.urls.clone(), secret, seconds: u32::from(turn.minutes) * 60 })
-}
-
 /// Seats every hearing that appears, wherever it is at home.
 async fn follow(registry: Registry, sittings: Sittings) -> Result<(), Error> {
     let mut changes = registry.watch();
@@ -269,83 +260,6 @@ fn keep_records(tasks: &mut JoinSet<Result<(), Error>>, config: &Config, copy: O
     });
 }
 
-fn second_store(config: &Config) -> Result<Option<keep::Store>, Error> {
-    let Some(backup) = &config.record.backup else { return Ok(None) };
-    let recipients = keep::Recipients::parse(&backup.recipients)?;
-    Ok(Some(keep::Store::directory(&backup.directory, recipients)?))
-}
-
-fn keeping(config: &Config, copy: Option<keep::Store>) -> Keeping {
-    Keeping { directory: config.record.directory.clone(), keep_days: config.record.keep_days, copy }
-}
-
-fn record_settings(config: &Config, tls: &TrunkTls) -> record::Settings {
-    let (tls, policy) = (tls.clone(), format!("{:?} {:?}", config.node.zone, config.crossings));
-    let read: record::ReadIdentity = Box::new(move || {
-        let (chain, signer) = tls.signing().map_err(|error| error.to_string())?;
-        Ok((chain, Box::new(signer)))
-    });
-    let build = std::env::current_exe().and_then(std::fs::read).ok();
-    let signing = record::Signing {
-        node: config.node.id.clone(),
-        zone: config.node.zone.clone(),
-        read,
-        software: concat!("hearing ", env!("CARGO_PKG_VERSION")).to_owned(),
-        build: build.map(|program| HashAlg::Sha256.hash(&[&program])),
-        policy,
-    };
-    record::Settings {
-        directory: config.record.directory.clone(),
-        spill: config.record.spill.clone(),
-        signing: Arc::new(signing),
-        warn: config.record.warn_free_percent.clone(),
-        refuse: config.record.refuse_free_percent,
-    }
-}
-
-fn spool_settings(config: &Config) -> spool::Settings {
-    let hearing_config::Spool { directory, bytes, age } = config.spool.clone();
-    spool::Settings { directory, bytes, age }
-}
-
-fn trunk_settings(config: &Config, clock: NodeClock) -> trunk::Settings {
-    let mut peers: Vec<trunk::PeerSettings> = Vec::new();
-    for trunk in &config.trunks.peers {
-        let identity = Identity { zone: trunk.zone.clone(), node: trunk.peer.clone() };
-        match peers.iter_mut().find(|peer| peer.identity == identity) {
-            Some(peer) => peer.others.extend(trunk.dial.map(|dial| (dial, trunk.kbps))),
-            None => peers.push(trunk::PeerSettings {
-                identity,
-                dial: trunk.dial,
-                others: Vec::new(),
-                vouches: trunk.vouches.clone(),
-                kbps: trunk.kbps,
-            }),
-        }
-    }
-    trunk::Settings {
-        own: Identity { zone: config.node.zone.clone(), node: config.node.id.clone() },
-        clock,
-        listen: config.trunks.listen,
-        revoked: config.pki.revoked.clone(),
-        witness: config.node.data.join("witness"),
-        policy: config.crossings.clone(),
-        peers,
-    }
-}
-
-fn registry_settings(config: &Config) -> registry::Settings {
-    let zones = config.trunks.peers.iter().map(|trunk| &trunk.zone).chain([&config.node.zone]);
-    let links = zones.filter_map(|zone| Some((zone.clone(), config.page(zone)?.to_owned())));
-    registry::Settings {
-        node: config.node.id.clone(),
-        zone: config.node.zone.clone(),
-        templates: config.templates.clone(),
-        data: config.node.data.clone(),
-        links: links.collect::<HashMap<Zone, String>>(),
-    }
-}
-
 fn private_directory(path: &Path, key: &'static str) -> Result<(), Error> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.map_err(|source| Error::Directory { key, path: path.to_owned(), source })
@@ -386,83 +300,6 @@ fn feeds(desks: Option<Desks>) -> Feeds {
     })
 }
 
-/// Why a node does not start, or does not go on.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// A directory can't be made.
-    #[error("{key}: cannot create {}: {source}; choose a directory that this user may write to", path.display())]
-    Directory {
-        /// The configuration key.
-        key: &'static str,
-        /// The directory.
-        path: PathBuf,
-        /// The system's reason.
-        source: io::Error,
-    },
-    /// An address can't be listened on.
-    #[error("{key}: cannot listen on {at}: {source}; choose another address or end what uses this one")]
-    Listen {
-        /// The configuration key.
-        key: &'static str,
-        /// The address.
-        at: String,
-        /// The system's reason.
-        source: io::Error,
-    },
-    /// The secret of the relay.
-    #[error("turn.secret: cannot use {}: {source}; write the relay's static-auth-secret into it", path.display())]
-    TurnSecret {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// Certificates.
-    #[error(transparent)]
-    Tls(#[from] tls::Error),
-    /// The recorder.
-    #[error(transparent)]
-    Record(#[from] record::Error),
-    /// The spool.
-    #[error("spool.directory: {0}; choose a directory that this user may write to")]
-    Spool(io::Error),
-    /// Keeping records.
-    #[error(transparent)]
-    Keep(#[from] keep::Error),
-    /// The journal.
-    #[error(transparent)]
-    Registry(#[from] registry::Error),
-    /// A worker.
-    #[error(transparent)]
-    Workers(#[from] workers::Error),
-    /// A trunk.
-    #[error(transparent)]
-    Trunk(#[from] trunk::Error),
-    /// The certificate by which browsers know this process.
-    #[error("cannot make a certificate for media: {0}")]
-    Certificate(String),
-    /// A second node in one process.
-    #[error("this process runs a node already")]
-    Twice,
-    /// The path of this program, by which it starts participants, is unknown.
-    #[error("cannot find this program's own file: {0}")]
-    Program(io::Error),
-    /// SIP.
-    #[error(transparent)]
-    Sip(#[from] sip::Error),
-    /// Signals can't be handled.
-    #[error("cannot listen for signals: {0}")]
-    Signals(io::Error),
-    /// A listener failed for good.
-    #[error("a listener failed: {0}")]
-    Server(io::Error),
-    /// A part of the node ended.
-    #[error("the node ended by itself: {0}")]
-    Ended(String),
-}
-
-/// Characters of a secret that nobody guesses.
-const SHORTEST_SECRET: usize = 16;
 /// How often the operator's view of the trunks is made anew.
 const TRUNKS_SHOWN: Duration = Duration::from_millis(200);
 /// Media requests of the API that may wait; more are refused as busy.

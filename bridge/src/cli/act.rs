@@ -26,7 +26,7 @@ pub(super) enum Verb {
     /// 暂不准入 Sends the one who waits on a seat away; the link stays usable
     #[command(after_help = concat!("例 Example: hearing refuse ID witness\n", codes!()))]
     Refuse(OnSeat),
-    /// 请出法庭 CodecSet whoever sits on a seat out; the link is used up
+    /// 请出法庭 Takes whoever sits on a seat out; the link is used up
     #[command(after_help = concat!("例 Example: hearing remove ID counsel\n", codes!()))]
     Remove(OnSeat),
     /// 静音 Lets nobody hear a seat until it is unmuted
@@ -161,7 +161,7 @@ pub(super) async fn run(verb: Verb) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// CodecSet one of the words that serde reads as a `T`.
+/// Takes one of the words that serde reads as a `T`.
 fn words<T: DeserializeOwned + Clone + Send + Sync + 'static>(
     known: &'static [&str],
 ) -> impl clap::builder::TypedValueParser<Value = T> {

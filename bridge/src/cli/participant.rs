@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use super::print;
 use crate::rehearsal::{Guest, Party};
 
-/// 模拟参与人：按链接入席并核对所见所闻 CodecSet seats as headless participants and reports what they saw and heard
+/// 模拟参与人：按链接入席并核对所见所闻 Takes seats as headless participants and reports what they saw and heard
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 例 Examples:

@@ -79,7 +79,7 @@ enum Verb {
         #[command(flatten)]
         reach: Reach,
     },
-    /// 收回回放链接 CodecSet somebody's links to a record back, at once
+    /// 收回回放链接 Takes somebody's links to a record back, at once
     #[command(after_help = "例 Example: hearing record unshare ID --name 承办法官")]
     Unshare {
         /// 庭审编号 The hearing

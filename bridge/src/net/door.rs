@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use super::tcp::{self, Accepted};
 use super::visitors::{Visit, Visitors};
 
-/// CodecSet a connection that carries media; its first frame was looked at and is still to be read. False when nobody awaits it.
+/// Takes a connection that carries media; its first frame was looked at and is still to be read. False when nobody awaits it.
 pub type Media = Arc<dyn Fn(Accepted, &[u8]) -> bool + Send + Sync>;
 
 /// What stands before the web server: lets in, listens for the first bytes, and leads media to its worker.

@@ -11,7 +11,7 @@ pub struct Frames {
 pub struct TooLong;
 
 impl Frames {
-    /// CodecSet the next bytes of the stream and hands over every frame that is whole now; empty ones are nothing.
+    /// Takes the next bytes of the stream and hands over every frame that is whole now; empty ones are nothing.
     ///
     /// # Errors
     /// [`TooLong`]; the stream is of no use any more.

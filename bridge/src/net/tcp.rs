@@ -101,7 +101,7 @@ impl Streams {
         self.places.is_empty()
     }
 
-    /// CodecSet a connection over; one from the same address that was there before is gone.
+    /// Takes a connection over; one from the same address that was there before is gone.
     pub fn add(&mut self, registry: &Registry, now: Instant, accepted: Accepted) {
         if let Some(place) = self.places.get(&accepted.remote).copied() {
             self.close(place);

@@ -76,7 +76,7 @@ impl Socket {
         registry.register(&mut self.socket, token, Interest::READABLE | Interest::WRITABLE)
     }
 
-    /// CodecSet one batch in; false when nothing is left for now.
+    /// Takes one batch in; false when nothing is left for now.
     pub fn receive(&mut self, mut handle: impl FnMut(SocketAddr, &[u8])) -> bool {
         let mut meta = [RecvMeta::default(); BUFFERS];
         let mut slices = self.buffers.chunks_exact_mut(BUFFER);

@@ -42,7 +42,7 @@ impl Copies {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key)?.last().cloned()
     }
 
-    /// CodecSet a copy in; files of those that are too old go.
+    /// Takes a copy in; files of those that are too old go.
     fn keep(&self, key: Key, copy: Arc<Copy>) {
         let mut copies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let copies = copies.entry(key).or_default();

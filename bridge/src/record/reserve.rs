@@ -13,7 +13,7 @@ pub(super) struct Reserve {
 }
 
 impl Reserve {
-    /// CodecSet room in `folder`, at most a hundredth of what is free; `None` when the file system has no such thing.
+    /// Takes room in `folder`, at most a hundredth of what is free; `None` when the file system has no such thing.
     pub(super) fn take(folder: &Path) -> Option<Self> {
         let size = (space::free(folder).ok()?.bytes / 100).min(LIMIT);
         let path = folder.join(FILE);

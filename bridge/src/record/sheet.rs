@@ -194,7 +194,7 @@ impl Sheet {
         self.epoch.is_some() && self.closed.is_none()
     }
 
-    /// CodecSet an order in; false when it is in force already.
+    /// Takes an order in; false when it is in force already.
     pub(super) fn order(&mut self, order: RecordOrder, at: Timestamp) -> bool {
         let order = Order::new(order, at);
         let (what, reason) = self.orders.last().map_or((What::Off, None), |last| (last.what, last.reason));

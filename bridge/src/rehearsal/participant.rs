@@ -25,7 +25,7 @@ pub(super) struct Attended {
     pub(super) pairs: Vec<RehearsePair>,
 }
 
-/// CodecSet a seat until the hearing ends, at most for `limit`.
+/// Takes a seat until the hearing ends, at most for `limit`.
 pub(super) async fn attend(seat: u8, link: Link, program: &Program, limit: Duration) -> Attended {
     let mut attendance = Attendance::begin(seat);
     let fault = match attendance.run(link, program, limit).await {

@@ -69,7 +69,7 @@ pub enum Error {
 }
 
 impl Party {
-    /// CodecSet all seats at once and reports when the last one is free again.
+    /// Takes all seats at once and reports when the last one is free again.
     ///
     /// # Errors
     /// A link is none, or there is no program for media children.

@@ -102,7 +102,7 @@ impl Peer {
         Ok((Self { connection, picture, sound, events }, offer))
     }
 
-    /// CodecSet the node's answer; from then on media flows.
+    /// Takes the node's answer; from then on media flows.
     pub(super) async fn answer(&self, sdp: String) -> Result<(), Error> {
         self.connection.set_remote_description(RTCSessionDescription::answer(sdp)?).await?;
         let (track, events) = (self.picture.track.clone(), self.events.clone());

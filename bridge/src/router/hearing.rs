@@ -111,7 +111,7 @@ impl Hearing {
         }
     }
 
-    /// CodecSet a leg off. Whoever had a trunk's or the recorder's taken off knows.
+    /// Takes a leg off. Whoever had a trunk's or the recorder's taken off knows.
     pub(super) fn detach(&mut self, now: Instant, leg: LegId) {
         match self.position(leg).map(|at| &self.legs[at].place) {
             Some(Place::Seat(_)) => self.close(now, leg, "taken off"),

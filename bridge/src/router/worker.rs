@@ -42,7 +42,7 @@ pub enum Command {
     },
     /// Hangs a leg on a hearing's router. A leg of the same seat that was there before is closed.
     Attach(Attach),
-    /// CodecSet a leg off.
+    /// Takes a leg off.
     Detach {
         /// The hearing.
         hearing: HearingId,

@@ -1,4 +1,4 @@
-//! CodecSet connections of peers: whoever proves to be the configured node of the configured zone is greeted, all others are
+//! Takes connections of peers: whoever proves to be the configured node of the configured zone is greeted, all others are
 //! closed with a word.
 
 use std::sync::Arc;

@@ -18,7 +18,7 @@ impl Budget {
         Self { per_second: per_second.into(), burst, left: burst, at: now }
     }
 
-    /// CodecSet `count` at once, or nothing when that is more than is left.
+    /// Takes `count` at once, or nothing when that is more than is left.
     pub(super) fn spend(&mut self, now: Instant, count: usize) -> bool {
         let since = now.saturating_duration_since(self.at).as_secs_f64();
         self.left = (self.left + since * self.per_second).min(self.burst);

@@ -61,7 +61,7 @@ impl Dtls {
         }
     }
 
-    /// CodecSet a datagram of the peer.
+    /// Takes a datagram of the peer.
     pub(super) fn handle(&mut self, now: Instant, datagram: &[u8]) -> Event {
         if self.stage == Stage::Idle {
             return self.greet(now, datagram);

@@ -23,7 +23,7 @@ pub(super) enum Hello {
 }
 
 impl ClientHello {
-    /// CodecSet a datagram, which may hold several records (RFC 6347 section 4.1).
+    /// Takes a datagram, which may hold several records (RFC 6347 section 4.1).
     pub(super) fn add(&mut self, datagram: &[u8]) -> Hello {
         let mut records = Cursor(datagram);
         let mut any = false;

@@ -99,7 +99,7 @@ impl Ice {
         self.paths.contains(&path)
     }
 
-    /// CodecSet a STUN datagram.
+    /// Takes a STUN datagram.
     ///
     /// # Errors
     ///

@@ -229,7 +229,7 @@ impl Bench {
         self.until_sealed(&mut closed, micros)
     }
 
-    /// CodecSet turns from `micros` on until the record is sealed.
+    /// Takes turns from `micros` on until the record is sealed.
     pub(super) fn until_sealed(&mut self, closed: &mut Closed, micros: i64) -> Seal {
         for turn in 0..100 {
             self.settled_turn(micros + turn * 80_000);

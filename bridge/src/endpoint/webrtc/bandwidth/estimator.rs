@@ -68,7 +68,7 @@ impl Estimator {
         flows && now >= self.settled && !self.loss.is_high()
     }
 
-    /// CodecSet what one feedback told, in the order of sending. While `probing`, a queue is the probe's.
+    /// Takes what one feedback told, in the order of sending. While `probing`, a queue is the probe's.
     pub(super) fn feedback(&mut self, now: i64, rtt: i64, probing: bool, told: impl Iterator<Item = Told>) {
         for one in told {
             self.loss.add(one.came.is_some());

@@ -89,7 +89,7 @@ impl Bandwidth {
         self.probe.sent(now, number, bytes);
     }
 
-    /// CodecSet transport-wide feedback, after its first four bytes; false when it is malformed. More of it than
+    /// Takes transport-wide feedback, after its first four bytes; false when it is malformed. More of it than
     /// browsers send is not read.
     pub(super) fn feedback(&mut self, now: i64, rtt: i64, body: &[u8]) -> bool {
         if now - self.told.0 > SECOND {

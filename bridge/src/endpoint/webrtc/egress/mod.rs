@@ -126,7 +126,7 @@ impl Egress {
         self.divide(now, out);
     }
 
-    /// CodecSet transport-wide feedback; false when it is malformed.
+    /// Takes transport-wide feedback; false when it is malformed.
     pub(super) fn feedback(&mut self, now: Instant, rtt: Duration, body: &[u8], out: &mut VecDeque<Output>) -> bool {
         let Some(budget) = &mut self.budget else { return true };
         let well = budget.bandwidth.feedback(self.clock.elapsed(now), rtt.as_micros() as i64, body);

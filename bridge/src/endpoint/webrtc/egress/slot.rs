@@ -270,7 +270,7 @@ impl Slot {
         self.switch.report(now, loss);
     }
 
-    /// CodecSet a packet of the track; what goes out of it. What goes before its payload, besides the prefix, is put into `before`.
+    /// Takes a packet of the track; what goes out of it. What goes before its payload, besides the prefix, is put into `before`.
     pub(super) fn take(
         &mut self,
         now: Instant,
@@ -339,7 +339,7 @@ impl Slot {
         }
     }
 
-    /// CodecSet the place of a packet that is left out but was waited for.
+    /// Takes the place of a packet that is left out but was waited for.
     fn filler(&self, payload_type: u8, placed: Placed, number: &mut u16) -> Ready {
         let write = Write { padded: true, ..self.header(payload_type, placed, number) };
         let payload = bytes::Bytes::from_static(&PADDING[..4]);

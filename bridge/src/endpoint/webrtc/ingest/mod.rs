@@ -106,7 +106,7 @@ impl Ingest {
         }
     }
 
-    /// CodecSet an opened RTP packet.
+    /// Takes an opened RTP packet.
     ///
     /// # Errors
     ///
@@ -149,7 +149,7 @@ impl Ingest {
         Ok(())
     }
 
-    /// CodecSet a sender report.
+    /// Takes a sender report.
     pub(super) fn report(&mut self, now: Instant, ssrc: u32, ntp: u64, rtp: u32) {
         let source = self.tracks.iter_mut().flat_map(Track::sources_mut).find(|source| source.ssrc == ssrc);
         if let Some(source) = source {

@@ -160,7 +160,7 @@ impl Source {
         }
     }
 
-    /// CodecSet a sender report.
+    /// Takes a sender report.
     pub(super) fn report(&mut self, now: Instant, ntp: u64, rtp: u32) {
         self.clock.report(ntp_micros(ntp), rtp);
         self.heard = Some((super::super::clock::compact(ntp), now));

@@ -72,7 +72,7 @@ impl Track {
         self.layers[usize::from(layer.0 & 3)].as_mut()
     }
 
-    /// CodecSet a packet of a layer's source, making the source at its first; the packet to hand on, if there is one.
+    /// Takes a packet of a layer's source, making the source at its first; the packet to hand on, if there is one.
     pub(super) fn accept(
         &mut self,
         now: Instant,

@@ -5,6 +5,7 @@ mod cameras;
 mod demo;
 mod hostile;
 mod links;
+mod matrix;
 mod networks;
 mod operator;
 mod page;

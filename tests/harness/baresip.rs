@@ -1,16 +1,20 @@
-//! A real SIP terminal: baresip, with a tone for a microphone, a coloured picture for a camera, and a file for a loudspeaker.
+//! A real SIP terminal: baresip, with a tone for a microphone, a coloured picture or a clip for a camera, and files for a
+//! loudspeaker and a screen.
 
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use hearing_proto::testcard::tone::tones;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::node::until;
+use super::record::ffmpeg;
+use super::zones::Zones;
 
 /// How a terminal is set up.
 pub(crate) struct Account<'a> {
@@ -30,19 +34,36 @@ pub(crate) struct Account<'a> {
     pub(crate) register: u32,
 }
 
+/// Where a terminal stands, and what its camera shows.
+pub(crate) struct Stand<'a> {
+    /// Its network; `None`: this machine's.
+    pub(crate) namespace: Option<&'a str>,
+    /// Its address there.
+    pub(crate) address: &'a str,
+    /// What its camera shows: 640x360, MPEG-4 part 2, without sound (baresip crashes on others). `None`: one colour.
+    pub(crate) clip: Option<&'a Path>,
+}
+
 /// A terminal that runs; killed when it is dropped.
 pub(crate) struct Baresip {
     child: Child,
     directory: TempDir,
+    namespace: Option<String>,
     control: u16,
 }
 
 impl Baresip {
-    /// Starts it; it registers by itself and answers by itself.
+    /// Starts it on this machine; it registers by itself and answers by itself.
     pub(crate) fn run(account: &Account<'_>) -> Self {
+        Self::run_at(account, &Stand { namespace: None, address: "127.0.0.1", clip: None })
+    }
+
+    /// Starts it where it stands.
+    pub(crate) fn run_at(account: &Account<'_>, stand: &Stand<'_>) -> Self {
         let directory = tempfile::Builder::new().prefix("hearing-baresip-").tempdir().expect("a temporary directory");
         let control = free_tcp();
-        fs::write(directory.path().join("config"), config(&directory, account.tone, control)).expect("a configuration");
+        let text = config(&directory, stand, account.tone, control);
+        fs::write(directory.path().join("config"), text).expect("a configuration");
         let Account { user, password, node, transport, more, register, .. } = account;
         let line = format!(
             "<sip:{user}@{node};transport={transport}>;auth_user={user};auth_pass={password};regint={register};answermode=auto;\
@@ -50,7 +71,11 @@ impl Baresip {
         );
         fs::write(directory.path().join("accounts"), line).expect("an account");
         let log = File::create(directory.path().join("log")).expect("a log");
-        let child = Command::new("baresip")
+        let mut command = match stand.namespace {
+            Some(namespace) => Zones::command(namespace, "baresip"),
+            None => Command::new("baresip"),
+        };
+        let child = command
             .arg("-f")
             .arg(directory.path())
             .arg("-v")
@@ -59,12 +84,12 @@ impl Baresip {
             .stderr(log)
             .spawn()
             .expect("baresip is installed by scripts/setup");
-        Self { child, directory, control }
+        Self { child, directory, namespace: stand.namespace.map(str::to_owned), control }
     }
 
     /// Gives it a command, such as `dial`.
     pub(crate) fn command(&self, command: &str, parameters: &str) -> Value {
-        let mut stream = until("baresip listens", || TcpStream::connect((Ipv4Addr::LOCALHOST, self.control)).ok());
+        let mut stream = until("baresip listens", || self.connect());
         stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a time-out");
         let order = json!({ "command": command, "params": parameters, "token": "t" }).to_string();
         stream.write_all(format!("{}:{order},", order.len()).as_bytes()).expect("baresip listens");
@@ -76,6 +101,29 @@ impl Baresip {
         }
     }
 
+    /// In its own network, which a thread enters for good.
+    fn connect(&self) -> Option<TcpStream> {
+        let connect = || TcpStream::connect((Ipv4Addr::LOCALHOST, self.control)).ok();
+        let Some(namespace) = &self.namespace else { return connect() };
+        let there = || {
+            Zones::enter(namespace);
+            connect()
+        };
+        std::thread::scope(|scope| scope.spawn(there).join()).expect("the network is there")
+    }
+
+    /// What is on its screen now: brightness by rows, as (pixels, width, height).
+    pub(crate) fn screen(&self) -> (Vec<u8>, usize, usize) {
+        let file = self.directory.path().join("screen.png");
+        // None from before.
+        let _ = fs::remove_file(&file);
+        self.command("snapshot_recv", &file.to_string_lossy());
+        until("the screen is saved", || {
+            png_size(&file)
+                .map(|(width, height)| (ffmpeg(&file, &["-pix_fmt", "gray", "-f", "rawvideo"]), width, height))
+        })
+    }
+
     /// What it has said so far.
     pub(crate) fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(self.directory.path().join("log")).unwrap_or_default()).into_owned()
@@ -83,14 +131,7 @@ impl Baresip {
 
     /// How loud a tone is in the last second that it played, against everything else in it: 0.0 to 1.0.
     pub(crate) fn heard(&self, hz: u32) -> f64 {
-        let wave = self.speaker().and_then(|file| fs::read(file).ok()).unwrap_or_default();
-        let samples: Vec<f64> = wave
-            .get(44..)
-            .unwrap_or_default()
-            .chunks_exact(4)
-            .map(|pair| f64::from(i16::from_le_bytes([pair[0], pair[1]])))
-            .collect();
-        let last = &samples[samples.len().saturating_sub(RATE)..];
+        let last: Vec<f64> = self.last_second().into_iter().map(f64::from).collect();
         if last.len() < RATE {
             return 0.0;
         }
@@ -101,6 +142,19 @@ impl Baresip {
         });
         let all: f64 = last.iter().map(|x| x * x).sum();
         2.0 * (cosine * cosine + sine * sine) / (RATE as f64 * all.max(1.0))
+    }
+
+    /// The seats whose tones sound in the last second that it played.
+    pub(crate) fn hears(&self) -> Vec<u8> {
+        tones(&self.last_second())
+    }
+
+    /// The last second that it played, 48 kHz; less when it has not played so much.
+    fn last_second(&self) -> Vec<i16> {
+        let wave = self.speaker().and_then(|file| fs::read(file).ok()).unwrap_or_default();
+        let frames = wave.get(44..).unwrap_or_default().chunks_exact(4);
+        let skipped = frames.len().saturating_sub(RATE);
+        frames.skip(skipped).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect()
     }
 
     /// What it decoded in its last call.
@@ -122,15 +176,17 @@ impl Drop for Baresip {
     }
 }
 
-fn config(directory: &TempDir, tone: u32, control: u16) -> String {
-    let (root, sip, rtp) = (directory.path().display(), free_udp(), free_udp() & !1);
-    let modules = ["opus", "g711", "aufile", "ausine", "avcodec", "fakevideo", "srtp", "sndfile"];
+fn config(directory: &TempDir, stand: &Stand<'_>, tone: u32, control: u16) -> String {
+    let (root, sip, rtp, address) = (directory.path().display(), free_udp(), free_udp() & !1, stand.address);
+    let camera = stand.clip.map_or("fakevideo,nil".to_owned(), |clip| format!("avformat,{}", clip.display()));
+    let modules =
+        ["opus", "g711", "aufile", "ausine", "avcodec", "avformat", "fakevideo", "srtp", "sndfile", "snapshot"];
     let modules: String = modules.iter().map(|module| format!("module {module}.so\n")).collect();
     format!(
-        "poll_method epoll\nsip_listen 127.0.0.1:{sip}\nnet_interface 127.0.0.1\ncall_max_calls 4\n\
+        "poll_method epoll\nsip_listen {address}:{sip}\nnet_interface {address}\ncall_max_calls 4\n\
          audio_player aufile,/dev/null\nsnd_path {root}\naudio_source ausine,{tone}\naudio_alert aufile,/dev/null\n\
          ausrc_srate {RATE}\nauplay_srate {RATE}\nausrc_channels 2\nauplay_channels 2\naudio_txmode thread\n\
-         video_source fakevideo,nil\nvideo_display fakevideo,nil\nvideo_size 640x360\nvideo_bitrate 500000\nvideo_fps 25.00\n\
+         video_source {camera}\nvideo_display fakevideo,nil\nvideo_size 640x360\nvideo_bitrate 500000\nvideo_fps 25.00\n\
          rtp_ports {rtp}-{}\nrtp_stats yes\nrtcp_mux no\njitter_buffer_delay 5-10\n\
          module_path /usr/lib/baresip/modules\n{modules}\
          module_tmp uuid.so\nmodule_tmp account.so\nmodule_app contact.so\nmodule_app debug_cmd.so\nmodule_app menu.so\n\
@@ -138,6 +194,14 @@ fn config(directory: &TempDir, tone: u32, control: u16) -> String {
          avcodec_h264enc libx264\navcodec_h264dec h264\nopus_bitrate 28000\n",
         u32::from(rtp) + 40
     )
+}
+
+/// The size of a whole PNG; `None` while it is being written.
+fn png_size(file: &Path) -> Option<(usize, usize)> {
+    let bytes = fs::read(file).ok().filter(|bytes| bytes.ends_with(b"IEND\xae\x42\x60\x82"))?;
+    let side =
+        |at: usize| bytes.get(at..at + 4)?.try_into().ok().map(u32::from_be_bytes).and_then(|n| n.try_into().ok());
+    Some((side(16)?, side(20)?))
 }
 
 fn netstring(stream: &mut TcpStream) -> Value {

@@ -9,6 +9,8 @@ use std::process::{Child, Command, Stdio};
 use hearing_proto::testcard::tone::{SAMPLE_RATE, Tone};
 use hearing_proto::testcard::{self, Mark, Size};
 
+use super::zones::Zones;
+
 /// What a camera plays, and how.
 #[derive(Debug, Clone)]
 pub(crate) struct Setup {
@@ -30,7 +32,16 @@ pub(crate) struct Camera(Child);
 impl Camera {
     /// Starts it; it is reachable when this returns.
     pub(crate) fn start(setup: &Setup, clip: &Path) -> Self {
-        let mut child = Command::new("/usr/bin/python3")
+        Self::run(Command::new(PYTHON), setup, clip)
+    }
+
+    /// Starts it in `namespace`.
+    pub(crate) fn start_in(namespace: &str, setup: &Setup, clip: &Path) -> Self {
+        Self::run(Zones::command(namespace, PYTHON), setup, clip)
+    }
+
+    fn run(mut python: Command, setup: &Setup, clip: &Path) -> Self {
+        let mut child = python
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/clients/camera.py"))
             .arg(setup.address.to_string())
             .arg(clip)
@@ -107,5 +118,6 @@ impl Setup {
     }
 }
 
+const PYTHON: &str = "/usr/bin/python3";
 /// Pictures a second.
 pub(crate) const FPS: u16 = 15;

@@ -36,7 +36,8 @@ impl Court {
         Self::build(|_| CROSSINGS.to_owned(), templates, media)
     }
 
-    fn with(crossings: impl Fn(Zone) -> String, templates: &str) -> Self {
+    /// Starts all three nodes with other templates at home, each with the crossings and further sections that are given for its zone.
+    pub(crate) fn with(crossings: impl Fn(Zone) -> String, templates: &str) -> Self {
         Self::build(crossings, templates, "")
     }
 

@@ -29,6 +29,8 @@ struct Room {
     events: mpsc::Sender<Event>,
     /// True when it was handed something since it last settled.
     touched: bool,
+    /// When it has something to do, as of when it last settled: who is not touched is not looked at.
+    due: Option<Instant>,
 }
 
 impl Switchboard {
@@ -88,7 +90,7 @@ impl Switchboard {
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {
         for room in self.rooms.values_mut() {
-            if room.hearing.poll_timeout().is_some_and(|at| at <= now) {
+            if room.due.is_some_and(|at| at <= now) {
                 room.hearing.handle_timeout(now);
                 room.touched = true;
             }
@@ -96,7 +98,7 @@ impl Switchboard {
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        self.rooms.values().filter_map(|room| room.hearing.poll_timeout()).min()
+        self.rooms.values().filter_map(|room| room.due).min()
     }
 
     /// Ends a batch: every hearing that was handed something forwards it; `transmit` is given what is to be sent.
@@ -113,6 +115,7 @@ impl Switchboard {
                         }
                     }
                 }
+                room.due = room.hearing.poll_timeout();
             }
             room.send_events();
         }
@@ -142,7 +145,7 @@ impl Switchboard {
             return;
         }
         info!(hearing = %id, "worker carries the hearing");
-        self.rooms.insert(id, Room { hearing: Hearing::new(id, zone), events, touched: false });
+        self.rooms.insert(id, Room { hearing: Hearing::new(id, zone), events, touched: true, due: None });
     }
 
     fn close(&mut self, id: HearingId) {

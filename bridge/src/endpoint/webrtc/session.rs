@@ -229,7 +229,7 @@ impl Session {
         let header = Header::read(datagram).ok_or("rtp_malformed")?;
         let plain = srtp.open(datagram, &header).map_err(refused)?;
         self.hear(now, path);
-        self.ingest.handle(now, &header, &plain.freeze(), &mut self.outputs)
+        self.ingest.handle(now, &header, &plain, &mut self.outputs)
     }
 
     fn handle_rtcp(&mut self, now: Instant, plain: &Bytes) -> Result<(), &'static str> {
@@ -428,7 +428,7 @@ impl Leg for Session {
         }
         let end = self.time + EXPIRY.saturating_sub(self.pulse.silence(self.time));
         let alive = [Some(end), self.pulse.poll_timeout(), Some(self.quality.due())];
-        let own = [self.batch.waiting(), self.dtls.poll_timeout()].into_iter().chain(alive);
+        let own = [self.batch.due(), self.dtls.poll_timeout()].into_iter().chain(alive);
         let media = [self.ingest.poll_timeout(self.time), self.egress.poll_timeout(self.time)];
         own.chain(media).flatten().min()
     }

@@ -1,8 +1,9 @@
 //! SRTP and SRTCP of one session (RFC 3711, RFC 7714) over the contexts of `rtc-srtp`.
 
-mod seal;
+mod cipher;
+mod open;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use rtc_dtls::extension::extension_use_srtp::SrtpProtectionProfile;
 use rtc_srtp::config::{Config, LABEL_EXTRACTOR_DTLS_SRTP, SessionKeys};
 use rtc_srtp::context::Context;
@@ -13,8 +14,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::rtp::Header;
-use seal::Sealer;
-pub(super) use seal::TAG;
+use cipher::Cipher;
+pub(super) use cipher::TAG;
+use open::Opener;
 
 /// The profiles that sessions accept, the best first.
 pub(super) const PROFILES: [SrtpProtectionProfile; 3] = [
@@ -30,8 +32,10 @@ pub(super) const LABEL: &str = LABEL_EXTRACTOR_DTLS_SRTP;
 pub(super) struct Srtp {
     outbound: Context,
     /// There with AES-GCM.
-    sealer: Option<Sealer>,
+    sealer: Option<Cipher>,
     inbound: Context,
+    /// Likewise, for RTP; the context is then for RTCP alone.
+    opener: Option<Opener>,
     /// Sources that proved to hold the keys. Only they have state in `inbound`, so forged sources cost no memory.
     known: HashSet<u32>,
     keys: SessionKeys,
@@ -70,9 +74,10 @@ impl Srtp {
                 .ok()?;
         let inbound = inbound(&keys, profile, provider)?;
         // The salt of the other profiles is longer.
-        let sealer = Sealer::new(provider.crypto(), &keys.local_master_key, &keys.local_master_salt);
+        let sealer = Cipher::new(provider.crypto(), &keys.local_master_key, &keys.local_master_salt);
+        let opener = Cipher::new(provider.crypto(), &keys.remote_master_key, &keys.remote_master_salt).map(Opener::new);
         let provider = Arc::clone(provider);
-        Some(Self { outbound, sealer, inbound, known: HashSet::new(), keys, profile, provider })
+        Some(Self { outbound, sealer, inbound, opener, known: HashSet::new(), keys, profile, provider })
     }
 
     /// True when packets can be protected where they stand, by [`Self::seal_in_place`].
@@ -96,10 +101,16 @@ impl Srtp {
     }
 
     /// Opens an RTP packet: its header, and its payload without the tag.
-    pub(super) fn open(&mut self, packet: &[u8], header: &Header) -> Result<BytesMut, Refused> {
+    pub(super) fn open(&mut self, packet: &[u8], header: &Header) -> Result<Bytes, Refused> {
+        if let Some(opener) = &mut self.opener {
+            let opened =
+                opener.open(packet, header, self.known.len() < SOURCES || self.known.contains(&header.ssrc))?;
+            self.known.insert(header.ssrc);
+            return Ok(opened);
+        }
         let outline = outline(header.ssrc, header.sequence, header.len);
         self.admit(header.ssrc, |context| context.decrypt_rtp_with_header(packet, &outline).is_ok())?;
-        self.inbound.decrypt_rtp_with_header(packet, &outline).map_err(|_| Refused::Forged)
+        self.inbound.decrypt_rtp_with_header(packet, &outline).map(BytesMut::freeze).map_err(|_| Refused::Forged)
     }
 
     /// True for a packet of a source that has proved itself; whether this one is genuine is not known yet.
@@ -180,9 +191,10 @@ pub(super) mod tests {
             provider.crypto(),
         );
         let client = Srtp {
-            sealer: Sealer::new(provider.crypto(), &keys.local_master_key, &keys.local_master_salt),
+            sealer: Cipher::new(provider.crypto(), &keys.local_master_key, &keys.local_master_salt),
             outbound: outbound.unwrap(),
             inbound: inbound(&keys, server.profile, &provider).unwrap(),
+            opener: Cipher::new(provider.crypto(), &keys.remote_master_key, &keys.remote_master_salt).map(Opener::new),
             known: HashSet::new(),
             keys,
             profile: server.profile,

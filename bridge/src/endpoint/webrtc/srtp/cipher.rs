@@ -1,18 +1,18 @@
-//! Protects RTP packets where they stand (RFC 7714): the contexts of `rtc-srtp` copy every packet into a buffer of its own, and
-//! a node does little else than protecting packets.
+//! Protects and opens RTP packets where they stand (RFC 7714): the contexts of `rtc-srtp` copy every packet into a buffer of its
+//! own, and a node does little else than protecting packets.
 
 use rtc_srtp::crypto::{AeadAlgorithm, AeadCipher, BlockCipherAlgorithm, RTCCrypto};
 
 /// Bytes that a packet grows by.
 pub(in crate::endpoint::webrtc) const TAG: usize = 16;
 
-/// The outbound half of a session with AES-GCM.
-pub(super) struct Sealer {
+/// One direction of a session with AES-GCM.
+pub(super) struct Cipher {
     cipher: Box<dyn AeadCipher>,
     salt: [u8; SALT],
 }
 
-impl Sealer {
+impl Cipher {
     /// For a master key of 16 or 32 bytes and its salt; `None` when they do not fit AES-GCM.
     pub(super) fn new(crypto: &dyn RTCCrypto, master: &[u8], salt: &[u8]) -> Option<Self> {
         let (block, aead) = match master.len() {
@@ -32,10 +32,22 @@ impl Sealer {
     pub(super) fn seal(&mut self, packet: &mut [u8], header: usize, ssrc: u32, index: u64) -> Option<()> {
         let (head, rest) = packet.split_at_mut_checked(header)?;
         let (body, tag) = rest.split_at_mut_checked(rest.len().checked_sub(TAG)?)?;
+        self.cipher.seal_in_place(&self.nonce(ssrc, index), head, body, tag).ok()
+    }
+
+    /// Decrypts `packet`, without its tag, behind its `header` bytes; `None` when it is not what the other end sealed at this place.
+    /// What stands in `packet` then is worth nothing.
+    pub(super) fn open(&mut self, packet: &mut [u8], tag: &[u8], header: usize, ssrc: u32, index: u64) -> Option<()> {
+        let (head, body) = packet.split_at_mut_checked(header)?;
+        self.cipher.open_in_place(&self.nonce(ssrc, index), head, body, tag).ok()
+    }
+
+    /// RFC 7714 section 8.1.
+    fn nonce(&self, ssrc: u32, index: u64) -> [u8; SALT] {
         let mut nonce = self.salt;
         nonce[2..6].iter_mut().zip(ssrc.to_be_bytes()).for_each(|(byte, of)| *byte ^= of);
         nonce[6..12].iter_mut().zip(&index.to_be_bytes()[2..]).for_each(|(byte, of)| *byte ^= of);
-        self.cipher.seal_in_place(&nonce, head, body, tag).ok()
+        nonce
     }
 }
 

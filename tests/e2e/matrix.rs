@@ -332,7 +332,7 @@ fn clip(directory: &Path, number: u8) -> PathBuf {
     let status = Command::new("ffmpeg")
         .args(["-v", "error", "-y", "-stream_loop", "11", "-i"])
         .arg(&card.video)
-        .args(["-c:v", "mpeg4", "-q:v", "3", "-g", "15"])
+        .args(["-vf", "scale=320:180", "-c:v", "mpeg4", "-q:v", "3", "-g", "15"])
         .arg(&clip)
         .status()
         .expect("ffmpeg is installed by scripts/setup");

@@ -40,7 +40,7 @@ pub(crate) struct Stand<'a> {
     pub(crate) namespace: Option<&'a str>,
     /// Its address there.
     pub(crate) address: &'a str,
-    /// What its camera shows: 640x360, MPEG-4 part 2, without sound (baresip crashes on others). `None`: one colour.
+    /// What its camera shows: 320x180, MPEG-4 part 2, without sound (baresip crashes on others). `None`: one colour at 640x360.
     pub(crate) clip: Option<&'a Path>,
 }
 
@@ -179,6 +179,7 @@ impl Drop for Baresip {
 fn config(directory: &TempDir, stand: &Stand<'_>, tone: u32, control: u16) -> String {
     let (root, sip, rtp, address) = (directory.path().display(), free_udp(), free_udp() & !1, stand.address);
     let camera = stand.clip.map_or("fakevideo,nil".to_owned(), |clip| format!("avformat,{}", clip.display()));
+    let size = if stand.clip.is_some() { "320x180" } else { "640x360" };
     let modules =
         ["opus", "g711", "aufile", "ausine", "avcodec", "avformat", "fakevideo", "srtp", "sndfile", "snapshot"];
     let modules: String = modules.iter().map(|module| format!("module {module}.so\n")).collect();
@@ -186,7 +187,7 @@ fn config(directory: &TempDir, stand: &Stand<'_>, tone: u32, control: u16) -> St
         "poll_method epoll\nsip_listen {address}:{sip}\nnet_interface {address}\ncall_max_calls 4\n\
          audio_player aufile,/dev/null\nsnd_path {root}\naudio_source ausine,{tone}\naudio_alert aufile,/dev/null\n\
          ausrc_srate {RATE}\nauplay_srate {RATE}\nausrc_channels 2\nauplay_channels 2\naudio_txmode thread\n\
-         video_source {camera}\nvideo_display fakevideo,nil\nvideo_size 640x360\nvideo_bitrate 500000\nvideo_fps 25.00\n\
+         video_source {camera}\nvideo_display fakevideo,nil\nvideo_size {size}\nvideo_bitrate 500000\nvideo_fps 25.00\n\
          rtp_ports {rtp}-{}\nrtp_stats yes\nrtcp_mux no\njitter_buffer_delay 5-10\n\
          module_path /usr/lib/baresip/modules\n{modules}\
          module_tmp uuid.so\nmodule_tmp account.so\nmodule_app contact.so\nmodule_app debug_cmd.so\nmodule_app menu.so\n\

@@ -1,6 +1,7 @@
 //! The node that bridges court hearings across security zones. See docs/architecture.md.
 
 mod admin;
+mod after;
 pub mod cli;
 pub mod endpoint;
 mod late;

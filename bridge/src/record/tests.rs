@@ -9,6 +9,8 @@ mod flow;
 mod full;
 mod hours;
 mod kill;
+mod later;
 mod power;
 mod source;
+mod stop;
 mod tools;

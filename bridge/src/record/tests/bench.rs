@@ -141,6 +141,11 @@ impl Bench {
         }
     }
 
+    /// The hearing that is recorded.
+    pub(super) fn hearing_id(&self) -> HearingId {
+        self.folder.file_name().unwrap().to_str().unwrap().parse().unwrap()
+    }
+
     /// `micros` after the start.
     pub(super) fn instant(&self, micros: i64) -> Instant {
         self.start + Duration::from_micros(micros as u64)
@@ -225,19 +230,19 @@ impl Bench {
     pub(super) fn close(&mut self, micros: i64) -> Seal {
         self.order(RecordOrder::Off, micros);
         let (reply, mut closed) = oneshot::channel();
-        self.hearing.end(self.instant(micros), true, reply);
+        self.hearing.end(self.instant(micros), reply);
         self.until_sealed(&mut closed, micros)
     }
 
     /// Takes turns from `micros` on until the record is sealed.
     pub(super) fn until_sealed(&mut self, closed: &mut Closed, micros: i64) -> Seal {
-        for turn in 0..100 {
+        for turn in 0..300 {
             self.settled_turn(micros + turn * 80_000);
             if let Ok(result) = closed.try_recv() {
                 return result.unwrap().expect("the record had begun");
             }
         }
-        panic!("the record is not sealed after a hundred turns");
+        panic!("the record is not sealed after 24 s");
     }
 
     /// The whole lines of a manifest that a crash may have torn.

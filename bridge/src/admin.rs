@@ -153,8 +153,11 @@ fn show_flow(peer: &NodeId, flow: &FlowReport) {
         gauge!("hearing_trunk_flow_frames", &labels).set(count as f64);
     };
     match flow.way {
-        FlowWay::Out { sent, shed, late, .. } => {
-            [("sent", sent), ("shed", shed), ("late", late)].into_iter().for_each(|(fate, count)| frames(fate, count));
+        FlowWay::Out { sent, shed, late, held, holds, .. } => {
+            [("sent", sent), ("shed", shed), ("late", late), ("held", held)]
+                .into_iter()
+                .for_each(|(fate, count)| frames(fate, count));
+            gauge!("hearing_trunk_flow_held", &name()).set(f64::from(u8::from(holds)));
         }
         FlowWay::In { received, lost, repaired, dropped, latency_ms } => {
             [("received", received), ("lost", lost), ("repaired", repaired), ("dropped", dropped)]

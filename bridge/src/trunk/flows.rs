@@ -35,6 +35,10 @@ pub enum FlowWay {
         shed: u64,
         /// Frames sent and given up at their deadline.
         late: u64,
+        /// Frames that came while the picture was held back.
+        held: u64,
+        /// True while it is: the line has no room for it.
+        holds: bool,
     },
     /// It comes from the peer.
     In {
@@ -122,8 +126,8 @@ impl Latency {
 }
 
 fn out(rank: Rank, tally: &Tally) -> FlowWay {
-    let Tally { sent, shed, late, .. } = *tally;
-    FlowWay::Out { protected: rank == Rank::Protected, sent, shed, late }
+    let Tally { sent, shed, late, held, holds, .. } = *tally;
+    FlowWay::Out { protected: rank == Rank::Protected, sent, shed, late, held, holds }
 }
 
 const fn come(received: &Received, latency_ms: Option<(u32, u32)>) -> FlowWay {

@@ -14,7 +14,7 @@ use tokio::time::{sleep_until, timeout_at};
 
 use super::control::GIVEN_UP;
 use super::event::Event;
-use super::narrow::{Narrow, Narrowed, Room};
+use super::narrow::{Lack, Narrow, Narrowed, Room};
 use super::outbox::{Class, Door, Due, Name, Outbox};
 use super::rank::Rank;
 use super::redundancy::{Path, Redundancy};
@@ -39,8 +39,8 @@ pub(super) struct Opening {
     pub(super) number: u32,
     pub(super) rank: Rank,
     pub(super) layers: LayerSet,
-    /// Layers that the line had no room for.
-    pub(super) taken_off: usize,
+    /// What the line had no room for.
+    pub(super) lack: Lack,
     /// Carries its hearing.
     pub(super) worker: WorkerHandle,
 }
@@ -64,7 +64,7 @@ struct Work {
     workers: Vec<(Name, WorkerHandle)>,
     writes: JoinSet<Write>,
     /// Writes of each rank.
-    writing: [usize; 2],
+    writing: [usize; Rank::COUNT],
     narrow: Narrow,
     redundancy: Redundancy,
     /// Written, perhaps not there yet.
@@ -103,9 +103,10 @@ impl Sender {
     fn handle_passage(&mut self, passage: Passage, work: &mut Work) {
         match passage {
             Passage::Open(opening) => {
-                let Opening { name, number, rank, layers, taken_off, worker } = *opening;
+                let Opening { name, number, rank, layers, lack, worker } = *opening;
                 self.outbox.open(name, number, rank);
-                work.narrow.offer(name, layers, rank, taken_off);
+                self.outbox.hold(name, lack.held);
+                work.narrow.offer(name, layers, rank, lack);
                 work.workers.retain(|(known, _)| *known != name);
                 work.workers.push((name, worker));
             }
@@ -114,8 +115,9 @@ impl Sender {
                 self.tell_room(name, room);
             }
             Passage::Rank(name, rank) => {
-                self.outbox.rank(name, rank);
-                work.narrow.rank(name, rank);
+                if let Some(room) = work.narrow.rank(Instant::now(), name, rank) {
+                    self.give_room(name, room);
+                }
             }
             Passage::Close(name) => {
                 self.outbox.close(name);
@@ -124,6 +126,11 @@ impl Sender {
                 work.workers.retain(|(known, _)| *known != name);
             }
         }
+        self.rank(work);
+    }
+
+    fn rank(&mut self, work: &Work) {
+        work.narrow.ranks().for_each(|(name, rank)| self.outbox.rank(name, rank));
     }
 
     /// All sound, and a picture of a rank of which none is on its way into QUIC, nor of one before it.
@@ -209,8 +216,8 @@ impl Sender {
 
     /// Looks twice a second whether the line is too narrow or loses packets.
     fn look(&mut self, now: Instant, work: &mut Work) {
-        while self.outbox.poll_pressed().is_some() {
-            work.narrow.handle_shed(now);
+        while let Some(name) = self.outbox.poll_pressed() {
+            work.narrow.handle_shed(now, name);
         }
         if work.narrow.poll_timeout() > now {
             return;
@@ -221,10 +228,16 @@ impl Sender {
         work.narrow.handle_rtt(now, path.rtt);
         self.gauges.flows.set_out(self.outbox.tallies());
         self.gauges.set_redundancy(work.redundancy.depth());
-        if let Some((name, room)) = work.narrow.look(now) {
+        for (name, room) in work.narrow.look(now) {
             tracing::info!(track = %name.1, layers = room.layers.0, "the line has room for these layers of a track");
-            self.tell_room(name, room);
+            self.give_room(name, room);
         }
+        self.rank(work);
+    }
+
+    fn give_room(&mut self, name: Name, room: Room) {
+        self.outbox.hold(name, room.lack.held);
+        self.tell_room(name, room);
     }
 
     /// A peer's task that does not keep up is told again with the next change.
@@ -246,7 +259,7 @@ impl Work {
         Self {
             workers: Vec::new(),
             writes: JoinSet::new(),
-            writing: [0; 2],
+            writing: [0; Rank::COUNT],
             narrow: Narrow::new(now, narrowed),
             redundancy: Redundancy::new(now),
             sent: VecDeque::new(),
@@ -256,9 +269,10 @@ impl Work {
     /// What may be handed to QUIC now. More than one picture of a rank at a time would only wait there.
     const fn door(&self) -> Door {
         match self.writing {
-            [0, 0] => Door::All,
-            [0, _] => Door::Protected,
-            [_, _] => Door::Sound,
+            [0, 0, 0] => Door::All,
+            [0, 0, _] => Door::Ordinary,
+            [0, ..] => Door::Protected,
+            [..] => Door::Sound,
         }
     }
 }
@@ -314,6 +328,7 @@ const fn priority(class: Class, rank: Rank) -> i32 {
         (Class::Delta, Rank::Protected) => 30,
         (Class::Key, Rank::Ordinary) => 20,
         (Class::Delta, Rank::Ordinary) => 10,
+        (Class::Key | Class::Delta, Rank::Last) => 5,
     }
 }
 

@@ -108,12 +108,27 @@ impl Narrow {
         }
     }
 
+    /// True when something was shed since the last look.
+    pub(super) fn is_pressed(&self) -> bool {
+        self.tracks.values().any(|track| track.pressed)
+    }
+
+    /// Something else gives way: this time nothing is left out for it.
+    pub(super) fn spare(&mut self) {
+        self.tracks.values_mut().for_each(|track| track.pressed = false);
+    }
+
+    /// True while packets stand in a queue on the line.
+    pub(super) fn has_queue(&self) -> bool {
+        self.queue > QUEUE
+    }
+
     /// To be called every [`LOOK`], after the tallies: tracks and what there is room for of them, where that changed.
     pub(super) fn look(&mut self, now: Instant) -> Vec<(Name, Room)> {
         self.looked = now;
         let last = self.in_order(|track| !track.lack.held).pop();
-        let pressed = self.tracks.iter_mut().filter(|(_, track)| std::mem::take(&mut track.pressed));
-        let pressed: Vec<Name> = pressed.map(|(name, _)| *name).collect();
+        let take = |(name, track): (&Name, &mut Track)| std::mem::take(&mut track.pressed).then_some(*name);
+        let pressed: Vec<Name> = self.tracks.iter_mut().filter_map(take).collect();
         let changed = match pressed[..] {
             [] => self.raise(now).into_iter().collect(),
             [only] if Some(only) == last => self.lower(now, Some(only)),

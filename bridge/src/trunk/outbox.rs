@@ -59,6 +59,8 @@ pub(super) struct Tally {
     pub(super) shed: u64,
     /// Handed out, and given up on the way.
     pub(super) late: u64,
+    /// Datagrams of parity sent with them.
+    pub(super) parity: u64,
     /// Came while the track was held back for want of room.
     pub(super) held: u64,
     /// True while it is.
@@ -161,6 +163,13 @@ impl Outbox {
         Some(Due { name, head, frame, rank, class, deadline: at + DEADLINE })
     }
 
+    /// So many datagrams of parity went with a frame.
+    pub(super) fn protected(&mut self, name: Name, datagrams: u64) {
+        if let Some(flow) = self.flows.get_mut(&name) {
+            flow.tally.parity += datagrams;
+        }
+    }
+
     /// A frame that was handed out did not get through.
     pub(super) fn lost(&mut self, name: Name, layer: u8) {
         let Some(flow) = self.flows.get_mut(&name) else { return };
@@ -178,8 +187,8 @@ impl Outbox {
 
     /// A key frame that is needed and was not asked for in the last half second. None is of a picture that is held back.
     pub(super) fn poll_key(&mut self, now: Instant) -> Option<(Name, Layer)> {
-        let wanting = |(name, flow): &(&Name, &mut Flow)| name.1.kind.is_picture() && !flow.tally.holds;
-        self.flows.iter_mut().filter(wanting).find_map(|(name, flow)| {
+        let mut pictures = self.flows.iter_mut().filter(|(name, flow)| name.1.kind.is_picture() && !flow.tally.holds);
+        pictures.find_map(|(name, flow)| {
             let mut lanes = flow.lanes.iter_mut().zip(0u8..);
             lanes.find_map(|(lane, layer)| lane.ask(now).then_some((*name, Layer(layer))))
         })

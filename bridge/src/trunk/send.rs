@@ -12,10 +12,11 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout_at};
 
-use super::control::GIVEN_UP;
+use super::control::{GIVEN_UP, MENDED};
 use super::event::Event;
 use super::narrow::{Lack, Narrow, Narrowed, Room};
 use super::outbox::{Class, Door, Due, Name, Outbox};
+use super::parity::{Parity, protect};
 use super::rank::Rank;
 use super::redundancy::{Path, Redundancy};
 use super::status::{Count, Gauges};
@@ -67,6 +68,9 @@ struct Work {
     writing: [usize; Rank::COUNT],
     narrow: Narrow,
     redundancy: Redundancy,
+    parity: Parity,
+    /// Frames that went with parity; what they give was lost.
+    outcomes: JoinSet<Option<(Name, u8)>>,
     /// Written, perhaps not there yet.
     sent: VecDeque<(Instant, Name, u8, SendStream)>,
 }
@@ -91,6 +95,11 @@ impl Sender {
                 Some(write) = work.writes.join_next() => {
                     if let Ok(write) = write {
                         self.handle_write(write, &mut work);
+                    }
+                }
+                Some(outcome) = work.outcomes.join_next() => {
+                    if let Ok(Some((name, layer))) = outcome {
+                        self.lose(name, layer);
                     }
                 }
                 frame = receive(&mut self.frames) => self.outbox.push(Instant::now(), frame.0, frame.1),
@@ -156,7 +165,9 @@ impl Sender {
                 layer: due.head.layer,
                 rank: due.rank,
                 deadline: due.deadline,
+                parity: if due.class == Class::Sound { 0.0 } else { work.parity.share(due.rank) },
                 stream: None,
+                protected: 0,
                 late: false,
             };
             work.writes.spawn(write.run(self.connection.clone(), bytes, due.class));
@@ -177,7 +188,14 @@ impl Sender {
         match write.stream {
             Some(stream) => {
                 self.gauges.add(Count::Sent, 1);
-                work.sent.push_back((write.deadline, write.name, write.layer, stream));
+                self.gauges.add(Count::Parity, write.protected);
+                self.outbox.protected(write.name, write.protected);
+                let Write { deadline, name, layer, protected, .. } = write;
+                if protected > 0 {
+                    work.outcomes.spawn(outcome(stream, deadline, (name, layer)));
+                } else {
+                    work.sent.push_back((deadline, name, layer, stream));
+                }
             }
             None if write.late => {
                 self.gauges.add(Count::Shed, 1);
@@ -223,11 +241,19 @@ impl Sender {
             return;
         }
         let path = self.connection.stats().path;
-        work.redundancy.handle_path(now, Path { sent: path.sent_packets, lost: path.lost_packets });
+        let loss = work.redundancy.handle_path(now, Path { sent: path.sent_packets, lost: path.lost_packets });
+        loss.into_iter().for_each(|loss| work.parity.handle_loss(now, loss));
         self.outbox.tallies().for_each(|(name, _, tally)| work.narrow.handle_tally(name, &tally));
         work.narrow.handle_rtt(now, path.rtt);
+        if !work.narrow.is_pressed() && !work.narrow.has_queue() {
+            work.parity.handle_room(now);
+        } else if work.narrow.is_pressed() && work.parity.give_way(now) {
+            work.narrow.spare();
+        }
         self.gauges.flows.set_out(self.outbox.tallies());
         self.gauges.set_redundancy(work.redundancy.depth());
+        self.gauges.set_parity(work.parity.share(Rank::Protected));
+        self.gauges.set_held(self.outbox.tallies().filter(|(.., tally)| tally.holds).count());
         for (name, room) in work.narrow.look(now) {
             tracing::info!(track = %name.1, layers = room.layers.0, "the line has room for these layers of a track");
             self.give_room(name, room);
@@ -262,6 +288,8 @@ impl Work {
             writing: [0; Rank::COUNT],
             narrow: Narrow::new(now, narrowed),
             redundancy: Redundancy::new(now),
+            parity: Parity::new(now),
+            outcomes: JoinSet::new(),
             sent: VecDeque::new(),
         }
     }
@@ -291,8 +319,12 @@ struct Write {
     layer: u8,
     rank: Rank,
     deadline: Instant,
+    /// For each byte.
+    parity: f64,
     /// Once all of the frame is written.
     stream: Option<SendStream>,
+    /// Datagrams of parity that went with it.
+    protected: u64,
     /// True when there was no room for it in time.
     late: bool,
 }
@@ -308,8 +340,11 @@ impl Write {
             }
         };
         drop(stream.set_priority(priority(class, self.rank)));
-        match timeout_at(self.deadline.into(), stream.write_chunk(bytes)).await {
-            Ok(Ok(())) if stream.finish().is_ok() => self.stream = Some(stream),
+        match timeout_at(self.deadline.into(), stream.write_chunk(bytes.clone())).await {
+            Ok(Ok(())) if stream.finish().is_ok() => {
+                self.protect(&connection, &bytes, stream.id().index());
+                self.stream = Some(stream);
+            }
             // Dropped as it is, the stream would end as if it were whole.
             written => {
                 self.late = written.is_err();
@@ -317,6 +352,30 @@ impl Write {
             }
         }
         self
+    }
+
+    /// What finds no room beside sound is left out.
+    fn protect(&mut self, connection: &Connection, bytes: &Bytes, stream: u64) {
+        if self.parity == 0.0 {
+            return;
+        }
+        let most = connection.max_datagram_size().unwrap_or_default();
+        for datagram in protect(bytes, self.parity, stream, most) {
+            let room = connection.datagram_send_buffer_space() >= datagram.len() + SOUND_ROOM;
+            self.protected += u64::from(room && connection.send_datagram(datagram).is_ok());
+        }
+    }
+}
+
+/// What became of a frame that went with parity: the peer has it, or else its name and layer.
+async fn outcome(mut stream: SendStream, deadline: Instant, of: (Name, u8)) -> Option<(Name, u8)> {
+    match timeout_at(deadline.into(), stream.stopped()).await {
+        Ok(Ok(Some(code))) => {
+            drop(stream.reset(code));
+            (code != MENDED).then_some(of)
+        }
+        Ok(Ok(None) | Err(_)) => None,
+        Err(_) => stream.reset(GIVEN_UP).is_ok().then_some(of),
     }
 }
 
@@ -332,4 +391,6 @@ const fn priority(class: Class, rank: Rank) -> i32 {
     }
 }
 
+/// Bytes of the buffer for datagrams that parity leaves free.
+const SOUND_ROOM: usize = 48 << 10;
 const KEY_RETRY: Duration = Duration::from_millis(100);

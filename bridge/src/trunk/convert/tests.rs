@@ -199,7 +199,7 @@ fn a_track_whose_codec_does_not_fit_its_kind_is_refused() {
     let node: NodeId = "a".parse().unwrap();
     let up = wire::TrackUp {
         hearing: [0; 16],
-        flow: 1,
+        flow: wire::FIRST_FLOW,
         track: track_to(TRACK),
         codec: wire::Codec::Opus,
         origin: node.to_string(),

@@ -203,11 +203,12 @@ const O: (Rank, u64) = (Rank::Ordinary, 100);
 #[test]
 fn pictures_that_cannot_be_made_smaller_come_whole_or_wait_and_the_protected_are_untouched() {
     let mut line = Line::new(910, &[P, P, P, P, P, P, O, O, O, O, O, O]);
-    line.steps(4);
-    assert_eq!(line.held_seats(), [10, 11], "the one before gets what is left and is on trial");
+    line.steps(1);
+    assert_eq!(line.held_seats(), [10, 11], "the one before gets what is left");
+    line.steps(3);
+    assert_eq!(line.held_seats(), [9, 10, 11], "a tenth of a picture is none");
     line.whole.fill(0);
     line.steps(8);
-    assert_eq!(line.held_seats(), [9, 10, 11], "a tenth of a picture is none");
     assert!(line.whole[..9].iter().all(|looks| *looks == 16), "{:?}", line.whole);
 }
 
@@ -244,7 +245,7 @@ fn who_speaks_is_let_in_at_once_and_afterwards_waits_after_those_who_spoke_befor
     line.steps(3);
     assert_eq!(line.held_seats(), [1, 2], "another waits instead");
     line.speaks(3, false);
-    line.steps(30);
+    line.steps(25);
     assert_eq!(line.held_seats(), [1, 2], "it spoke last");
 }
 
@@ -280,6 +281,6 @@ fn sound_is_never_held_back() {
     narrow.offer(sound, LayerSet(1), Rank::Ordinary, Lack::default());
     for second in 1..20 {
         narrow.handle_shed(start + S(second), sound);
-        assert_eq!(narrow.look(start + S(second)), []);
+        assert!(narrow.look(start + S(second)).is_empty());
     }
 }

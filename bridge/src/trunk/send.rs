@@ -1,6 +1,6 @@
 //! The task that sends a link's media: sound as datagrams, every picture a stream of its own that is reset at its deadline.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -67,6 +67,8 @@ struct Work {
     /// Writes of each rank.
     writing: [usize; Rank::COUNT],
     narrow: Narrow,
+    /// What the peer's task took no note of yet.
+    untold: BTreeMap<Name, Room>,
     redundancy: Redundancy,
     parity: Parity,
     /// Frames that went with parity; what they give was lost.
@@ -121,17 +123,18 @@ impl Sender {
             }
             Passage::Layers(name, layers) => {
                 let room = work.narrow.layers(name, layers);
-                self.tell_room(name, room);
+                self.tell_room(name, room, work);
             }
             Passage::Rank(name, rank) => {
                 if let Some(room) = work.narrow.rank(Instant::now(), name, rank) {
-                    self.give_room(name, room);
+                    self.give_room(name, room, work);
                 }
             }
             Passage::Close(name) => {
                 self.outbox.close(name);
                 work.narrow.close(name);
                 work.redundancy.close(name);
+                work.untold.remove(&name);
                 work.workers.retain(|(known, _)| *known != name);
             }
         }
@@ -256,20 +259,27 @@ impl Sender {
         self.gauges.set_held(self.outbox.tallies().filter(|(.., tally)| tally.holds).count());
         for (name, room) in work.narrow.look(now) {
             tracing::info!(track = %name.1, layers = room.layers.0, "the line has room for these layers of a track");
-            self.give_room(name, room);
+            self.give_room(name, room, work);
+        }
+        for (name, room) in std::mem::take(&mut work.untold) {
+            self.tell_room(name, room, work);
         }
         self.rank(work);
     }
 
-    fn give_room(&mut self, name: Name, room: Room) {
+    fn give_room(&mut self, name: Name, room: Room, work: &mut Work) {
         self.outbox.hold(name, room.lack.held);
-        self.tell_room(name, room);
+        self.tell_room(name, room, work);
     }
 
-    /// A peer's task that does not keep up is told again with the next change.
-    fn tell_room(&self, name: Name, room: Room) {
-        if let Some(events) = self.events.upgrade() {
-            drop(events.try_send(Event::Room(self.number, name, room)));
+    /// A peer's task that does not keep up is told again at the next look.
+    fn tell_room(&self, name: Name, room: Room, work: &mut Work) {
+        if let Some(events) = self.events.upgrade()
+            && events.try_send(Event::Room(self.number, name, room)).is_err()
+        {
+            work.untold.insert(name, room);
+        } else {
+            work.untold.remove(&name);
         }
     }
 
@@ -287,6 +297,7 @@ impl Work {
             writes: JoinSet::new(),
             writing: [0; Rank::COUNT],
             narrow: Narrow::new(now, narrowed),
+            untold: BTreeMap::new(),
             redundancy: Redundancy::new(now),
             parity: Parity::new(now),
             outcomes: JoinSet::new(),

@@ -121,7 +121,7 @@ impl Peer {
         let plan = carried.plan();
         let joint = carried.joint.as_mut();
         let Some(outgoing) = joint.and_then(|joint| joint.outgoing.get_mut(&track)) else { return };
-        outgoing.room = room.layers;
+        (outgoing.room, outgoing.held) = (room.layers, room.lack.held);
         let outgoing = *outgoing;
         if let (Some(info), Some(seat)) = (carried.tracks.get(&track), plan.seat(track.seat)) {
             let up = track_up(hearing, &outgoing, info, seat.role);
@@ -169,7 +169,7 @@ impl Peer {
                         let lack = self.narrowed.of(name);
                         let lack = Lack { held: lack.held && rank != Rank::Protected, ..lack };
                         link.pass(Passage::Open(Box::new(Opening { name, number, rank, layers, lack, worker })));
-                        Outgoing { flow: number, rank, room: lack.leaves(layers) }
+                        Outgoing { flow: number, rank, room: lack.leaves(layers), held: lack.held }
                     },
                 );
             if let Some(seat) = plan.seat(info.id.seat) {
@@ -254,7 +254,7 @@ impl Peer {
     /// True while the line has no room for any of it.
     fn is_held(&self, (hearing, track): Name) -> bool {
         let joint = self.carried.get(&hearing).and_then(|carried| carried.joint.as_ref());
-        joint.and_then(|joint| joint.outgoing.get(&track)).is_some_and(|outgoing| outgoing.room.is_empty())
+        joint.and_then(|joint| joint.outgoing.get(&track)).is_some_and(|outgoing| outgoing.held)
     }
 
     /// A track that was let out; anything else that the peer asks for is its mistake or a message that crossed ours.
@@ -272,7 +272,11 @@ impl Peer {
 /// A picture that is held back has no layers.
 fn track_up(hearing: HearingId, outgoing: &Outgoing, info: &TrackInfo, role: hearing_config::Role) -> wire::TrackUp {
     let fitting = LayerSet(info.layers.0 & outgoing.room.0);
-    let layers = if fitting.is_empty() && !outgoing.room.is_empty() { info.layers } else { fitting };
+    let layers = match (outgoing.held, fitting.is_empty()) {
+        (true, _) => LayerSet::EMPTY,
+        (false, true) => info.layers,
+        (false, false) => fitting,
+    };
     wire::TrackUp {
         hearing: convert::hearing_to(hearing),
         flow: outgoing.flow,

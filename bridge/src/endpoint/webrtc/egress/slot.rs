@@ -202,11 +202,6 @@ impl Slot {
         Some(Claim { rank: self.rank, layers, rates: self.rates, temporal: self.switch.highest_temporal() })
     }
 
-    /// True while there is such a picture and nothing of it comes to this node: a line between nodes has no room for it.
-    pub(super) fn is_held(&self) -> bool {
-        self.outbound.kind.is_picture() && self.sending.is_some() && self.switch.has_nothing()
-    }
-
     /// What it gets of the line. `urgent`: packets stand in a queue, so a larger layer is not sent until the smaller one begins.
     pub(super) fn give(&mut self, portion: Option<Portion>, urgent: bool) {
         self.switch.give(portion);

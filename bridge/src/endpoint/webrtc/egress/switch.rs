@@ -73,11 +73,6 @@ impl LayerSwitch {
         self.available = available;
     }
 
-    /// True when it is shown and there is no layer of it.
-    pub(super) fn has_nothing(&self) -> bool {
-        self.available.is_empty() && !matches!(self.size, Size::Off)
-    }
-
     /// How large the picture is shown.
     pub(super) const fn show(&mut self, size: Size) {
         self.size = size;

@@ -39,6 +39,7 @@ mod status;
 mod tracks;
 mod transport;
 mod witness;
+mod write;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -103,7 +103,7 @@ pub(super) fn track_info_from(up: &wire::TrackUp) -> Result<TrackInfo, Invalid> 
     if up.flow < wire::FIRST_FLOW {
         return Err(Invalid("a flow numbered below 2"));
     }
-    Ok(TrackInfo { id, codec, origin: zone_from(&up.origin)?, layers: layers_from(up.layers)? })
+    Ok(TrackInfo { id, codec, origin: zone_from(&up.origin)?, layers: layers_from(up.layers)?, held: up.held })
 }
 
 #[cfg(test)]

@@ -285,6 +285,7 @@ fn track_up(hearing: HearingId, outgoing: &Outgoing, info: &TrackInfo, role: hea
         origin: info.origin.to_string(),
         role: convert::role_to(role),
         layers: layers.0,
+        held: outgoing.held || info.held,
     }
 }
 

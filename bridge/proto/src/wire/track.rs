@@ -22,8 +22,10 @@ pub struct TrackUp {
     pub origin: String,
     /// The publishing seat's role as the sender sees it. The receiver judges by its own plan.
     pub role: Role,
-    /// Bit n stands for layer n; 4 layers at most. 0: nothing of it comes now, such as of a picture that is held back because the line has no room for it.
+    /// Bit n stands for layer n; 4 layers at most. 0: nothing of it comes now.
     pub layers: u8,
+    /// True while that is so because a line has no room for it.
+    pub held: bool,
 }
 
 /// The sender no longer has the track.

@@ -213,6 +213,7 @@ async fn a_peer_that_vouches_for_a_foreign_origin_is_refused_and_told() {
         origin: origin.into(),
         role: wire::Role::Judge,
         layers: 1,
+        held: false,
     };
     // Another zone's track, and the judge's own seat as if the judge sat in the peer's zone.
     say(&mut send, &up(2, 1, "gov").into()).await;

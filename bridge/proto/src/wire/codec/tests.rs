@@ -238,7 +238,8 @@ fn any_message() -> impl Strategy<Value = Message> {
         }),
         (any::<u32>(), track.clone(), text, 0..16u8).prop_map(|(flow, track, origin, layers)| {
             let codec = Codec::Vp8;
-            TrackUp { hearing: HEARING, flow, track, codec, origin, role: Role::Judge, layers }.into()
+            TrackUp { hearing: HEARING, flow, track, codec, origin, role: Role::Judge, layers, held: layers == 0 }
+                .into()
         }),
         (track.clone(), 0..16u8).prop_map(|(track, layers)| Subscribe { hearing: HEARING, track, layers }.into()),
         (track, text).prop_map(|(track, origin)| {

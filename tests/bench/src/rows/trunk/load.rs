@@ -126,7 +126,7 @@ impl Sender {
     pub(super) fn new(seat: SeatId, zone: &Zone, shape: Shape, counts: Counts) -> Self {
         let info = |kind, codec| {
             let layers = LayerSet::only(Layer(0));
-            TrackInfo { id: TrackId { seat, kind }, codec, origin: zone.clone(), layers }
+            TrackInfo { id: TrackId { seat, kind }, codec, origin: zone.clone(), layers, held: false }
         };
         let (picture, sound) = (info(Kind::Video, Codec::Vp8), info(Kind::Audio, Codec::Opus));
         let outputs = [Output::Track(picture.clone()), Output::Track(sound.clone()), Output::Connected].into();

@@ -130,6 +130,8 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> String {
         gauge!("hearing_trunk_up", "peer" => trunk.peer.to_string()).set(f64::from(u8::from(trunk.up)));
         gauge!("hearing_trunk_standby", "peer" => trunk.peer.to_string()).set(f64::from(trunk.standby));
         gauge!("hearing_trunk_redundancy", "peer" => trunk.peer.to_string()).set(f64::from(trunk.redundancy));
+        gauge!("hearing_trunk_parity", "peer" => trunk.peer.to_string()).set(f64::from(trunk.parity) / 100.0);
+        gauge!("hearing_trunk_held", "peer" => trunk.peer.to_string()).set(f64::from(trunk.held));
     }
     admin.trunks.flows().into_iter().for_each(|(peer, flow)| show_flow(&peer, &flow));
     for worker in admin.workers.iter() {
@@ -153,11 +155,14 @@ fn show_flow(peer: &NodeId, flow: &FlowReport) {
         gauge!("hearing_trunk_flow_frames", &labels).set(count as f64);
     };
     match flow.way {
-        FlowWay::Out { sent, shed, late, .. } => {
-            [("sent", sent), ("shed", shed), ("late", late)].into_iter().for_each(|(fate, count)| frames(fate, count));
+        FlowWay::Out { sent, shed, late, parity, held, holds, .. } => {
+            [("sent", sent), ("shed", shed), ("late", late), ("parity", parity), ("held", held)]
+                .into_iter()
+                .for_each(|(fate, count)| frames(fate, count));
+            gauge!("hearing_trunk_flow_held", &name()).set(f64::from(u8::from(holds)));
         }
-        FlowWay::In { received, lost, repaired, dropped, latency_ms } => {
-            [("received", received), ("lost", lost), ("repaired", repaired), ("dropped", dropped)]
+        FlowWay::In { received, lost, repaired, dropped, mended, latency_ms } => {
+            [("received", received), ("lost", lost), ("repaired", repaired), ("dropped", dropped), ("mended", mended)]
                 .into_iter()
                 .for_each(|(fate, count)| frames(fate, count));
             for (quantile, ms) in latency_ms.into_iter().flat_map(|(p50, p99)| [("0.5", p50), ("0.99", p99)]) {

@@ -227,8 +227,8 @@ async fn follow(registry: Registry, sittings: Sittings) -> Result<(), Error> {
 /// Keeps the operator's view of the trunks fresh.
 async fn show_trunks(trunks: Trunks, shown: watch::Sender<Vec<TrunkView>>) -> Result<(), Error> {
     let view = |t: TrunkStatus| {
-        let TrunkStatus { peer, zone, up, rtt_ms, standby, lost, shed, .. } = t;
-        TrunkView { peer, zone, up, rtt_ms, standby, lost, shed }
+        let TrunkStatus { peer, zone, up, rtt_ms, standby, lost, shed, held, .. } = t;
+        TrunkView { peer, zone, up, rtt_ms, standby, lost, shed, held }
     };
     let mut tick = tokio::time::interval(TRUNKS_SHOWN);
     loop {

@@ -8,6 +8,7 @@ mod late;
 mod link;
 mod media;
 mod message;
+mod parity;
 mod plan;
 mod rehearse;
 mod track;
@@ -25,16 +26,17 @@ pub use late::{Decoded, Fetch, Kept, LateHead, MAX_LATE, MAX_LATE_FRAMES, decode
 pub use link::{Hello, Ping, Pong, Take, Welcome};
 pub use media::{FrameHead, MAX_FRAME, MAX_PACKETS, MAX_PAYLOAD, decode_frame, encode_frame};
 pub use message::Message;
+pub use parity::{PARITY_HEAD, ParityHead, SYMBOL, decode_parity, encode_parity, is_parity};
 pub use plan::{Announce, MediaPlan, Plan, PlannedSeat, RecordOrder, Row, Terminal, Withdraw};
 pub use rehearse::{
     Rehearse, RehearseAnswer, RehearseAsk, RehearsePair, RehearseReport, RehearseSeat, RehearsedSeat, Tone,
 };
-pub use track::{KeyFrame, Refused, RefusedBy, Subscribe, TrackDown, TrackUp};
+pub use track::{FIRST_FLOW, KeyFrame, Refused, RefusedBy, Subscribe, TrackDown, TrackUp};
 pub use value::{Codec, DenyReason, EndpointKind, HearingId, Kind, PauseReason, Role, SessionId, TrackId};
 pub use witness::{WitnessAnswer, WitnessAsk, WitnessWord};
 
 /// The version of everything in this module. A node refuses every other.
-pub const VERSION: u8 = 3;
+pub const VERSION: u8 = 4;
 
 /// The application protocol that both ends name in the TLS handshake.
-pub const ALPN: &[u8] = b"hearing-trunk/3";
+pub const ALPN: &[u8] = b"hearing-trunk/4";

@@ -115,7 +115,7 @@ mod tests {
         let (mut intake, now) = (Intake::new(Instant::now()), Instant::now());
         let id = TrackId { seat: SeatId(1), kind: Kind::Video };
         let layers = LayerSet::only(Layer(0));
-        intake.begin(now, &TrackInfo { id, codec: Codec::Vp8, origin: "gov".parse().unwrap(), layers });
+        intake.begin(now, &TrackInfo { id, codec: Codec::Vp8, origin: "gov".parse().unwrap(), layers, held: false });
         let frames = frames(6);
         for n in [0, 1, 3, 5] {
             assert!(intake.take(now, id, &frames[n]), "{n}");

@@ -35,7 +35,13 @@ pub(super) fn track(seat: u8, kind: Kind) -> TrackId {
 }
 
 pub(super) fn info(seat: u8, kind: Kind, codec: Codec) -> TrackInfo {
-    TrackInfo { id: track(seat, kind), codec, origin: "gov".parse().unwrap(), layers: LayerSet::only(Layer(0)) }
+    TrackInfo {
+        id: track(seat, kind),
+        codec,
+        origin: "gov".parse().unwrap(),
+        layers: LayerSet::only(Layer(0)),
+        held: false,
+    }
 }
 
 /// `seats` seats in which everybody may see and hear everybody.

@@ -232,7 +232,7 @@ pub(super) fn info(seat: u8, kind: Kind, origin: &str) -> TrackInfo {
         Kind::Audio => (Codec::Opus, LayerSet::only(Layer(0))),
         Kind::Video | Kind::Screen => (Codec::Vp8, LayerSet(0b11)),
     };
-    TrackInfo { id: track(seat, kind), codec, origin: zone(origin), layers }
+    TrackInfo { id: track(seat, kind), codec, origin: zone(origin), layers, held: false }
 }
 
 /// A frame of one packet.

@@ -15,4 +15,6 @@ pub struct TrackInfo {
     pub origin: Zone,
     /// The simulcast layers that the publisher sends.
     pub layers: LayerSet,
+    /// True while none of them comes because a line between two nodes has no room for it.
+    pub held: bool,
 }

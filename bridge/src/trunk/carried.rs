@@ -56,6 +56,8 @@ pub(super) struct Outgoing {
     pub(super) rank: Rank,
     /// The layers that the line has room for.
     pub(super) room: LayerSet,
+    /// True while it has none for any of it.
+    pub(super) held: bool,
 }
 
 impl Carried {

@@ -154,6 +154,8 @@ fn written(error: WriteError) -> Cause {
 
 /// How a stream that is given up is reset or stopped.
 pub(super) const GIVEN_UP: VarInt = VarInt::from_u32(100);
+/// A frame is whole by parity: the rest of its stream need not come.
+pub(super) const MENDED: VarInt = VarInt::from_u32(101);
 
 const GREETING: Duration = Duration::from_secs(3);
 const CHUNK: usize = 16 << 10;

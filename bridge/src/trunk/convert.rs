@@ -100,7 +100,10 @@ pub(super) fn track_info_from(up: &wire::TrackUp) -> Result<TrackInfo, Invalid> 
     if sound == id.kind.is_picture() {
         return Err(Invalid("sound coded as a picture or a picture as sound"));
     }
-    Ok(TrackInfo { id, codec, origin: zone_from(&up.origin)?, layers: layers_from(up.layers)? })
+    if up.flow < wire::FIRST_FLOW {
+        return Err(Invalid("a flow numbered below 2"));
+    }
+    Ok(TrackInfo { id, codec, origin: zone_from(&up.origin)?, layers: layers_from(up.layers)?, held: up.held })
 }
 
 #[cfg(test)]

@@ -35,6 +35,12 @@ pub enum FlowWay {
         shed: u64,
         /// Frames sent and given up at their deadline.
         late: u64,
+        /// Datagrams of parity sent with them.
+        parity: u64,
+        /// Frames that came while the picture was held back.
+        held: u64,
+        /// True while it is: the line has no room for it.
+        holds: bool,
     },
     /// It comes from the peer.
     In {
@@ -46,6 +52,8 @@ pub enum FlowWay {
         repaired: u64,
         /// Frames that came and were not used.
         dropped: u64,
+        /// Of those that came, how many are whole only by parity.
+        mended: u64,
         /// From capture to arrival here, in milliseconds, of the last 10 to 20 s: the median and the 99th percentile.
         latency_ms: Option<(u32, u32)>,
     },
@@ -122,13 +130,13 @@ impl Latency {
 }
 
 fn out(rank: Rank, tally: &Tally) -> FlowWay {
-    let Tally { sent, shed, late, .. } = *tally;
-    FlowWay::Out { protected: rank == Rank::Protected, sent, shed, late }
+    let Tally { sent, shed, late, parity, held, holds, .. } = *tally;
+    FlowWay::Out { protected: rank == Rank::Protected, sent, shed, late, parity, held, holds }
 }
 
 const fn come(received: &Received, latency_ms: Option<(u32, u32)>) -> FlowWay {
-    let Received { received, lost, repaired, dropped } = *received;
-    FlowWay::In { received, lost, repaired, dropped, latency_ms }
+    let Received { received, lost, repaired, dropped, mended } = *received;
+    FlowWay::In { received, lost, repaired, dropped, mended, latency_ms }
 }
 
 const fn report((hearing, track): Name, way: FlowWay) -> FlowReport {

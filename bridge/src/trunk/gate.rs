@@ -185,7 +185,7 @@ mod tests {
 
     fn track(seat: u8, kind: Kind, origin: &str) -> TrackInfo {
         let id = TrackId { seat: SeatId(seat), kind };
-        TrackInfo { id, codec: Codec::Opus, origin: zone(origin), layers: LayerSet(1) }
+        TrackInfo { id, codec: Codec::Opus, origin: zone(origin), layers: LayerSet(1), held: false }
     }
 
     #[test]

@@ -38,6 +38,19 @@ pub(super) struct Counts {
     pub(super) dropped: u64,
     /// Frames that came only because they were sent again.
     pub(super) repaired: u64,
+    /// Frames that are whole by parity.
+    pub(super) mended: u64,
+}
+
+/// How a frame came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    /// As it was sent.
+    Itself,
+    /// Sent again, in case the first did not come.
+    Copy,
+    /// Parity made it whole.
+    Parity,
 }
 
 /// What became of one track's frames.
@@ -51,6 +64,8 @@ pub(super) struct Received {
     pub(super) repaired: u64,
     /// See [`Counts`].
     pub(super) dropped: u64,
+    /// See [`Counts`].
+    pub(super) mended: u64,
 }
 
 #[derive(Debug)]
@@ -84,8 +99,8 @@ impl Inbox {
         self.flows.remove(&number);
     }
 
-    /// A frame came; a `copy` was sent again in case the first did not come.
-    pub(super) fn push(&mut self, now: Instant, head: &FrameHead, payloads: Vec<Bytes>, copy: bool) {
+    /// A frame came.
+    pub(super) fn push(&mut self, now: Instant, head: &FrameHead, payloads: Vec<Bytes>, by: By) {
         let Some(flow) = self.flows.get_mut(&head.flow) else {
             self.stray += 1;
             return;
@@ -96,8 +111,9 @@ impl Inbox {
             return;
         };
         if head.number < lane.next {
-            tally.dropped += u64::from(!copy);
+            tally.dropped += u64::from(by != By::Copy);
         } else if accepted.track.kind.is_picture() {
+            tally.mended += u64::from(by == By::Parity);
             lane.waiting.insert(head.number, (now, frame(head, payloads)));
             if lane.waiting.len() > WINDOW {
                 tally.lost = tally.lost.saturating_add(lane.give_up());
@@ -105,7 +121,7 @@ impl Inbox {
             lane.deliver(*accepted, &mut self.ready, tally);
         } else {
             tally.lost = tally.lost.saturating_add(head.number - lane.next);
-            tally.repaired += u64::from(copy);
+            tally.repaired += u64::from(by == By::Copy);
             tally.received += 1;
             lane.next = head.number.saturating_add(1);
             self.ready.push_back((*accepted, frame(head, payloads)));
@@ -149,6 +165,7 @@ impl Inbox {
             counts.lost = counts.lost.saturating_add(tally.lost - taken.lost);
             counts.dropped += tally.dropped - taken.dropped;
             counts.repaired += tally.repaired - taken.repaired;
+            counts.mended += tally.mended - taken.mended;
             *taken = *tally;
         }
         counts

@@ -238,7 +238,13 @@ impl Peer {
 /// What the gate asks of a track: that its seat's zone is where it entered. How it is coded is no matter to it.
 fn info(plan: &MediaPlan, track: TrackId) -> Option<TrackInfo> {
     let codec = if track.kind.is_picture() { Codec::Vp8 } else { Codec::Opus };
-    plan.seat(track.seat).map(|seat| TrackInfo { id: track, codec, origin: seat.zone.clone(), layers: LayerSet::ALL })
+    plan.seat(track.seat).map(|seat| TrackInfo {
+        id: track,
+        codec,
+        origin: seat.zone.clone(),
+        layers: LayerSet::ALL,
+        held: false,
+    })
 }
 
 /// One answer, one stream, behind everything live. What does not fit is fetched again from `upto` on.

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use hearing_proto::wire;
 use quinn::Connection;
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
@@ -89,7 +90,7 @@ impl Link {
             passages,
             admissions,
             overflow,
-            flows: 0,
+            flows: wire::FIRST_FLOW - 1,
         }
     }
 

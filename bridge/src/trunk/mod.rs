@@ -20,22 +20,27 @@ mod leg;
 mod line;
 mod link;
 mod listen;
+mod mend;
 mod narrow;
 mod outbox;
+mod parity;
 mod peer;
 mod rank;
 mod rate;
+mod read;
 mod receive;
 mod redundancy;
 mod revoke;
 mod send;
 mod settings;
+mod shelf;
 mod standby;
 mod start;
 mod status;
 mod tracks;
 mod transport;
 mod witness;
+mod write;
 
 #[cfg(test)]
 pub(crate) mod tests;

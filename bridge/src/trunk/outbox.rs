@@ -59,6 +59,14 @@ pub(super) struct Tally {
     pub(super) shed: u64,
     /// Handed out, and given up on the way.
     pub(super) late: u64,
+    /// Datagrams of parity sent with them.
+    pub(super) parity: u64,
+    /// Came while the track was held back for want of room.
+    pub(super) held: u64,
+    /// True while it is.
+    pub(super) holds: bool,
+    /// Bytes handed out.
+    pub(super) sent_bytes: u64,
     /// Bytes that came, sent or not, of each layer.
     pub(super) bytes: [u64; Layer::LIMIT],
 }
@@ -70,7 +78,9 @@ pub(super) enum Door {
     Sound,
     /// And protected pictures.
     Protected,
-    /// And all others.
+    /// And others, but for the last.
+    Ordinary,
+    /// And the last.
     All,
 }
 
@@ -93,6 +103,14 @@ impl Outbox {
         }
     }
 
+    /// There is no room for a picture, or there is again; what waits is thrown away, and it begins anew with a key frame.
+    pub(super) fn hold(&mut self, name: Name, held: bool) {
+        if let Some(flow) = self.flows.get_mut(&name).filter(|flow| flow.tally.holds != held) {
+            flow.tally.holds = held;
+            self.bytes -= (0..flow.lanes.len()).map(|layer| flow.shed_lane(layer)).sum::<usize>();
+        }
+    }
+
     /// The track must no longer be sent; what waits is thrown away.
     pub(super) fn close(&mut self, name: Name) {
         if let Some(mut flow) = self.flows.remove(&name) {
@@ -112,7 +130,9 @@ impl Outbox {
             return;
         };
         flow.tally.bytes[layer] += bytes as u64;
-        if name.1.kind.is_picture() {
+        if flow.tally.holds {
+            flow.tally.held += 1;
+        } else if name.1.kind.is_picture() {
             self.push_picture(now, name, frame);
         } else {
             flow.push_sound(now, frame);
@@ -143,6 +163,13 @@ impl Outbox {
         Some(Due { name, head, frame, rank, class, deadline: at + DEADLINE })
     }
 
+    /// So many datagrams of parity went with a frame.
+    pub(super) fn protected(&mut self, name: Name, datagrams: u64) {
+        if let Some(flow) = self.flows.get_mut(&name) {
+            flow.tally.parity += datagrams;
+        }
+    }
+
     /// A frame that was handed out did not get through.
     pub(super) fn lost(&mut self, name: Name, layer: u8) {
         let Some(flow) = self.flows.get_mut(&name) else { return };
@@ -158,9 +185,10 @@ impl Outbox {
         self.pressed.insert(name);
     }
 
-    /// A key frame that is needed and was not asked for in the last half second.
+    /// A key frame that is needed and was not asked for in the last half second. None is of a picture that is held back.
     pub(super) fn poll_key(&mut self, now: Instant) -> Option<(Name, Layer)> {
-        self.flows.iter_mut().filter(|(name, _)| name.1.kind.is_picture()).find_map(|(name, flow)| {
+        let mut pictures = self.flows.iter_mut().filter(|(name, flow)| name.1.kind.is_picture() && !flow.tally.holds);
+        pictures.find_map(|(name, flow)| {
             let mut lanes = flow.lanes.iter_mut().zip(0u8..);
             lanes.find_map(|(lane, layer)| lane.ask(now).then_some((*name, Layer(layer))))
         })
@@ -193,8 +221,8 @@ impl Outbox {
         let rank = flow.rank;
         // Half of the room is kept for those who must be seen.
         let limit = if rank == Rank::Protected { self.limit } else { self.limit / 2 };
-        if self.bytes + bytes > limit && rank == Rank::Protected {
-            self.make_room(limit.saturating_sub(bytes));
+        if self.bytes + bytes > limit {
+            self.make_room(limit.saturating_sub(bytes), rank);
         }
         let Some(flow) = self.flows.get_mut(&name) else { return };
         let lane = &flow.lanes[layer];
@@ -215,14 +243,14 @@ impl Outbox {
         }
     }
 
-    /// Sheds what waits of ordinary pictures, the most bytes first, until no more than `most` wait.
-    fn make_room(&mut self, most: usize) {
+    /// Sheds what waits of pictures behind `rank`, of the last first, then the most bytes, until no more than `most` wait.
+    fn make_room(&mut self, most: usize, rank: Rank) {
         while self.bytes > most {
-            let lanes = self.flows.iter().filter(|(_, flow)| flow.rank == Rank::Ordinary).flat_map(|(name, flow)| {
-                flow.lanes.iter().enumerate().map(|(layer, lane)| (lane.bytes(), *name, layer))
+            let lanes = self.flows.iter().filter(|(_, flow)| flow.rank > rank).flat_map(|(name, flow)| {
+                flow.lanes.iter().enumerate().map(|(layer, lane)| (flow.rank, lane.bytes(), *name, layer))
             });
-            let largest = lanes.filter(|(bytes, name, _)| *bytes > 0 && name.1.kind.is_picture()).max();
-            let Some((_, name, layer)) = largest else { return };
+            let first = lanes.filter(|(_, bytes, name, _)| *bytes > 0 && name.1.kind.is_picture()).max();
+            let Some((.., name, layer)) = first else { return };
             let Some(flow) = self.flows.get_mut(&name) else { return };
             self.bytes -= flow.shed_lane(layer);
             self.pressed.insert(name);
@@ -251,7 +279,8 @@ const fn door_of(class: Class, rank: Rank) -> Door {
     match (class, rank) {
         (Class::Sound, _) => Door::Sound,
         (_, Rank::Protected) => Door::Protected,
-        (_, Rank::Ordinary) => Door::All,
+        (_, Rank::Ordinary) => Door::Ordinary,
+        (_, Rank::Last) => Door::All,
     }
 }
 

@@ -11,6 +11,13 @@ pub(super) enum Rank {
     /// Everybody else.
     #[default]
     Ordinary,
+    /// The one of them that gives way to the others: it gets what they leave.
+    Last,
+}
+
+impl Rank {
+    /// How many there are.
+    pub(super) const COUNT: usize = 3;
 }
 
 /// The rank of a track. A seat that the plan does not know is ordinary.

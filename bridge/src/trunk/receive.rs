@@ -4,22 +4,24 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use hearing_config::Timestamp;
-use hearing_proto::wire::{self, MAX_FRAME, MAX_LATE, decode_frame, decode_late, is_late, unbundle};
-use quinn::{Connection, RecvStream};
+use hearing_proto::wire::{self, decode_frame, decode_late, decode_parity, is_late, is_parity, unbundle};
+use quinn::Connection;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{sleep_until, timeout_at};
+use tokio::time::sleep_until;
 
 use super::cause::Cause;
 use super::clock::Mapping;
 use super::convert;
 use super::event::Event;
 use super::flows::Latency;
-use super::inbox::{Accepted, Inbox};
+use super::inbox::{Accepted, By, Inbox};
 use super::line::Line;
 use super::outbox::Name;
+use super::read::{Came, Read, read};
+use super::shelf::Shelf;
 use super::status::{Count, Gauges};
 use crate::router::{Command, Frame, LegId, WorkerHandle};
 
@@ -37,7 +39,8 @@ pub(super) struct Receiver {
     inbox: Inbox,
     workers: HashMap<LegId, WorkerHandle>,
     admissions: mpsc::Receiver<Admission>,
-    readers: JoinSet<Option<Result<Bytes, Malformed>>>,
+    readers: JoinSet<Came>,
+    shelf: Shelf,
     line: Line,
     gauges: Arc<Gauges>,
     /// The link's number.
@@ -49,9 +52,6 @@ pub(super) struct Receiver {
     malformed: (Instant, u32),
 }
 
-/// A stream that holds no frame.
-struct Malformed;
-
 impl Receiver {
     pub(super) fn new(
         connection: Connection,
@@ -60,7 +60,7 @@ impl Receiver {
         gauges: Arc<Gauges>,
         (number, events): (u64, mpsc::Sender<Event>),
     ) -> Self {
-        let (inbox, workers, readers) = (Inbox::default(), HashMap::new(), JoinSet::new());
+        let (inbox, workers, readers, shelf) = Default::default();
         let (latencies, told, mapping, malformed) =
             (HashMap::new(), Instant::now(), Mapping::default(), (Instant::now(), 0));
         Self {
@@ -69,6 +69,7 @@ impl Receiver {
             workers,
             admissions,
             readers,
+            shelf,
             line,
             gauges,
             number,
@@ -95,15 +96,17 @@ impl Receiver {
                     Err(error) => return Cause::of(error),
                 },
                 stream = self.connection.accept_uni() => match stream {
-                    Ok(stream) => drop(self.readers.spawn(read(stream))),
+                    Ok(stream) => {
+                        let parity = self.shelf.begin(Instant::now(), stream.id().index());
+                        self.readers.spawn(read(stream, parity));
+                    }
                     Err(error) => return Cause::of(error),
                 },
-                Some(read) = self.readers.join_next() => match read {
-                    Ok(Some(Ok(bytes))) => self.handle_stream(&bytes).await,
-                    Ok(Some(Err(Malformed))) => self.count_malformed(),
-                    // The sender gave it up.
-                    Ok(None) | Err(_) => {}
-                },
+                Some(came) = self.readers.join_next() => {
+                    if let Ok(came) = came {
+                        self.handle_stream(came).await;
+                    }
+                }
                 () = sleep_until(wake.into()) => self.inbox.handle_timeout(Instant::now()),
             }
             self.deliver();
@@ -125,10 +128,14 @@ impl Receiver {
 
     /// All but the last frame of a datagram were sent before.
     fn handle_datagram(&mut self, datagram: &Bytes) {
+        if is_parity(datagram) {
+            return self.handle_parity(datagram);
+        }
         match unbundle(datagram) {
             Ok(frames) => {
                 let newest = frames.len().saturating_sub(1);
-                frames.iter().enumerate().for_each(|(at, frame)| self.handle_frame(frame, at < newest));
+                let by = |at| if at < newest { By::Copy } else { By::Itself };
+                frames.iter().enumerate().for_each(|(at, frame)| self.handle_frame(frame, by(at)));
             }
             Err(error) => {
                 tracing::debug!(%error, "a datagram of the peer can't be read");
@@ -137,10 +144,27 @@ impl Receiver {
         }
     }
 
-    async fn handle_stream(&mut self, bytes: &Bytes) {
-        if !is_late(bytes) {
-            return self.handle_frame(bytes, false);
+    fn handle_parity(&mut self, datagram: &Bytes) {
+        let taken = decode_parity(datagram).map(|piece| self.shelf.push(Instant::now(), piece));
+        if !matches!(taken, Ok(Ok(()))) {
+            tracing::debug!(?taken, "parity of the peer can't be used");
+            self.count_malformed();
         }
+    }
+
+    async fn handle_stream(&mut self, came: Came) {
+        self.shelf.end(came.stream);
+        (0..came.refused).for_each(|_| self.count_malformed());
+        match came.read {
+            Read::Whole(bytes) if is_late(&bytes) => self.handle_late(&bytes).await,
+            Read::Whole(bytes) => self.handle_frame(&bytes, By::Itself),
+            Read::Mended(bytes) => self.handle_frame(&bytes, By::Parity),
+            Read::Malformed => self.count_malformed(),
+            Read::GivenUp => {}
+        }
+    }
+
+    async fn handle_late(&mut self, bytes: &Bytes) {
         match decode_late(bytes) {
             // The peer's task is what has asked; media waits for it as long as it would for any message.
             Ok((head, frames)) => drop(self.events.send(Event::Late(self.number, head, frames)).await),
@@ -151,9 +175,9 @@ impl Receiver {
         }
     }
 
-    fn handle_frame(&mut self, bytes: &Bytes, copy: bool) {
+    fn handle_frame(&mut self, bytes: &Bytes, by: By) {
         match decode_frame(bytes) {
-            Ok((head, payloads)) => self.inbox.push(Instant::now(), &head, payloads, copy),
+            Ok((head, payloads)) => self.inbox.push(Instant::now(), &head, payloads, by),
             Err(error) => {
                 tracing::debug!(%error, "a frame of the peer can't be read");
                 self.count_malformed();
@@ -183,6 +207,7 @@ impl Receiver {
         self.gauges.add(Count::Lost, counts.lost);
         self.gauges.add(Count::Dropped, counts.dropped);
         self.gauges.add(Count::Repaired, counts.repaired);
+        self.gauges.add(Count::Mended, counts.mended);
         self.report(Instant::now());
     }
 
@@ -215,25 +240,5 @@ impl Receiver {
     }
 }
 
-/// The bytes of one stream; `None` when the sender gave it up or it took too long. What is fetched late takes its time.
-async fn read(mut stream: RecvStream) -> Option<Result<Bytes, Malformed>> {
-    let began = Instant::now();
-    let mut bytes = BytesMut::new();
-    loop {
-        let (limit, most) = if is_late(&bytes) { (LATE_LIMIT, MAX_LATE) } else { (READ_LIMIT, MAX_FRAME) };
-        if bytes.len() > most {
-            return Some(Err(Malformed));
-        }
-        match timeout_at((began + limit).into(), stream.read_chunk(CHUNK, true)).await {
-            Ok(Ok(Some(chunk))) => bytes.extend_from_slice(&chunk.bytes),
-            Ok(Ok(None)) => return Some(Ok(bytes.freeze())),
-            Ok(Err(_)) | Err(_) => return None,
-        }
-    }
-}
-
-const CHUNK: usize = 64 << 10;
-const LATE_LIMIT: Duration = Duration::from_secs(30);
-const READ_LIMIT: Duration = Duration::from_secs(1);
 const MALFORMED_LIMIT: u32 = 100;
 const REPORT_EVERY: Duration = Duration::from_millis(500);

@@ -35,20 +35,22 @@ impl Redundancy {
         Self { recent: BTreeMap::new(), depth: 0, calm: now, looked: now, seen }
     }
 
-    /// Looks at the losses at most every half second, and over at least as many packets as make a share.
-    pub(super) fn handle_path(&mut self, now: Instant, path: Path) {
+    /// Looks at the losses at most every half second, and over at least as many packets as make a share; the share, then.
+    pub(super) fn handle_path(&mut self, now: Instant, path: Path) -> Option<f64> {
         let sent = path.sent.saturating_sub(self.seen.sent);
         if now.duration_since(self.looked) < LOOK || sent < PACKETS {
-            return;
+            return None;
         }
         let lost = path.lost.saturating_sub(self.seen.lost);
         (self.looked, self.seen) = (now, path);
-        let needed = depth_for(lost as f64 / sent as f64);
+        let loss = lost as f64 / sent as f64;
+        let needed = depth_for(loss);
         if needed >= self.depth {
             (self.depth, self.calm) = (needed, now);
         } else if now.duration_since(self.calm) >= CALM {
             (self.depth, self.calm) = (self.depth - 1, now);
         }
+        Some(loss)
     }
 
     /// How many frames are sent again with each.

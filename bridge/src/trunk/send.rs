@@ -1,6 +1,6 @@
 //! The task that sends a link's media: sound as datagrams, every picture a stream of its own that is reset at its deadline.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,15 +10,17 @@ use hearing_proto::wire::encode_frame;
 use quinn::{Connection, SendStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{sleep_until, timeout_at};
+use tokio::time::sleep_until;
 
 use super::control::GIVEN_UP;
 use super::event::Event;
-use super::narrow::{Narrow, Narrowed, Room};
+use super::narrow::{Lack, Narrow, Narrowed, Room};
 use super::outbox::{Class, Door, Due, Name, Outbox};
+use super::parity::Parity;
 use super::rank::Rank;
 use super::redundancy::{Path, Redundancy};
 use super::status::{Count, Gauges};
+use super::write::{Write, outcome};
 use crate::router::{Command, Frame, LayerSet, WorkerHandle};
 
 /// What the gate lets out.
@@ -39,8 +41,8 @@ pub(super) struct Opening {
     pub(super) number: u32,
     pub(super) rank: Rank,
     pub(super) layers: LayerSet,
-    /// Layers that the line had no room for.
-    pub(super) taken_off: usize,
+    /// What the line had no room for.
+    pub(super) lack: Lack,
     /// Carries its hearing.
     pub(super) worker: WorkerHandle,
 }
@@ -64,9 +66,14 @@ struct Work {
     workers: Vec<(Name, WorkerHandle)>,
     writes: JoinSet<Write>,
     /// Writes of each rank.
-    writing: [usize; 2],
+    writing: [usize; Rank::COUNT],
     narrow: Narrow,
+    /// What the peer's task took no note of yet.
+    untold: BTreeMap<Name, Room>,
     redundancy: Redundancy,
+    parity: Parity,
+    /// Frames that went with parity; what they give was lost.
+    outcomes: JoinSet<Option<(Name, u8)>>,
     /// Written, perhaps not there yet.
     sent: VecDeque<(Instant, Name, u8, SendStream)>,
 }
@@ -93,6 +100,11 @@ impl Sender {
                         self.handle_write(write, &mut work);
                     }
                 }
+                Some(outcome) = work.outcomes.join_next() => {
+                    if let Ok(Some((name, layer))) = outcome {
+                        self.lose(name, layer);
+                    }
+                }
                 frame = receive(&mut self.frames) => self.outbox.push(Instant::now(), frame.0, frame.1),
                 () = sleep_until(next.into()) => self.reset_late(Instant::now(), &mut work),
             }
@@ -103,27 +115,35 @@ impl Sender {
     fn handle_passage(&mut self, passage: Passage, work: &mut Work) {
         match passage {
             Passage::Open(opening) => {
-                let Opening { name, number, rank, layers, taken_off, worker } = *opening;
+                let Opening { name, number, rank, layers, lack, worker } = *opening;
                 self.outbox.open(name, number, rank);
-                work.narrow.offer(name, layers, rank, taken_off);
+                self.outbox.hold(name, lack.held);
+                work.narrow.offer(name, layers, rank, lack);
                 work.workers.retain(|(known, _)| *known != name);
                 work.workers.push((name, worker));
             }
             Passage::Layers(name, layers) => {
                 let room = work.narrow.layers(name, layers);
-                self.tell_room(name, room);
+                self.tell_room(name, room, work);
             }
             Passage::Rank(name, rank) => {
-                self.outbox.rank(name, rank);
-                work.narrow.rank(name, rank);
+                if let Some(room) = work.narrow.rank(Instant::now(), name, rank) {
+                    self.give_room(name, room, work);
+                }
             }
             Passage::Close(name) => {
                 self.outbox.close(name);
                 work.narrow.close(name);
                 work.redundancy.close(name);
+                work.untold.remove(&name);
                 work.workers.retain(|(known, _)| *known != name);
             }
         }
+        self.rank(work);
+    }
+
+    fn rank(&mut self, work: &Work) {
+        work.narrow.ranks().for_each(|(name, rank)| self.outbox.rank(name, rank));
     }
 
     /// All sound, and a picture of a rank of which none is on its way into QUIC, nor of one before it.
@@ -149,7 +169,9 @@ impl Sender {
                 layer: due.head.layer,
                 rank: due.rank,
                 deadline: due.deadline,
+                parity: if due.class == Class::Sound { 0.0 } else { work.parity.share(due.rank) },
                 stream: None,
+                protected: 0,
                 late: false,
             };
             work.writes.spawn(write.run(self.connection.clone(), bytes, due.class));
@@ -170,7 +192,14 @@ impl Sender {
         match write.stream {
             Some(stream) => {
                 self.gauges.add(Count::Sent, 1);
-                work.sent.push_back((write.deadline, write.name, write.layer, stream));
+                self.gauges.add(Count::Parity, write.protected);
+                self.outbox.protected(write.name, write.protected);
+                let Write { deadline, name, layer, protected, .. } = write;
+                if protected > 0 {
+                    work.outcomes.spawn(outcome(stream, deadline, (name, layer)));
+                } else {
+                    work.sent.push_back((deadline, name, layer, stream));
+                }
             }
             None if write.late => {
                 self.gauges.add(Count::Shed, 1);
@@ -209,28 +238,49 @@ impl Sender {
 
     /// Looks twice a second whether the line is too narrow or loses packets.
     fn look(&mut self, now: Instant, work: &mut Work) {
-        while self.outbox.poll_pressed().is_some() {
-            work.narrow.handle_shed(now);
+        while let Some(name) = self.outbox.poll_pressed() {
+            work.narrow.handle_shed(now, name);
         }
         if work.narrow.poll_timeout() > now {
             return;
         }
         let path = self.connection.stats().path;
-        work.redundancy.handle_path(now, Path { sent: path.sent_packets, lost: path.lost_packets });
+        let loss = work.redundancy.handle_path(now, Path { sent: path.sent_packets, lost: path.lost_packets });
+        loss.into_iter().for_each(|loss| work.parity.handle_loss(now, loss));
         self.outbox.tallies().for_each(|(name, _, tally)| work.narrow.handle_tally(name, &tally));
         work.narrow.handle_rtt(now, path.rtt);
+        if !work.narrow.is_pressed() && !work.narrow.has_queue() {
+            work.parity.handle_room(now);
+        } else if work.narrow.is_pressed() && work.parity.give_way(now) {
+            work.narrow.spare();
+        }
         self.gauges.flows.set_out(self.outbox.tallies());
         self.gauges.set_redundancy(work.redundancy.depth());
-        if let Some((name, room)) = work.narrow.look(now) {
+        self.gauges.set_parity(work.parity.share(Rank::Protected));
+        self.gauges.set_held(self.outbox.tallies().filter(|(.., tally)| tally.holds).count());
+        for (name, room) in work.narrow.look(now) {
             tracing::info!(track = %name.1, layers = room.layers.0, "the line has room for these layers of a track");
-            self.tell_room(name, room);
+            self.give_room(name, room, work);
         }
+        for (name, room) in std::mem::take(&mut work.untold) {
+            self.tell_room(name, room, work);
+        }
+        self.rank(work);
     }
 
-    /// A peer's task that does not keep up is told again with the next change.
-    fn tell_room(&self, name: Name, room: Room) {
-        if let Some(events) = self.events.upgrade() {
-            drop(events.try_send(Event::Room(self.number, name, room)));
+    fn give_room(&mut self, name: Name, room: Room, work: &mut Work) {
+        self.outbox.hold(name, room.lack.held);
+        self.tell_room(name, room, work);
+    }
+
+    /// A peer's task that does not keep up is told again at the next look.
+    fn tell_room(&self, name: Name, room: Room, work: &mut Work) {
+        if let Some(events) = self.events.upgrade()
+            && events.try_send(Event::Room(self.number, name, room)).is_err()
+        {
+            work.untold.insert(name, room);
+        } else {
+            work.untold.remove(&name);
         }
     }
 
@@ -246,9 +296,12 @@ impl Work {
         Self {
             workers: Vec::new(),
             writes: JoinSet::new(),
-            writing: [0; 2],
+            writing: [0; Rank::COUNT],
             narrow: Narrow::new(now, narrowed),
+            untold: BTreeMap::new(),
             redundancy: Redundancy::new(now),
+            parity: Parity::new(now),
+            outcomes: JoinSet::new(),
             sent: VecDeque::new(),
         }
     }
@@ -256,9 +309,10 @@ impl Work {
     /// What may be handed to QUIC now. More than one picture of a rank at a time would only wait there.
     const fn door(&self) -> Door {
         match self.writing {
-            [0, 0] => Door::All,
-            [0, _] => Door::Protected,
-            [_, _] => Door::Sound,
+            [0, 0, 0] => Door::All,
+            [0, 0, _] => Door::Ordinary,
+            [0, ..] => Door::Protected,
+            [..] => Door::Sound,
         }
     }
 }
@@ -268,52 +322,6 @@ async fn receive(frames: &mut mpsc::Receiver<(Name, Frame)>) -> (Name, Frame) {
     match frames.recv().await {
         Some(frame) => frame,
         None => pending().await,
-    }
-}
-
-/// A frame on its way into QUIC, and out of it by its deadline.
-struct Write {
-    name: Name,
-    layer: u8,
-    rank: Rank,
-    deadline: Instant,
-    /// Once all of the frame is written.
-    stream: Option<SendStream>,
-    /// True when there was no room for it in time.
-    late: bool,
-}
-
-impl Write {
-    async fn run(mut self, connection: Connection, bytes: Bytes, class: Class) -> Self {
-        let mut stream = match timeout_at(self.deadline.into(), connection.open_uni()).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(_)) => return self,
-            Err(_) => {
-                self.late = true;
-                return self;
-            }
-        };
-        drop(stream.set_priority(priority(class, self.rank)));
-        match timeout_at(self.deadline.into(), stream.write_chunk(bytes)).await {
-            Ok(Ok(())) if stream.finish().is_ok() => self.stream = Some(stream),
-            // Dropped as it is, the stream would end as if it were whole.
-            written => {
-                self.late = written.is_err();
-                drop(stream.reset(GIVEN_UP));
-            }
-        }
-        self
-    }
-}
-
-/// Of what QUIC has of several streams, it sends the higher first.
-const fn priority(class: Class, rank: Rank) -> i32 {
-    match (class, rank) {
-        (Class::Sound, _) => 50,
-        (Class::Key, Rank::Protected) => 40,
-        (Class::Delta, Rank::Protected) => 30,
-        (Class::Key, Rank::Ordinary) => 20,
-        (Class::Delta, Rank::Ordinary) => 10,
     }
 }
 

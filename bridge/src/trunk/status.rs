@@ -37,6 +37,12 @@ pub struct TrunkStatus {
     pub repaired: u64,
     /// How many frames of sound are sent again with each now, because the line loses packets.
     pub redundancy: u8,
+    /// Frames of pictures that are whole only by parity.
+    pub mended: u64,
+    /// Percent of parity that goes with protected pictures now, because the line loses packets.
+    pub parity: u8,
+    /// Pictures that are held back now: the line has no room for them.
+    pub held: u8,
     /// Frames that came and were not used: too late, or of a picture that waits for its key frame.
     pub dropped: u64,
     /// Frames, in either direction, of tracks that no gate let pass.
@@ -57,6 +63,8 @@ pub(super) enum Count {
     Stray,
     Malformed,
     Repaired,
+    Parity,
+    Mended,
 }
 
 /// Shared by everything that belongs to one trunk.
@@ -68,16 +76,18 @@ pub(super) struct Gauges {
     offset_us: AtomicI64,
     offset_settled: AtomicBool,
     redundancy: AtomicU8,
+    parity: AtomicU8,
+    held: AtomicU8,
     standby: AtomicU8,
-    counts: [AtomicU64; 9],
+    counts: [AtomicU64; 11],
     pub(super) flows: Flows,
 }
 
 impl Gauges {
     pub(super) fn new(peer: Identity) -> Self {
         let (up, rtt_us, offset_us, offset_settled) = Default::default();
-        let (redundancy, standby, counts, flows) = Default::default();
-        Self { peer, up, rtt_us, offset_us, offset_settled, redundancy, standby, counts, flows }
+        let (redundancy, parity, held, standby, counts, flows) = Default::default();
+        Self { peer, up, rtt_us, offset_us, offset_settled, redundancy, parity, held, standby, counts, flows }
     }
 
     pub(super) fn add(&self, count: Count, n: u64) {
@@ -91,12 +101,21 @@ impl Gauges {
         self.up.store(up, Ordering::Relaxed);
         self.offset_settled.store(false, Ordering::Relaxed);
         self.rtt_us.store(0, Ordering::Relaxed);
-        self.redundancy.store(0, Ordering::Relaxed);
+        [&self.redundancy, &self.parity, &self.held].iter().for_each(|gauge| gauge.store(0, Ordering::Relaxed));
         self.flows.clear();
     }
 
     pub(super) fn set_redundancy(&self, depth: usize) {
         self.redundancy.store(u8::try_from(depth).unwrap_or(u8::MAX), Ordering::Relaxed);
+    }
+
+    /// A share, 0.0 to 1.0.
+    pub(super) fn set_parity(&self, share: f64) {
+        self.parity.store((share * 100.0) as u8, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_held(&self, pictures: usize) {
+        self.held.store(u8::try_from(pictures).unwrap_or(u8::MAX), Ordering::Relaxed);
     }
 
     pub(super) fn set_standby(&self, lines: usize) {
@@ -143,6 +162,9 @@ impl Gauges {
             shed: count(Count::Shed),
             repaired: count(Count::Repaired),
             redundancy: self.redundancy.load(Ordering::Relaxed),
+            mended: count(Count::Mended),
+            parity: self.parity.load(Ordering::Relaxed),
+            held: self.held.load(Ordering::Relaxed),
             dropped: count(Count::Dropped),
             stray: count(Count::Stray),
             malformed: count(Count::Malformed),
@@ -162,6 +184,8 @@ impl Count {
             Self::Stray => "hearing_trunk_frames_stray_total",
             Self::Malformed => "hearing_trunk_frames_malformed_total",
             Self::Repaired => "hearing_trunk_frames_repaired_total",
+            Self::Parity => "hearing_trunk_parity_sent_total",
+            Self::Mended => "hearing_trunk_frames_mended_total",
         }
     }
 }

@@ -11,10 +11,10 @@ use super::cause::Cause;
 use super::convert;
 use super::gate::GateSide;
 use super::inbox::Accepted;
-use super::narrow::{self, Room};
+use super::narrow::{Lack, Room};
 use super::outbox::Name;
 use super::peer::Peer;
-use super::rank;
+use super::rank::{self, Rank};
 use super::receive::Admission;
 use super::send::{Opening, Passage};
 use crate::router::{Command, Layer, LayerSet, TrackInfo};
@@ -86,7 +86,8 @@ impl Peer {
         if usize::from(key.layer) >= Layer::LIMIT {
             return Err(Cause::Invalid("a fifth layer"));
         }
-        if let Some((_, carried)) = self.outgoing((hearing, track)) {
+        // A picture that is held back begins with one when it is let in.
+        if let Some((_, carried)) = self.outgoing((hearing, track)).filter(|_| !self.is_held((hearing, track))) {
             self.tell(&carried.carry.worker, Command::KeyFrame { hearing, track, layer: Layer(key.layer) });
         }
         Ok(())
@@ -120,7 +121,7 @@ impl Peer {
         let plan = carried.plan();
         let joint = carried.joint.as_mut();
         let Some(outgoing) = joint.and_then(|joint| joint.outgoing.get_mut(&track)) else { return };
-        outgoing.room = room.layers;
+        (outgoing.room, outgoing.held) = (room.layers, room.lack.held);
         let outgoing = *outgoing;
         if let (Some(info), Some(seat)) = (carried.tracks.get(&track), plan.seat(track.seat)) {
             let up = track_up(hearing, &outgoing, info, seat.role);
@@ -165,9 +166,10 @@ impl Peer {
                 *joint.outgoing.entry(info.id).and_modify(|_| link.pass(Passage::Layers(name, layers))).or_insert_with(
                     || {
                         let (number, rank) = (link.next_flow(), rank::of(&plan, &speaking, info.id));
-                        let taken_off = self.narrowed.of(name);
-                        link.pass(Passage::Open(Box::new(Opening { name, number, rank, layers, taken_off, worker })));
-                        Outgoing { flow: number, rank, room: narrow::fewer(layers, taken_off) }
+                        let lack = self.narrowed.of(name);
+                        let lack = Lack { held: lack.held && rank != Rank::Protected, ..lack };
+                        link.pass(Passage::Open(Box::new(Opening { name, number, rank, layers, lack, worker })));
+                        Outgoing { flow: number, rank, room: lack.leaves(layers), held: lack.held }
                     },
                 );
             if let Some(seat) = plan.seat(info.id.seat) {
@@ -249,6 +251,12 @@ impl Peer {
         }
     }
 
+    /// True while the line has no room for any of it.
+    fn is_held(&self, (hearing, track): Name) -> bool {
+        let joint = self.carried.get(&hearing).and_then(|carried| carried.joint.as_ref());
+        joint.and_then(|joint| joint.outgoing.get(&track)).is_some_and(|outgoing| outgoing.held)
+    }
+
     /// A track that was let out; anything else that the peer asks for is its mistake or a message that crossed ours.
     fn outgoing(&self, (hearing, track): Name) -> Option<(crate::router::LegId, &Carried)> {
         let carried = self.carried.get(&hearing)?;
@@ -261,9 +269,14 @@ impl Peer {
     }
 }
 
+/// A picture that is held back has no layers.
 fn track_up(hearing: HearingId, outgoing: &Outgoing, info: &TrackInfo, role: hearing_config::Role) -> wire::TrackUp {
     let fitting = LayerSet(info.layers.0 & outgoing.room.0);
-    let layers = if fitting.is_empty() { info.layers } else { fitting };
+    let layers = match (outgoing.held, fitting.is_empty()) {
+        (true, _) => LayerSet::EMPTY,
+        (false, true) => info.layers,
+        (false, false) => fitting,
+    };
     wire::TrackUp {
         hearing: convert::hearing_to(hearing),
         flow: outgoing.flow,
@@ -272,6 +285,7 @@ fn track_up(hearing: HearingId, outgoing: &Outgoing, info: &TrackInfo, role: hea
         origin: info.origin.to_string(),
         role: convert::role_to(role),
         layers: layers.0,
+        held: outgoing.held || info.held,
     }
 }
 

@@ -77,6 +77,8 @@ pub struct TrunkView {
     pub lost: u64,
     /// Frames that this node did not send, or gave up, because the line was too narrow.
     pub shed: u64,
+    /// Pictures that wait now, because the line has no room for them.
+    pub held: u8,
 }
 
 /// What everybody may reach: the page, the API for those who have a link, and `records`, which answers for itself who may see

@@ -1,8 +1,10 @@
-//! Everything that a peer says over a trunk: messages, frames, bundles, late media.
+//! Everything that a peer says over a trunk: messages, frames, bundles, parity, late media.
 #![no_main]
 
 use bytes::Bytes;
-use hearing_proto::wire::{Decoder, decode_frame, decode_late, encode, encode_frame, is_late, unbundle};
+use hearing_proto::wire::{
+    Decoder, decode_frame, decode_late, decode_parity, encode, encode_frame, encode_parity, is_late, unbundle,
+};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -22,6 +24,10 @@ fuzz_target!(|data: &[u8]| {
         encode_frame(&head, &payloads).expect("a frame that came can go");
     }
     drop(unbundle(&bytes));
+    if let Ok((head, symbols)) = decode_parity(&bytes) {
+        let symbols: Vec<&[u8]> = symbols.iter().map(|symbol| &symbol[..]).collect();
+        encode_parity(&head, &symbols).expect("parity that came can go");
+    }
     is_late(data);
     drop(decode_late(&bytes));
 });

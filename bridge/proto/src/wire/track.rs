@@ -4,12 +4,15 @@ use serde::{Deserialize, Serialize};
 
 use super::value::{Codec, DenyReason, HearingId, Role, TrackId};
 
+/// The smallest number of a flow: a datagram that begins with 0 is a bundle, one that begins with 1 is parity.
+pub const FIRST_FLOW: u32 = 2;
+
 /// The sender has this track and its gate lets it out. Media flows once the receiver subscribes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrackUp {
     /// The hearing.
     pub hearing: HearingId,
-    /// The number by which its media is known on this connection; never used twice.
+    /// The number by which its media is known on this connection, [`FIRST_FLOW`] or more; never used twice.
     pub flow: u32,
     /// The track.
     pub track: TrackId,
@@ -19,8 +22,10 @@ pub struct TrackUp {
     pub origin: String,
     /// The publishing seat's role as the sender sees it. The receiver judges by its own plan.
     pub role: Role,
-    /// Bit n stands for layer n; 4 layers at most.
+    /// Bit n stands for layer n; 4 layers at most. 0: nothing of it comes now.
     pub layers: u8,
+    /// True while that is so because a line has no room for it.
+    pub held: bool,
 }
 
 /// The sender no longer has the track.

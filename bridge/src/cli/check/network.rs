@@ -55,9 +55,9 @@ fn up(trunk: &Trunk, node: &Value) -> Finding {
     match known.iter().find(|known| known["peer"] == trunk.peer.as_str()) {
         Some(known) if known["up"] == true => {
             let figure = |key: &str| known[key].as_u64().unwrap_or(0);
-            let (standby, lost, shed) = (figure("standby"), figure("lost"), figure("shed"));
+            let (standby, lost, shed, held) = (figure("standby"), figure("lost"), figure("shed"), figure("held"));
             let text = format!(
-                "{name}: 往返 round trip {} ms, 备用 standby {standby}, 丢失 lost {lost}, 舍弃 shed {shed}",
+                "{name}: 往返 round trip {} ms, 备用 standby {standby}, 丢失 lost {lost}, 舍弃 shed {shed}, 暂停画面 pictures held {held}",
                 known["rtt_ms"]
             );
             Finding::ok(TRUNKS, text)

@@ -78,7 +78,7 @@ impl Line {
     /// As all that follow: [`Full`] when the worker takes no more commands; it is counted.
     pub fn publish(&self, kind: Kind, codec: Codec) -> Result<(), Full> {
         let (id, origin) = (self.track(kind), self.seat.zone.clone());
-        self.say(vec![Output::Track(TrackInfo { id, codec, origin, layers: LayerSet::only(Layer(0)) })])
+        self.say(vec![Output::Track(TrackInfo { id, codec, origin, layers: LayerSet::only(Layer(0)), held: false })])
     }
 
     /// It sends it no more.

@@ -139,7 +139,7 @@ mod tests {
 
     fn comes(feed: &mut Through, seat: u8, kind: Kind, codec: Codec) {
         let (id, origin) = (track(seat, kind), "gov".parse().unwrap());
-        feed.handle(FeedInput::Track(TrackInfo { id, codec, origin, layers: LayerSet(0b11) }));
+        feed.handle(FeedInput::Track(TrackInfo { id, codec, origin, layers: LayerSet(0b11), held: false }));
     }
 
     fn speaks(feed: &mut Through, seat: u8) {

@@ -220,7 +220,8 @@ fn a_client_connects_and_sound_goes_both_ways() {
     peer.speak(path(1), 7);
     peer.speak(path(1), 8);
     assert_eq!(peer.heard().len(), 2);
-    let info = TrackInfo { id: OTHER, codec: Codec::Opus, origin: "gov".parse().unwrap(), layers: LayerSet(1) };
+    let info =
+        TrackInfo { id: OTHER, codec: Codec::Opus, origin: "gov".parse().unwrap(), layers: LayerSet(1), held: false };
     peer.session.handle_track(peer.now, &info);
     peer.session.handle_packet(peer.now, OTHER, &sound(1, 0));
     let (to, datagram) = peer.drain().pop().unwrap();
@@ -237,7 +238,8 @@ fn media_follows_the_client_to_a_new_address_without_a_new_handshake() {
     assert!(peer.seen.contains(&Output::Bind(path(2))));
     peer.speak(path(2), 7);
     assert_eq!(peer.heard().len(), 1);
-    let info = TrackInfo { id: OTHER, codec: Codec::Opus, origin: "gov".parse().unwrap(), layers: LayerSet(1) };
+    let info =
+        TrackInfo { id: OTHER, codec: Codec::Opus, origin: "gov".parse().unwrap(), layers: LayerSet(1), held: false };
     peer.session.handle_track(peer.now, &info);
     peer.session.handle_packet(peer.now, OTHER, &sound(1, 0));
     assert_eq!(peer.drain().pop().unwrap().0, path(2));
@@ -255,7 +257,8 @@ fn a_source_that_never_proved_itself_is_not_heard_from_an_unchecked_path() {
 #[test]
 fn a_client_whose_port_changes_is_heard_at_once_asked_and_answered_to_only_after_it_answers() {
     let mut peer = Peer::connected();
-    let info = TrackInfo { id: OTHER, codec: Codec::Opus, origin: "gov".parse().unwrap(), layers: LayerSet(1) };
+    let info =
+        TrackInfo { id: OTHER, codec: Codec::Opus, origin: "gov".parse().unwrap(), layers: LayerSet(1), held: false };
     peer.session.handle_track(peer.now, &info);
     peer.speak(path(1), 7);
     peer.heard();
@@ -309,7 +312,8 @@ fn one_who_talks_and_falls_silent_shows_it_at_once_is_lost_within_5_s_and_comes_
     assert!(said(&peer, silent) && !said(&peer, lost));
     peer.pass(Duration::from_millis(3_600));
     assert!(said(&peer, lost) && peer.now < since + Duration::from_secs(5));
-    let info = TrackInfo { id: OTHER, codec: Codec::Opus, origin: "gov".parse().unwrap(), layers: LayerSet(1) };
+    let info =
+        TrackInfo { id: OTHER, codec: Codec::Opus, origin: "gov".parse().unwrap(), layers: LayerSet(1), held: false };
     peer.session.handle_track(peer.now, &info);
     peer.session.handle_packet(peer.now, OTHER, &sound(1, 0));
     assert!(peer.drain().is_empty(), "nothing is sent to one who is not heard");
@@ -432,7 +436,8 @@ fn a_flood_from_a_foreign_address_is_cut_off_and_the_client_is_heard() {
 #[test]
 fn a_client_that_asks_for_everything_again_and_again_gets_a_bounded_share() {
     let mut peer = Peer::connected();
-    let info = TrackInfo { id: OTHER, codec: Codec::Opus, origin: "gov".parse().unwrap(), layers: LayerSet(1) };
+    let info =
+        TrackInfo { id: OTHER, codec: Codec::Opus, origin: "gov".parse().unwrap(), layers: LayerSet(1), held: false };
     peer.session.handle_track(peer.now, &info);
     (0..100).for_each(|n| peer.session.handle_packet(peer.now, OTHER, &sound(n, n as i64 * 20)));
     let sent: Vec<u16> = peer.drain().iter().map(|(_, datagram)| Header::read(datagram).unwrap().sequence).collect();

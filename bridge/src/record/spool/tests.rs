@@ -126,6 +126,7 @@ async fn the_thread_keeps_what_its_leg_is_handed_and_only_of_its_own_zone() {
         codec: Codec::Vp8,
         origin: origin.clone(),
         layers: crate::router::LayerSet(0b10),
+        held: false,
     };
     let now = Instant::now();
     leg.handle_track(now, &info(&zone, 3));

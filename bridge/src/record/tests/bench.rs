@@ -162,7 +162,7 @@ impl Bench {
     }
 
     pub(super) fn track(&mut self, id: TrackId, codec: hearing_config::Codec, micros: i64) {
-        let info = TrackInfo { id, codec, origin: "internet".parse().unwrap(), layers: LayerSet(1) };
+        let info = TrackInfo { id, codec, origin: "internet".parse().unwrap(), layers: LayerSet(1), held: false };
         let now = self.instant(micros);
         self.leg.handle_track(now, &info);
     }

@@ -187,7 +187,7 @@ async fn a_closed_record_is_whole_durable_and_says_so() {
     let (clock, start) = (WallClock::now(), Instant::now());
     record.order(RecordOrder::Run, clock.at(start)).unwrap();
     let origin = "internet".parse().unwrap();
-    leg.handle_track(start, &TrackInfo { id: AUDIO, codec: Codec::Opus, origin, layers: LayerSet(1) });
+    leg.handle_track(start, &TrackInfo { id: AUDIO, codec: Codec::Opus, origin, layers: LayerSet(1), held: false });
     let (clip, mut packetizer) = (source::opus(3), Packetizer::default());
     for (n, coded) in clip.frames.iter().enumerate() {
         let now = start + Duration::from_micros(n as u64 * 20_000);
@@ -215,7 +215,7 @@ async fn a_stopped_recorder_leaves_the_record_open_for_the_next_start() {
         let (clock, now) = (WallClock::now(), Instant::now());
         record.order(RecordOrder::Run, clock.at(now)).unwrap();
         let origin = "internet".parse().unwrap();
-        leg.handle_track(now, &TrackInfo { id: AUDIO, codec: Codec::Pcma, origin, layers: LayerSet(1) });
+        leg.handle_track(now, &TrackInfo { id: AUDIO, codec: Codec::Pcma, origin, layers: LayerSet(1), held: false });
         let coded = source::Coded { units: vec![vec![0xd5; 160]], key: true };
         leg.handle_frame(now, AUDIO, &Packetizer::default().frame(Codec::Pcma, &coded, clock.at(now)));
         recorder.stop().await.unwrap();

@@ -191,7 +191,7 @@ async fn a_disk_that_takes_nothing_for_a_while_is_told_and_costs_no_frame() {
     let (clock, start) = (WallClock::now(), Instant::now());
     record.order(RecordOrder::Run, clock.at(start)).unwrap();
     let origin = "internet".parse().unwrap();
-    leg.handle_track(start, &TrackInfo { id: AUDIO, codec: Codec::Opus, origin, layers: LayerSet(1) });
+    leg.handle_track(start, &TrackInfo { id: AUDIO, codec: Codec::Opus, origin, layers: LayerSet(1), held: false });
     let (clip, mut packetizer) = (source::opus(8), Packetizer::default());
     let (mut frozen, mut was_told) = (false, false);
     for (n, coded) in clip.frames.iter().enumerate() {

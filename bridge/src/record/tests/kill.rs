@@ -166,7 +166,7 @@ fn child_that_records_until_it_is_killed() {
     record.order(RecordOrder::Run, clock.at(start)).unwrap();
     for (id, _, clip) in &clips {
         let origin = "internet".parse().unwrap();
-        leg.handle_track(start, &TrackInfo { id: *id, codec: clip.codec, origin, layers: LayerSet(1) });
+        leg.handle_track(start, &TrackInfo { id: *id, codec: clip.codec, origin, layers: LayerSet(1), held: false });
     }
     let mut packetizers = [Packetizer::default(), Packetizer::default()];
     for (at, which, n) in schedule(&clips) {

@@ -199,12 +199,13 @@ fn a_track_whose_codec_does_not_fit_its_kind_is_refused() {
     let node: NodeId = "a".parse().unwrap();
     let up = wire::TrackUp {
         hearing: [0; 16],
-        flow: 1,
+        flow: wire::FIRST_FLOW,
         track: track_to(TRACK),
         codec: wire::Codec::Opus,
         origin: node.to_string(),
         role: wire::Role::Judge,
         layers: 1,
+        held: false,
     };
     assert!(track_info_from(&up).is_err());
     assert!(track_info_from(&wire::TrackUp { codec: wire::Codec::Vp8, ..up.clone() }).is_ok());

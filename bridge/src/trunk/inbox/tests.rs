@@ -30,7 +30,7 @@ fn head(number: u64, key: bool) -> FrameHead {
 }
 
 fn push(inbox: &mut Inbox, now: Instant, number: u64, key: bool) {
-    inbox.push(now, &head(number, key), vec![Bytes::from_static(b"a"), Bytes::from_static(b"b")], false);
+    inbox.push(now, &head(number, key), vec![Bytes::from_static(b"a"), Bytes::from_static(b"b")], By::Itself);
 }
 
 fn numbers(inbox: &mut Inbox) -> Vec<u64> {
@@ -61,7 +61,7 @@ fn pictures_that_overtook_each_other_come_out_in_order() {
 #[test]
 fn frames_of_a_flow_that_no_accepted_track_covers_are_dropped_and_counted() {
     let (mut inbox, now) = inbox(Kind::Video);
-    inbox.push(now, &FrameHead { flow: 8, ..head(0, true) }, vec![Bytes::from_static(b"x")], false);
+    inbox.push(now, &FrameHead { flow: 8, ..head(0, true) }, vec![Bytes::from_static(b"x")], By::Itself);
     inbox.close(7);
     push(&mut inbox, now, 0, true);
     assert!(numbers(&mut inbox).is_empty());
@@ -76,7 +76,7 @@ fn a_missing_picture_is_given_up_in_time_and_a_key_frame_asked_for() {
     assert_eq!(inbox.poll_timeout(), Some(now + PATIENCE));
     inbox.handle_timeout(now + PATIENCE);
     assert_eq!(numbers(&mut inbox), [0]);
-    assert_eq!(inbox.take_counts(), Counts { stray: 0, lost: 1, dropped: 1, repaired: 0 });
+    assert_eq!(inbox.take_counts(), Counts { lost: 1, dropped: 1, ..Counts::default() });
     assert!(inbox.poll_key(now + PATIENCE).is_some());
     assert!(inbox.poll_key(now + PATIENCE + MS(100)).is_none());
     push(&mut inbox, now + PATIENCE, 3, false);
@@ -104,7 +104,7 @@ fn sound_never_waits() {
         push(&mut inbox, now, number, true);
     }
     assert_eq!(numbers(&mut inbox), [0, 3, 4]);
-    assert_eq!(inbox.take_counts(), Counts { stray: 0, lost: 2, dropped: 1, repaired: 0 });
+    assert_eq!(inbox.take_counts(), Counts { lost: 2, dropped: 1, ..Counts::default() });
 }
 
 #[test]
@@ -137,7 +137,8 @@ proptest! {
 }
 
 fn sound(inbox: &mut Inbox, now: Instant, number: u64, copy: bool) {
-    inbox.push(now, &head(number, true), vec![Bytes::from_static(b"a"), Bytes::from_static(b"b")], copy);
+    let by = if copy { By::Copy } else { By::Itself };
+    inbox.push(now, &head(number, true), vec![Bytes::from_static(b"a"), Bytes::from_static(b"b")], by);
 }
 
 #[test]
@@ -152,4 +153,14 @@ fn sound_that_was_sent_again_fills_what_was_lost_in_order_and_is_used_once() {
     assert_eq!(inbox.take_counts(), Counts::default());
     let tallies: Vec<Received> = inbox.tallies().map(|(_, tally)| tally).collect();
     assert_eq!(tallies, [Received { received: 6, repaired: 2, ..Received::default() }]);
+}
+
+#[test]
+fn pictures_that_are_whole_by_parity_are_counted() {
+    let (mut inbox, now) = inbox(Kind::Video);
+    for (number, by) in [(0, By::Itself), (1, By::Parity), (2, By::Parity)] {
+        inbox.push(now, &head(number, number == 0), vec![Bytes::from_static(b"a")], by);
+    }
+    assert_eq!(numbers(&mut inbox), [0, 1, 2]);
+    assert_eq!(inbox.take_counts(), Counts { mended: 2, ..Counts::default() });
 }

@@ -61,6 +61,7 @@ impl Flow {
         let head = head(self.number, lane.sent, &frame);
         lane.sent += 1;
         self.tally.sent += 1;
+        self.tally.sent_bytes += frame.len() as u64;
         Some((head, frame))
     }
 

@@ -180,6 +180,42 @@ fn protected_pictures_go_before_ordinary_key_frames_and_through_a_narrower_door(
 }
 
 #[test]
+fn the_last_picture_goes_last_and_gives_way_to_the_other_ordinary_ones() {
+    let (mut outbox, now, _, party) = ranked();
+    let last = name(2, Kind::Video);
+    outbox.open(last, 3, Rank::Last);
+    outbox.push(now, last, frame(1, true, 400));
+    outbox.push(now + MS(1), party, frame(1, false, 50));
+    let first = outbox.pop(now + MS(1), Door::All).map(|due| due.name);
+    assert_eq!(first, Some(party));
+    assert!(outbox.pop(now + MS(1), Door::Ordinary).is_none());
+    outbox.push(now, party, frame(2, false, 450));
+    assert_eq!(drain(&mut outbox, now), [(2, 2, 2)]);
+    assert_eq!(outbox.poll_pressed(), Some(last));
+    assert_eq!(outbox.poll_pressed(), None);
+}
+
+#[test]
+fn a_picture_that_is_held_back_is_counted_and_asks_for_no_key_frame_until_it_is_let_in() {
+    let (mut outbox, now, judge, party) = ranked();
+    outbox.push(now, party, frame(1, false, 100));
+    outbox.hold(party, true);
+    outbox.push(now, party, frame(2, false, 100));
+    outbox.push(now, party, frame(3, true, 100));
+    outbox.push(now, judge, frame(1, false, 100));
+    assert_eq!(drain(&mut outbox, now), [(1, 1, 1)]);
+    assert_eq!((outbox.poll_key(now), outbox.poll_pressed(), outbox.bytes), (None, None, 0));
+    let tally = |outbox: &Outbox| outbox.tallies().find(|(name, ..)| *name == party).map(|(.., tally)| tally).unwrap();
+    assert_eq!((tally(&outbox).held, tally(&outbox).shed, tally(&outbox).holds), (2, 1, true));
+    outbox.hold(party, false);
+    assert_eq!(outbox.poll_key(now), Some((party, Layer(0))));
+    outbox.push(now, party, frame(4, false, 100));
+    outbox.push(now, party, frame(5, true, 100));
+    assert_eq!(drain(&mut outbox, now), [(2, 1, 5)], "its numbers go on");
+    assert!(!tally(&outbox).holds);
+}
+
+#[test]
 fn sound_is_not_shed_for_lack_of_room_and_takes_none_from_pictures() {
     let (sound, face) = (name(1, Kind::Audio), name(0, Kind::Video));
     let (mut outbox, now) = outbox(&[face, sound]);

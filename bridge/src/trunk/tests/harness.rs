@@ -448,6 +448,7 @@ impl Endpoint {
             codec: if kind.is_picture() { Codec::Vp8 } else { Codec::Opus },
             origin: zone.clone(),
             layers: if kind.is_picture() { layers } else { LayerSet::only(Layer(0)) },
+            held: false,
         };
         let tracks: Vec<_> = kinds.iter().map(info).collect();
         let announced = tracks.iter().cloned().map(Output::Track);

@@ -1,8 +1,8 @@
 //! A peer with a good certificate and bad manners.
 
 use hearing_proto::wire::{
-    self, Announce, FrameHead, HEADER_LEN, Hello, MediaPlan, Message, RecordOrder, Take, TrackUp, Welcome, encode,
-    encode_frame,
+    self, Announce, FrameHead, HEADER_LEN, Hello, MediaPlan, Message, ParityHead, RecordOrder, SYMBOL, Take, TrackUp,
+    Welcome, encode, encode_frame, encode_parity,
 };
 use quinn::{Connection, ConnectionError, Endpoint, RecvStream, SendStream};
 
@@ -77,6 +77,14 @@ async fn closed_as(connection: &Connection) -> String {
 }
 
 fn frame(flow: u32, number: u64) -> bytes::Bytes {
+    numbered(flow, number, b"media")
+}
+
+fn frame_of(flow: u32, payload: &'static [u8]) -> bytes::Bytes {
+    numbered(flow, 0, payload)
+}
+
+fn numbered(flow: u32, number: u64, payload: &'static [u8]) -> bytes::Bytes {
     let head = FrameHead {
         flow,
         layer: 0,
@@ -89,7 +97,7 @@ fn frame(flow: u32, number: u64) -> bytes::Bytes {
         temporal: 0,
         level: None,
     };
-    encode_frame(&head, &[bytes::Bytes::from_static(b"media")]).unwrap()
+    encode_frame(&head, &[bytes::Bytes::from_static(payload)]).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -97,9 +105,9 @@ async fn nothing_is_taken_before_the_welcome() {
     let scene = scene().await;
     let connection = scene.connect().await;
     let (mut send, mut receive) = connection.open_bi().await.unwrap();
-    connection.send_datagram(frame(1, 0)).unwrap();
+    connection.send_datagram(frame(2, 0)).unwrap();
     let mut media = connection.open_uni().await.unwrap();
-    media.write_all(&frame(1, 1)).await.unwrap();
+    media.write_all(&frame(2, 1)).await.unwrap();
     media.finish().unwrap();
     say(&mut send, &scene.hello("edge").into()).await;
     let mut bytes = [0; HEADER_LEN];
@@ -170,6 +178,30 @@ async fn media_that_no_accepted_track_covers_and_rubbish_are_counted_and_too_muc
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn parity_of_streams_that_are_not_there_or_that_contradicts_its_stream_is_counted_and_harms_no_frame() {
+    let scene = scene().await;
+    let (connection, _send, _receive) = scene.greet().await;
+    let parity = |stream, length| {
+        encode_parity(&ParityHead { stream, length, count: 1, first: 0 }, &[&[7; SYMBOL][..]]).unwrap()
+    };
+    connection.send_datagram(parity(1 << 40, 400)).unwrap();
+    until("parity of no stream is counted", || scene.home.status().malformed == 1).await;
+    let frame = frame_of(7, &[7; 1_000]);
+    // Shorter than the stream, and two lengths for one stream.
+    connection.send_datagram(parity(0, 400)).unwrap();
+    connection.send_datagram(parity(0, 401)).unwrap();
+    connection.send_datagram(parity(1, frame.len() as u32)).unwrap();
+    let (mut first, mut second) = (connection.open_uni().await.unwrap(), connection.open_uni().await.unwrap());
+    first.write_all(&frame).await.unwrap();
+    first.finish().unwrap();
+    // Its end never comes; all that its parity announces does.
+    second.write_all(&frame).await.unwrap();
+    until("both frames are there", || scene.home.status().stray == 2).await;
+    assert_eq!(scene.home.status().malformed, 3);
+    assert_eq!(second.stopped().await.unwrap(), Some(super::super::control::MENDED));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_peer_that_vouches_for_a_foreign_origin_is_refused_and_told() {
     let scene = scene().await;
     let started = scene.home.registry.start("(2022)内0291刑初9号", "trial").await.unwrap();
@@ -182,11 +214,12 @@ async fn a_peer_that_vouches_for_a_foreign_origin_is_refused_and_told() {
         origin: origin.into(),
         role: wire::Role::Judge,
         layers: 1,
+        held: false,
     };
     // Another zone's track, and the judge's own seat as if the judge sat in the peer's zone.
-    say(&mut send, &up(1, 1, "gov").into()).await;
-    say(&mut send, &up(2, 0, "inet").into()).await;
-    say(&mut send, &up(3, 1, "inet").into()).await;
+    say(&mut send, &up(2, 1, "gov").into()).await;
+    say(&mut send, &up(3, 0, "inet").into()).await;
+    say(&mut send, &up(4, 1, "inet").into()).await;
     let verdict = |seat: u8, from: &str| {
         let of = |v: &super::super::CrossingVerdict| {
             v.track.seat.0 == seat && v.from == zone(from) && v.gate == GateSide::Ingress
@@ -198,7 +231,7 @@ async fn a_peer_that_vouches_for_a_foreign_origin_is_refused_and_told() {
     assert_eq!((verdict(1, "gov"), verdict(0, "inet")), (not.clone(), not));
     assert_eq!(verdict(1, "inet"), Some(Verdict::Inspect));
     let before = scene.home.status();
-    for (number, flow) in [(0, 1), (0, 2), (0, 3), (1, 3)] {
+    for (number, flow) in [(0, 2), (0, 3), (0, 4), (1, 4)] {
         connection.send_datagram(frame(flow, number)).unwrap();
     }
     until("only the accepted track's frames are taken", || scene.home.status().received == before.received + 2).await;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use hearing_config::Kind;
 use hearing_emulator::Quality;
 
+use super::super::FlowWay;
 use super::harness::{Pair, until};
 use crate::router::{Layer, LayerSet};
 
@@ -83,4 +84,57 @@ async fn a_second_line_takes_over_within_a_second_or_so_with_nothing_stale_and_n
     carried.repair();
     until("the first line stands by", || pair.inet.status().standby == 1 && pair.court.status().standby == 1).await;
     assert_eq!(pair.court.status().links, 2, "the line that carries is not left for it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pictures_come_whole_and_soon_over_a_line_that_loses_a_tenth_because_parity_mends_them() {
+    let pair = Pair::open().await;
+    let (started, ..) = pair.sitting().await;
+    pair.inet.sit(started.id, 1, &[Kind::Audio, Kind::Video]);
+    let judge = pair.court.sit(started.id, 0, &[]);
+    until("the picture flows", || judge.count(1, Kind::Video) > 0).await;
+    assert_eq!(pair.inet.status().parity, 0, "a line that loses nothing costs nothing");
+    pair.line.handle().set(quality("delay=20ms,loss=10%"));
+    until("parity goes with the picture", || pair.inet.status().parity >= 40).await;
+    judge.take(1, Kind::Video);
+    until("some seconds of it came", || judge.count(1, Kind::Video) > 1_000).await;
+    let video = judge.take(1, Kind::Video);
+    let soon = video.iter().filter(|(.., age)| *age < 150_000).count();
+    assert!(soon * 100 >= video.len() * 95, "{soon} of {} in time", video.len());
+    let mended = pair.court.status().mended;
+    assert!(mended > 20, "{mended} mended");
+    let told = pair.court.trunks.flows();
+    let by_flow = |way: &FlowWay| matches!(way, FlowWay::In { mended, .. } if *mended > 0);
+    assert!(told.iter().any(|(_, flow)| flow.track.kind == Kind::Video && by_flow(&flow.way)), "{told:?}");
+    assert_eq!(pair.court.status().malformed, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_pictures_that_do_not_fit_one_comes_whole_and_the_other_waits_until_there_is_room() {
+    let pair = Pair::open().await;
+    let (started, ..) = pair.sitting().await;
+    pair.inet.join(&started, "witness", 3).await.unwrap();
+    pair.admit(&started, "witness").await;
+    // 1.1 Mb/s each.
+    pair.inet.sit(started.id, 1, &[Kind::Audio, Kind::Video]);
+    let witness = pair.inet.sit(started.id, 2, &[Kind::Video]);
+    let judge = pair.court.sit(started.id, 0, &[]);
+    until("both pictures come", || judge.count(1, Kind::Video) > 50 && judge.count(2, Kind::Video) > 50).await;
+    pair.line.handle().set(quality("delay=10ms,rate=1600k,queue=30k"));
+    until("the second is held back", || pair.inet.status().held == 1).await;
+    until("the court is told", || judge.layers(2, Kind::Video).is_empty()).await;
+    let waits = |way: &FlowWay| matches!(way, FlowWay::Out { holds: true, .. });
+    let told = pair.inet.trunks.flows();
+    assert!(told.iter().any(|(_, flow)| flow.track.seat.0 == 2 && waits(&flow.way)), "{told:?}");
+    let asked = witness.key_requests();
+    judge.take(1, Kind::Video);
+    until("the first goes on", || judge.count(1, Kind::Video) > 450).await;
+    let packets = judge.take(1, Kind::Video);
+    let settled = &packets[packets.len() / 2..];
+    assert!(settled.windows(2).all(|pair| pair[1].0 == pair[0].0 + 1), "whole");
+    assert_eq!(witness.key_requests(), asked, "no key frame is asked of what is held back");
+    pair.line.handle().set(quality("delay=10ms"));
+    until("there is room for both", || pair.inet.status().held == 0).await;
+    until("the second comes", || judge.count(2, Kind::Video) > 50).await;
+    assert!(judge.take(2, Kind::Video)[0].1, "it begins with a key frame");
 }

@@ -47,7 +47,7 @@ pub(crate) struct Group {
 }
 
 /// All groups, in the order in which they are measured.
-pub(crate) const ALL: [Group; 16] = [
+pub(crate) const ALL: [Group; 20] = [
     Group { name: "forward-20", about: "one sender, 20 receivers: CPU, memory, latency", measure: forward::to_20 },
     Group { name: "forward-50", about: "50 receivers", measure: forward::to_50 },
     Group { name: "forward-100", about: "two senders, 100 receivers", measure: forward::to_100 },
@@ -67,11 +67,15 @@ pub(crate) const ALL: [Group; 16] = [
         measure: latency::measure,
     },
     Group { name: "record", about: "what recording a participant costs", measure: record::cost },
+    Group { name: "trunk-cost", about: "CPU for a packet over a trunk, against raw UDP", measure: trunk::cost },
+    Group { name: "trunk-loss", about: "what comes in time over a line that loses packets", measure: trunk::loss },
     Group {
-        name: "trunk",
-        about: "a trunk's packets, and what comes over a line that loses, is too narrow, or is cut",
-        measure: trunk::measure,
+        name: "trunk-rough",
+        about: "what comes in time over a line that loses in bursts, jitters or reorders",
+        measure: trunk::rough,
     },
+    Group { name: "trunk-narrow", about: "what comes over a line that is too narrow", measure: trunk::narrow },
+    Group { name: "trunk-cut", about: "how soon pictures are back after a cut of 30 s", measure: trunk::cut },
     Group { name: "kill", about: "what a kill of the node takes of a record", measure: record::loss },
     Group {
         name: "bare",

@@ -53,7 +53,7 @@ fn another_version_is_refused_by_name() {
     bytes[0] = 2;
     let error = decode(&bytes).unwrap_err();
     assert_eq!(error, Error::Version(2));
-    assert_eq!(error.to_string(), "wire version 2 is not spoken here (this node speaks 3)");
+    assert_eq!(error.to_string(), "wire version 2 is not spoken here (this node speaks 4)");
 }
 
 #[test]
@@ -238,7 +238,8 @@ fn any_message() -> impl Strategy<Value = Message> {
         }),
         (any::<u32>(), track.clone(), text, 0..16u8).prop_map(|(flow, track, origin, layers)| {
             let codec = Codec::Vp8;
-            TrackUp { hearing: HEARING, flow, track, codec, origin, role: Role::Judge, layers }.into()
+            TrackUp { hearing: HEARING, flow, track, codec, origin, role: Role::Judge, layers, held: layers == 0 }
+                .into()
         }),
         (track.clone(), 0..16u8).prop_map(|(track, layers)| Subscribe { hearing: HEARING, track, layers }.into()),
         (track, text).prop_map(|(track, origin)| {

@@ -95,7 +95,7 @@ impl Court {
         for seat in (0..SEATS).map(SeatId) {
             for (kind, codec, layers) in [(Kind::Audio, Codec::Opus, 1), (Kind::Video, Codec::Vp8, 0b11)] {
                 let (id, origin) = (TrackId { seat, kind }, "internet".parse().unwrap());
-                let info = TrackInfo { id, codec, origin, layers: LayerSet(layers) };
+                let info = TrackInfo { id, codec, origin, layers: LayerSet(layers), held: false };
                 self.egress.begin(self.start, &info, &mut self.out);
             }
         }

@@ -134,11 +134,13 @@ impl Egress {
         well
     }
 
-    /// What the line carries, kbit/s, and what was given up for it.
+    /// What the line carries, kbit/s, and what was given up for it, or for a line on the way to this node.
     pub(super) fn thrift(&self, now: Instant) -> (u32, Relief) {
-        let Some(budget) = &self.budget else { return (0, Relief::Nothing) };
+        let held = self.slots.iter().any(Slot::is_held);
+        let relief = |own| if held { Relief::Pictures } else { own };
+        let Some(budget) = &self.budget else { return (0, relief(Relief::Nothing)) };
         let estimate = budget.bandwidth.estimate(self.clock.elapsed(now)).unwrap_or_default();
-        ((estimate / 1e3) as u32, budget.relief)
+        ((estimate / 1e3) as u32, relief(budget.relief))
     }
 
     fn divide(&mut self, now: Instant, out: &mut VecDeque<Output>) {

@@ -37,6 +37,8 @@ pub(super) struct Slot {
     packets: u32,
     octets: u32,
     told: LayerSet,
+    /// Its picture stays away because a line between two nodes has no room for it.
+    held: bool,
     fresh: bool,
     rank: Rank,
     red: Red,
@@ -112,6 +114,7 @@ impl Slot {
             packets: 0,
             octets: 0,
             told: LayerSet::EMPTY,
+            held: false,
             fresh: false,
             rank: Rank::Other,
             red: Red::default(),
@@ -144,6 +147,7 @@ impl Slot {
     /// The track may be sent, or is published in another way than before.
     pub(super) fn begin(&mut self, info: &TrackInfo) {
         self.switch.offer(info.layers);
+        self.held = info.held;
         if self.sending.is_some_and(|sending| sending.codec == info.codec) {
             return;
         }
@@ -158,7 +162,7 @@ impl Slot {
 
     /// The track must not be sent any more.
     pub(super) fn end(&mut self) {
-        self.sending = None;
+        (self.sending, self.held) = (None, false);
         self.switch.restart();
         self.switch.offer(LayerSet::EMPTY);
         self.history.clear();
@@ -200,6 +204,11 @@ impl Slot {
         }
         let layers = if self.sending.is_some() { self.switch.claims() } else { LayerSet::EMPTY };
         Some(Claim { rank: self.rank, layers, rates: self.rates, temporal: self.switch.highest_temporal() })
+    }
+
+    /// True while the picture stays away because a line between two nodes has no room for it.
+    pub(super) const fn is_held(&self) -> bool {
+        self.held
     }
 
     /// What it gets of the line. `urgent`: packets stand in a queue, so a larger layer is not sent until the smaller one begins.

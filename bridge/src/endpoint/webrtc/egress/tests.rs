@@ -50,7 +50,7 @@ impl Bench {
     }
 
     fn begin(&mut self, id: TrackId, codec: Codec, layers: u8) {
-        let info = TrackInfo { id, codec, origin: "internet".parse().unwrap(), layers: LayerSet(layers) };
+        let info = TrackInfo { id, codec, origin: "internet".parse().unwrap(), layers: LayerSet(layers), held: false };
         self.egress.begin(self.start, &info, &mut self.out);
     }
 
@@ -313,4 +313,22 @@ fn loss_that_lasts_leads_to_a_lower_layer() {
     assert_eq!(bench.egress.wanted(VIDEO), LayerSet(0b11));
     bench.send(VIDEO, &packet(0, 1, 3_000, true));
     assert_eq!(bench.egress.wanted(VIDEO), LayerSet(0b01));
+}
+
+#[test]
+fn a_picture_that_a_line_between_nodes_has_no_room_for_is_told_as_a_paused_one() {
+    let mut bench = Bench::new();
+    bench.begin(VIDEO, Codec::Vp8, 0b1);
+    assert_eq!(bench.egress.thrift(bench.start), (0, Relief::Nothing));
+    let held = TrackInfo {
+        id: VIDEO,
+        codec: Codec::Vp8,
+        origin: "internet".parse().unwrap(),
+        layers: LayerSet::EMPTY,
+        held: true,
+    };
+    bench.egress.begin(bench.start, &held, &mut bench.out);
+    assert_eq!(bench.egress.thrift(bench.start), (0, Relief::Pictures));
+    bench.begin(VIDEO, Codec::Vp8, 0);
+    assert_eq!(bench.egress.thrift(bench.start), (0, Relief::Nothing), "a camera that is off is none of it");
 }

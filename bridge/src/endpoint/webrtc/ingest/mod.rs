@@ -349,7 +349,7 @@ fn unwrap_repair(header: &Header, payload: &Bytes) -> Option<Arrived> {
 }
 
 fn info(track: &Track, origin: &Zone) -> TrackInfo {
-    TrackInfo { id: track.id, codec: track.codec(), origin: origin.clone(), layers: track.announced }
+    TrackInfo { id: track.id, codec: track.codec(), origin: origin.clone(), layers: track.announced, held: false }
 }
 
 fn merge(a: Extensions, b: Extensions) -> Extensions {

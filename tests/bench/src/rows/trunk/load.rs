@@ -111,7 +111,8 @@ pub(super) struct Sender {
     sound: TrackInfo,
     shape: Shape,
     counts: Counts,
-    taken: LayerSet,
+    /// True once somebody took the picture: from then on what does not come is missing, whatever the reason.
+    taken: bool,
     frames: u64,
     sounds: u64,
     index: u64,
@@ -125,7 +126,7 @@ impl Sender {
     pub(super) fn new(seat: SeatId, zone: &Zone, shape: Shape, counts: Counts) -> Self {
         let info = |kind, codec| {
             let layers = LayerSet::only(Layer(0));
-            TrackInfo { id: TrackId { seat, kind }, codec, origin: zone.clone(), layers }
+            TrackInfo { id: TrackId { seat, kind }, codec, origin: zone.clone(), layers, held: false }
         };
         let (picture, sound) = (info(Kind::Video, Codec::Vp8), info(Kind::Audio, Codec::Opus));
         let outputs = [Output::Track(picture.clone()), Output::Track(sound.clone()), Output::Connected].into();
@@ -136,7 +137,7 @@ impl Sender {
             sound,
             shape,
             counts,
-            taken: LayerSet::EMPTY,
+            taken: false,
             frames: 0,
             sounds: 0,
             index: 1,
@@ -157,7 +158,7 @@ impl Sender {
     fn send(&mut self, track: TrackId, (count, key): (u64, bool), payload: &'static [u8]) {
         let captured = Timestamp::now();
         let sound = !track.kind.is_picture();
-        if sound || !self.taken.is_empty() {
+        if sound || self.taken {
             self.counts.count(track, captured, |tally| if sound { tally.sound_sent += 1 } else { tally.sent += 1 });
         }
         for piece in 0..count {
@@ -200,7 +201,7 @@ impl Leg for Sender {
     fn handle_control(&mut self, _: Instant, control: Control) {
         match control {
             Control::KeyFrame(track, _) if track == self.picture.id => self.key_due = true,
-            Control::Demand(track, layers) if track == self.picture.id => self.taken = layers,
+            Control::Demand(track, layers) if track == self.picture.id => self.taken |= !layers.is_empty(),
             Control::KeyFrame(..)
             | Control::Demand(..)
             | Control::Prefer(..)

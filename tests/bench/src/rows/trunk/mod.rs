@@ -17,20 +17,9 @@ use crate::table::Row;
 use load::{Shape, Tally};
 use rig::Rig;
 
-/// Measures all of them.
-pub(super) fn measure(bench: &mut Bench) -> Result<Vec<Row>> {
-    let span = bench.time;
-    let mut rows = cost(span)?;
-    for (name, loss) in [("1", "1%"), ("5", "5%"), ("10", "10%"), ("20", "20%")] {
-        rows.extend(loss_rows(name, loss, span)?);
-    }
-    rows.extend(overload(span)?);
-    rows.extend(cut()?);
-    Ok(rows)
-}
-
 /// CPU for a packet of those that are handed on at a rate that raw UDP would reach as well.
-fn cost(span: Duration) -> Result<Vec<Row>> {
+pub(super) fn cost(bench: &mut Bench) -> Result<Vec<Row>> {
+    let span = bench.time;
     let rig = Rig::start(&[(Role::Judge, Shape::flood())], 10_000_000)?;
     rig.wait_for_media()?;
     let (before, began) = (rig.tally(), process::usage_of_threads(&["trunk-tx", "media-0"])?);
@@ -48,31 +37,46 @@ fn cost(span: Duration) -> Result<Vec<Row>> {
     ])
 }
 
+/// Every packet is lost with the same chance.
+pub(super) fn loss(bench: &mut Bench) -> Result<Vec<Row>> {
+    each(bench, &[("loss-1", "loss=1%"), ("loss-5", "loss=5%"), ("loss-10", "loss=10%"), ("loss-20", "loss=20%")])
+}
+
+/// Three packets in a row are lost on average; every packet takes up to 10 ms longer; a hundredth is overtaken by others.
+pub(super) fn rough(bench: &mut Bench) -> Result<Vec<Row>> {
+    each(bench, &[("burst-5", "burst=5%/3"), ("jitter-10", "jitter=10ms"), ("reorder-1", "reorder=1%,held=30ms")])
+}
+
+fn each(bench: &Bench, lines: &[(&str, &str)]) -> Result<Vec<Row>> {
+    let rows = lines.iter().map(|(name, line)| faces(name, line, bench.time));
+    Ok(rows.collect::<Result<Vec<_>>>()?.concat())
+}
+
 /// Eight pictures, 17 Mb/s, round trip 40 ms: frames complete within 150 ms, in percent.
-fn loss_rows(name: &str, loss: &str, span: Duration) -> Result<Vec<Row>> {
-    let quality: Quality = format!("delay=20ms,loss={loss}").parse()?;
+fn faces(name: &str, line: &str, span: Duration) -> Result<Vec<Row>> {
+    let quality: Quality = format!("delay=20ms,{line}").parse()?;
     let rig = Rig::start(&[(Role::Party, Shape::face()); 8], 60_000)?;
     rig.wait_for_media()?;
     rig.line().set(quality);
     std::thread::sleep(SETTLE);
     let tally = rig.measure(span);
     let plain = plain::frames(quality, span)?;
-    let audio = 100.0 * tally.sound_share();
     Ok(vec![
-        row(&format!("trunk-loss-{name}"), Some(100.0 * tally.in_time_share()), Some(100.0 * plain), "% < 150 ms"),
-        row(&format!("trunk-sound-{name}"), Some(audio), None, "% came"),
+        row(&format!("trunk-{name}"), Some(100.0 * tally.in_time_share()), Some(100.0 * plain), "% < 150 ms"),
+        row(&format!("trunk-{name}-whole"), Some(100.0 * tally.whole_share()), None, "% came"),
+        row(&format!("trunk-{name}-sound"), Some(100.0 * tally.sound_share()), None, "% came"),
     ])
 }
 
 /// Twelve pictures, 26 Mb/s, on a line of 20 Mb/s that was booked for 26, half of them protected.
-fn overload(span: Duration) -> Result<Vec<Row>> {
+pub(super) fn narrow(bench: &mut Bench) -> Result<Vec<Row>> {
     let quality: Quality = "delay=20ms,rate=20M,queue=100k".parse()?;
     let seats: Vec<_> = (0..12).map(|n| (if n < 6 { Role::Defendant } else { Role::Party }, Shape::face())).collect();
     let rig = Rig::start(&seats, 26_000)?;
     rig.wait_for_media()?;
     rig.line().set(quality);
     std::thread::sleep(SETTLE);
-    let each = rig.measure_each(span);
+    let each = rig.measure_each(bench.time);
     let sum = |range: std::ops::Range<usize>| each[range].iter().copied().fold(Tally::default(), Tally::and);
     let (protected, others, all) = (sum(0..6), sum(6..12), sum(0..12));
     Ok(vec![
@@ -83,7 +87,7 @@ fn overload(span: Duration) -> Result<Vec<Row>> {
 }
 
 /// A cut of 30 s: from the repair to the first frame, and how old the oldest frame after it was.
-fn cut() -> Result<Vec<Row>> {
+pub(super) fn cut(_: &mut Bench) -> Result<Vec<Row>> {
     let rig = Rig::start(&[(Role::Judge, Shape::face()); 2], 20_000)?;
     rig.wait_for_media()?;
     rig.line().set("delay=20ms".parse()?);

@@ -34,7 +34,8 @@ impl Sipp {
     /// 200 calls of a scenario at 50/s, by the users `name0` to `nameN` in turn.
     fn run(node: &Node, scenario: &str, name: &str, users: usize) -> Self {
         let list = node.site.path(&format!("{name}.csv"));
-        let lines: String = (0..users).map(|n| format!("{name}{n};{}\n", secret(&format!("{name}{n}")))).collect();
+        let line = |user: String| format!("{user};[authentication username={user} password={}]\n", secret(&user));
+        let lines: String = (0..users).map(|n| line(format!("{name}{n}"))).collect();
         fs::write(&list, format!("SEQUENTIAL\n{lines}")).expect("a list of users");
         let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures").join(scenario);
         let child = Command::new("sipp")

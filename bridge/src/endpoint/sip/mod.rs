@@ -19,6 +19,7 @@ mod session;
 mod stream;
 mod timer;
 mod trial;
+mod unserved;
 
 use std::collections::HashMap;
 use std::io;
@@ -31,7 +32,7 @@ use hearing_config::{Aor, HearingId};
 use metrics::gauge;
 use rsipstack::dialog::dialog::Dialog;
 use rsipstack::sip::prelude::*;
-use rsipstack::sip::{Header, Method, Request, Scheme, StatusCode, Uri};
+use rsipstack::sip::{Header, Method, StatusCode, Uri};
 use rsipstack::transaction::TransactionReceiver;
 use rsipstack::transaction::transaction::Transaction;
 use tokio::sync::mpsc;
@@ -146,7 +147,7 @@ impl Core {
     }
 
     async fn request(self: Arc<Self>, mut tx: Transaction) {
-        if let Some((code, headers)) = unserved(&tx.original) {
+        if let Some((code, headers)) = unserved::refusal(&tx.original) {
             return refuse(&mut tx, code, headers).await;
         }
         let in_dialog = tx.original.to_header().ok().and_then(|to| to.tag().ok().flatten()).is_some();
@@ -203,24 +204,6 @@ async fn serve(core: std::sync::Weak<Core>, mut requests: TransactionReceiver) {
         let (Some(tx), Some(core)) = (request, core.upgrade()) else { return };
         tokio::spawn(core.request(tx));
     }
-}
-
-/// How a request is refused that asks for what is not known here (RFC 3261, section 8.2.2).
-fn unserved(request: &Request) -> Option<(StatusCode, Vec<Header>)> {
-    if matches!(request.method, Method::Ack | Method::Cancel) {
-        return None;
-    }
-    let scheme = request.uri.scheme.as_ref();
-    if !scheme.is_none_or(|scheme| matches!(scheme, Scheme::Sip | Scheme::Sips)) {
-        return Some((StatusCode::UnsupportedUriScheme, Vec::new()));
-    }
-    let required = request.headers.iter().filter_map(|header| match header {
-        Header::Require(value) => Some(value.value()),
-        _ => None,
-    });
-    let unknown: Vec<_> =
-        required.flat_map(|value| value.split(',')).map(str::trim).filter(|w| *w != "timer").collect();
-    (!unknown.is_empty()).then(|| (StatusCode::BadExtension, vec![Header::Unsupported(unknown.join(", ").into())]))
 }
 
 fn abilities() -> Vec<Header> {

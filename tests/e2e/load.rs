@@ -86,10 +86,10 @@ fn device(site: &Site, user: &str) -> String {
 
 fn hall(hall: usize) -> String {
     let seat = |n: usize| {
-        let required = if n == 0 { "\"audio\"" } else { "" };
+        let (role, required) = if n == 0 { ("judge", "\"audio\"") } else { ("guard", "") };
         let user = hall * SEATS / HALLS + n;
         format!(
-            "[[template.seat]]\nname = \"seat{n}\"\ntitle = \"席\"\ntitle_en = \"Seat\"\nrole = \"technician\"\nzone = \"tripartite\"\n\
+            "[[template.seat]]\nname = \"seat{n}\"\ntitle = \"席\"\ntitle_en = \"Seat\"\nrole = \"{role}\"\nzone = \"tripartite\"\n\
              required = [{required}]\nendpoint = {{ sip = \"sip:seat{user}@court\" }}\n"
         )
     };

@@ -46,6 +46,7 @@ fn calls_are_refused_by_the_code_that_says_why() {
     let mut stranger = Phone::new(at(&node), "nobody", "nothing");
     let (_media, sdp) = known.media(PLAIN);
     assert_eq!(stranger.call("hearing", &sdp).0, 403, "whom nobody knows");
+    await_seat(&mut known);
     let (_video, foreign) = known.media("RTP/AVP 3");
     assert_eq!(known.call("hearing", &foreign).0, 488, "GSM alone");
     assert_eq!(known.call("hearing", "").0, 488, "no offer");
@@ -68,6 +69,7 @@ fn media_in_the_clear_is_refused_where_keys_are_required_and_taken_with_them() {
     start(&node);
     let mut phone = phone(&node, 0);
     let (_media, plain) = phone.media(PLAIN);
+    await_seat(&mut phone);
     assert_eq!(phone.call("hearing", &plain).0, 488);
     let keyed = plain.replace("RTP/AVP", "RTP/SAVP") + CRYPTO;
     let (status, mut talk) = phone.call("hearing", &keyed);
@@ -87,9 +89,10 @@ fn a_terminal_dials_the_code_of_its_hearing_and_is_told_what_is_wrong_with_any_o
     assert_eq!(node.hearing(&["show", id])["code"], first["code"]);
     let (mut own, mut twin) = (phone(&node, 0), phone(&node, 0));
     let (_media, sdp) = own.media(PLAIN);
+    await_seat(&mut own);
     // Its last digit is another: no hearing has that code, or one that has nothing to do with this test.
     assert_eq!(own.call("99", &sdp).0, 404);
-    assert_eq!(own.call(&code(&other), &sdp).0, 403, "that hearing has no seat for it");
+    until("it is told that that hearing has no seat for it", || (own.call(&code(&other), &sdp).0 == 403).then_some(()));
     let (status, mut talk) = own.call(&code(&first), &sdp);
     assert_eq!(status, 200);
     until("it is connected", || (node.presence(id, "seat0") == "connected").then_some(()));
@@ -140,6 +143,7 @@ fn keys_are_counted_a_call_is_refreshed_by_the_node_and_a_terminal_that_falls_si
     let hearing = start(&node);
     let mut phone = phone(&node, 0);
     let (media, sdp) = phone.media("RTP/AVP 8 101");
+    await_seat(&mut phone);
     let sdp = sdp + "a=rtpmap:101 telephone-event/8000\r\n";
     let mut talk = phone.talk("hearing");
     let timer = "Supported: timer\r\nSession-Expires: 90;refresher=uas\r\nAllow: INVITE, ACK, BYE, UPDATE\r\n";
@@ -186,6 +190,7 @@ fn a_call_with_a_timer_that_is_too_short_is_asked_for_a_longer_one() {
     start(&node);
     let mut phone = phone(&node, 0);
     let (_media, sdp) = phone.media(PLAIN);
+    await_seat(&mut phone);
     let mut talk = phone.talk("hearing");
     let answer = phone.ask(&mut talk, "INVITE", "Supported: timer\r\nSession-Expires: 30\r\n", &sdp);
     assert_eq!((answer.status(), answer.header("min-se").as_str()), (Some(422), "90"));
@@ -193,17 +198,18 @@ fn a_call_with_a_timer_that_is_too_short_is_asked_for_a_longer_one() {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "the figure goes into docs/performance.md")]
 fn what_is_said_at_one_terminal_is_heard_at_the_other_a_moment_later() {
     let node = court("allowed", 2);
     let hearing = start(&node);
     let mut phones = [phone(&node, 0), phone(&node, 1)];
+    phones.iter_mut().for_each(await_seat);
     let [(mouth, first), (ear, second)] = [phones[0].media(PLAIN), phones[1].media(PLAIN)];
     let said = phones[0].call("hearing", &first).1;
     let heard = phones[1].call("hearing", &second).1;
     let (mut mouth, mut idle) = (Speaker::to(&node, &said.answer, mouth), Speaker::to(&node, &heard.answer, ear));
     until("both are connected", || {
-        (mouth.say(), idle.say());
+        mouth.say();
+        idle.say();
         let connected = |seat: &str| node.presence(&hearing, seat) == "connected";
         (connected("seat0") && connected("seat1")).then_some(())
     });
@@ -390,6 +396,11 @@ fn left_with(node: &Node, dialogs: u32) {
     });
 }
 
+/// Waits until a seat is open for whoever calls, which it is a moment after the order to start.
+fn await_seat(phone: &mut Phone) {
+    until("its seat is open", || (phone.call("hearing", "").0 == 488).then_some(()));
+}
+
 fn start(node: &Node) -> String {
     let started = node.hearing(&["start", "--case", "(2022)内0291刑初123号", "--template", "rooms"]);
     started["id"].as_str().expect("an id").to_owned()
@@ -418,9 +429,9 @@ fn device(site: &Site, user: &str) -> String {
 }
 
 fn seat(n: usize, user: &str) -> String {
-    let required = if n == 0 { "\"audio\"" } else { "" };
+    let (role, required) = if n == 0 { ("judge", "\"audio\"") } else { ("guard", "") };
     format!(
-        "[[template.seat]]\nname = \"seat{n}\"\ntitle = \"法庭\"\ntitle_en = \"Room\"\nrole = \"technician\"\nzone = \"tripartite\"\n\
+        "[[template.seat]]\nname = \"seat{n}\"\ntitle = \"法庭\"\ntitle_en = \"Room\"\nrole = \"{role}\"\nzone = \"tripartite\"\n\
          required = [{required}]\nendpoint = {{ sip = \"sip:{user}@court\" }}\n"
     )
 }

@@ -112,7 +112,6 @@ fn a_terminal_is_tried_outside_a_hearing_and_not_while_it_is_in_one() {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "the figure goes into docs/performance.md")]
 fn a_terminal_decodes_a_picture_soon_after_the_order_to_start() {
     let node = court("allowed");
     let rooms = rooms(&node, "udp", "");

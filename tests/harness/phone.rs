@@ -34,6 +34,7 @@ pub(crate) struct Talk {
     /// The node's tag once it has one.
     to: String,
     sequence: u32,
+    method: String,
     branch: String,
     /// What the node said of its media.
     pub(crate) answer: String,
@@ -87,13 +88,22 @@ impl Phone {
         let target =
             if number.is_empty() { format!("sip:{}", self.node) } else { format!("sip:{number}@{}", self.node) };
         let id = format!("{}.{}.{}", self.user, self.address().port(), self.calls);
-        Talk { id, target, to: String::new(), sequence: 0, branch: String::new(), answer: String::new() }
+        Talk {
+            id,
+            target,
+            to: String::new(),
+            sequence: 0,
+            method: String::new(),
+            branch: String::new(),
+            answer: String::new(),
+        }
     }
 
     /// Sends a request of a talk. Each gets a number of its own, but for ACK and CANCEL, which have that of what they concern.
     pub(crate) fn tell(&self, talk: &mut Talk, method: &str, more: &str, body: &str) {
         if !matches!(method, "ACK" | "CANCEL") {
             talk.sequence += 1;
+            talk.method = method.to_owned();
             talk.branch = format!("z9hG4bK.{}.{}.{method}", talk.id, talk.sequence);
         }
         let Talk { id, target, to, sequence, branch, .. } = &*talk;
@@ -112,10 +122,11 @@ impl Phone {
 
     /// The final answer to the last request.
     pub(crate) fn answered(&self, talk: &mut Talk) -> Message {
-        let expected = format!("{} ", talk.sequence);
+        // That of a CANCEL in between is not meant.
+        let expected = format!("{} {}", talk.sequence, talk.method);
         loop {
             let message = self.receive(PATIENCE).unwrap_or_else(|| panic!("no answer in {}", talk.id));
-            let ours = message.header("call-id") == talk.id && message.header("cseq").starts_with(&expected);
+            let ours = message.header("call-id") == talk.id && message.header("cseq") == expected;
             let Some(status) = message.status().filter(|status| ours && *status >= 200) else { continue };
             if message.header("cseq").ends_with("INVITE") {
                 talk.to =
@@ -220,7 +231,7 @@ impl Message {
 
     /// The status of an answer.
     pub(crate) fn status(&self) -> Option<u16> {
-        self.start.strip_prefix("SIP/2.0 ")?.split(' ').next()?.parse().ok()
+        self.start.strip_prefix("SIP/")?.split(' ').nth(1)?.parse().ok()
     }
 
     fn read(bytes: &[u8]) -> Option<Self> {

@@ -157,9 +157,9 @@ async fn a_terminal_without_fragments_gets_units_that_fit_and_no_larger_a_pictur
     }
     decoder.stop().await.unwrap();
     let size = loop {
-        match decoded.next().await.expect("a picture is decoded") {
-            crate::pipeline::Event::Said(child::FromChild::Picture { width, height, .. }) => break (width, height),
-            _ => {}
+        let event = decoded.next().await.expect("a picture is decoded");
+        if let crate::pipeline::Event::Said(child::FromChild::Picture { width, height, .. }) = event {
+            break (width, height);
         }
     };
     assert_eq!(size, (320, 180));

@@ -22,13 +22,14 @@ use tracing::{info, warn};
 use crate::admin::{self, Admin};
 use crate::endpoint::rtsp::Way;
 use crate::endpoint::sip::Sip;
-use crate::endpoint::terminal::{Feeds, Through};
+use crate::endpoint::terminal::{Cards, Feeds, Through};
 use crate::endpoint::webrtc::Certificate;
 use crate::late;
 use crate::net::clock::NodeClock;
 use crate::net::http::{Listener, Media, bind_unix};
 use crate::net::tls::{self, TrunkTls};
 use crate::pipeline::Program;
+use crate::pipeline::card::Card;
 use crate::pipeline::desk::Desks;
 use crate::playback::{self, Playback};
 use crate::record::spool::Spool;
@@ -79,7 +80,7 @@ impl Node {
         let spool = Spool::start(spool_settings(config)).map_err(Error::Spool)?;
         let demands = Demands::default();
         let desks = desks(config);
-        let terminals = terminals(config, clock, feeds(desks.clone())).await?;
+        let terminals = terminals(config, clock, (feeds(desks.clone()), cards(desks.clone()))).await?;
         let parts = Parts {
             zone: config.node.zone.clone(),
             workers: workers.clone(),
@@ -137,13 +138,13 @@ impl Node {
 }
 
 /// The terminals of this node's zone, over the protocols that the configuration names.
-async fn terminals(config: &Config, clock: NodeClock, feeds: Feeds) -> Result<Terminals, Error> {
+async fn terminals(config: &Config, clock: NodeClock, (feeds, cards): (Feeds, Cards)) -> Result<Terminals, Error> {
     let sip = match &config.sip {
         Some(settings) => Some(Sip::start(settings, clock).await?),
         None => None,
     };
     let (zone, cameras) = (config.node.zone.clone(), Way::of(config.rtsp.transport));
-    Ok(Terminals::new(terminals::Parts { zone, feeds, clock, cameras, sip }))
+    Ok(Terminals::new(terminals::Parts { zone, feeds, cards, clock, cameras, sip }))
 }
 
 /// Runs a part that ends only with the node.
@@ -297,6 +298,15 @@ fn feeds(desks: Option<Desks>) -> Feeds {
     Arc::new(move |seat, takes| {
         let desk = desks.as_ref().and_then(|desks| desks.feed(seat.hearing, seat.seat, &takes));
         desk.unwrap_or_else(|| Box::new(Through::new(takes)))
+    })
+}
+
+/// A terminal that is tried gets a test picture and a tone.
+fn cards(desks: Option<Desks>) -> Cards {
+    Arc::new(move |takes, watcher| {
+        let desks = desks.as_ref().ok_or("this node has no hearing-media, which makes the test picture")?;
+        let card = Card::start(&desks.program(), takes, watcher).map_err(|error| error.to_string())?;
+        Ok(Box::new(card))
     })
 }
 

@@ -18,7 +18,7 @@ use tracing::{info, warn};
 
 use crate::endpoint::rtsp::{Camera, Way};
 use crate::endpoint::sip::Sip;
-use crate::endpoint::terminal::{Call, Ended, Feeds, Seat};
+use crate::endpoint::terminal::{Call, Cards, Ended, Feeds, Seat};
 use crate::net::clock::NodeClock;
 use crate::router::WorkerHandle;
 
@@ -34,6 +34,8 @@ pub(crate) struct Parts {
     pub(crate) zone: Zone,
     /// What makes the one sound and the one picture of a terminal.
     pub(crate) feeds: Feeds,
+    /// What makes the test picture and the tone of a trial call.
+    pub(crate) cards: Cards,
     /// The node's clock for media.
     pub(crate) clock: NodeClock,
     /// How cameras are asked for their media first.
@@ -63,6 +65,7 @@ impl Terminals {
         mut plans: watch::Receiver<Arc<MediaPlan>>,
     ) {
         let (mut kept, mut keepers) = (HashMap::new(), JoinSet::new());
+        let _code = self.parts.sip.as_ref().map(|sip| sip.sit(hearing));
         loop {
             let plan = Arc::clone(&plans.borrow_and_update());
             self.apply(&plan, &mut kept, |endpoint, id, stop| {
@@ -107,9 +110,9 @@ impl Terminals {
 
     /// One terminal, until it is to be stopped.
     async fn keep(self, endpoint: Endpoint, seat: Seat, stop: CancellationToken) {
-        let mut pause = SHORTEST_PAUSE;
+        let (mut pause, mut wait) = (SHORTEST_PAUSE, Duration::ZERO);
         while !stop.is_cancelled() {
-            let (began, call) = (Instant::now(), self.call(&seat, &stop));
+            let (began, call) = (Instant::now(), self.call(&seat, &stop, wait));
             let why = match self.connect(&endpoint, call).await {
                 Ended::Stopped => break,
                 Ended::Unserved(what) => {
@@ -119,30 +122,34 @@ impl Terminals {
                 Ended::Gone(why) => why,
             };
             // Whoever was there for a while is rung at once, as after a reboot.
-            pause = if began.elapsed() > SETTLED { SHORTEST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
+            let settled = began.elapsed() > SETTLED + wait;
+            pause = if settled { SHORTEST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
             info!(hearing = %seat.hearing, seat = %seat.seat, why, pause = ?pause, "terminal is gone and will be rung again");
-            tokio::select! {
-                () = stop.cancelled() => break,
-                () = tokio::time::sleep(pause) => {}
-            }
+            wait = pause;
         }
     }
 
     async fn connect(&self, endpoint: &Endpoint, call: Call) -> Ended {
-        match (endpoint, &self.parts.sip) {
-            (Endpoint::Sip(aor), Some(sip)) => sip.keep(aor, call).await,
-            (Endpoint::Sip(_), None) => Ended::Unserved("this node has no [sip]"),
-            (Endpoint::Rtsp(url), _) => match Camera::at(url, self.parts.clock) {
+        if let (Endpoint::Sip(aor), Some(sip)) = (endpoint, &self.parts.sip) {
+            return sip.keep(aor, call).await;
+        }
+        tokio::select! {
+            () = call.stop.cancelled() => return Ended::Stopped,
+            () = tokio::time::sleep(call.wait) => {}
+        }
+        match endpoint {
+            Endpoint::Sip(_) => Ended::Unserved("this node has no [sip]"),
+            Endpoint::Rtsp(url) => match Camera::at(url, self.parts.clock) {
                 Ok(camera) => camera.pull(call, self.parts.cameras).await,
                 Err(why) => Ended::Unserved(why),
             },
-            (Endpoint::Gb28181(_), _) => Ended::Unserved("this node does not speak GB/T 28181"),
-            (Endpoint::Browser, _) => Ended::Unserved("a browser comes by itself"),
+            Endpoint::Gb28181(_) => Ended::Unserved("this node does not speak GB/T 28181"),
+            Endpoint::Browser => Ended::Unserved("a browser comes by itself"),
         }
     }
 
-    fn call(&self, seat: &Seat, stop: &CancellationToken) -> Call {
-        Call { seat: seat.clone(), stop: stop.clone(), feeds: Arc::clone(&self.parts.feeds) }
+    fn call(&self, seat: &Seat, stop: &CancellationToken, wait: Duration) -> Call {
+        Call { seat: seat.clone(), stop: stop.clone(), wait, feeds: Arc::clone(&self.parts.feeds) }
     }
 }
 

@@ -31,7 +31,7 @@ pub use pki::Pki;
 pub use record::{Backup, Record};
 pub use rtsp::{Rtsp, RtspTransport};
 pub use seat::{Role, SeatId};
-pub use sip::{Sip, SipDevice, SipTls, Srtp};
+pub use sip::{Digest, Sip, SipDevice, SipTls, Srtp};
 pub use spool::Spool;
 pub use template::{Template, TemplateSeat};
 pub use trunk::{Trunk, Trunks};

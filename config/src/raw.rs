@@ -12,7 +12,7 @@ use crate::error::{Error, Fault};
 use crate::media::Kind;
 use crate::rtsp::RtspTransport;
 use crate::seat::Role;
-use crate::sip::Srtp;
+use crate::sip::{Digest, Srtp};
 use crate::value::NodeId;
 use crate::zone::Zone;
 
@@ -161,6 +161,7 @@ pub(crate) struct Sip {
     pub(crate) domain: Option<String>,
     pub(crate) rtp: Option<[i64; 2]>,
     pub(crate) srtp: Option<Srtp>,
+    pub(crate) digest: Option<Vec<Digest>>,
     pub(crate) device: Vec<SipDevice>,
 }
 

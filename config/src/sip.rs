@@ -26,6 +26,8 @@ pub struct Sip {
     pub rtp: (u16, u16),
     /// Whether media may travel in the clear.
     pub srtp: Srtp,
+    /// The algorithms that devices are asked to prove themselves with, the preferred one first.
+    pub digest: Vec<Digest>,
     /// The terminals that may register and call.
     pub devices: Vec<SipDevice>,
 }
@@ -50,6 +52,17 @@ pub enum Srtp {
     /// As the terminal offers; offered by the node where signalling is TLS.
     #[default]
     Allowed,
+}
+
+/// An algorithm of digest authentication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum Digest {
+    /// RFC 2617; old, and known to every terminal.
+    #[serde(rename = "MD5")]
+    Md5,
+    /// RFC 8760.
+    #[serde(rename = "SHA-256")]
+    Sha256,
 }
 
 /// A terminal that the node knows.
@@ -81,7 +94,8 @@ impl Sip {
         let devices: Vec<_> = devices.collect::<Result<_, _>>()?;
         distinct(&devices)?;
         let (rtp, srtp) = (ports(raw.rtp.unwrap_or(DEFAULT_PORTS))?, raw.srtp.unwrap_or_default());
-        Ok(Self { udp, tcp, tls, advertise, domain: word(domain, "sip.domain")?, rtp, srtp, devices })
+        let digest = algorithms(raw.digest)?;
+        Ok(Self { udp, tcp, tls, advertise, domain: word(domain, "sip.domain")?, rtp, srtp, digest, devices })
     }
 }
 
@@ -101,6 +115,15 @@ impl SipDevice {
         let user = required(raw.user, &key, "name the terminal as in its address, such as \"room3\"")?;
         Ok(Self { user: word(user, &key)?, secret: base.path(raw.secret, &format!("sip.device[{n}].secret"))? })
     }
+}
+
+fn algorithms(asked: Option<Vec<Digest>>) -> Result<Vec<Digest>, Fault> {
+    let asked = asked.unwrap_or_else(|| vec![Digest::Md5]);
+    if asked.is_empty() || repeated(&asked).is_some() {
+        let problem = "the list is empty, or names an algorithm twice";
+        return Err(Fault::new("sip.digest", problem, "write [\"MD5\"], [\"SHA-256\"] or [\"SHA-256\", \"MD5\"]"));
+    }
+    Ok(asked)
 }
 
 fn distinct(devices: &[SipDevice]) -> Result<(), Fault> {

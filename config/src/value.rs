@@ -17,6 +17,15 @@ impl HearingId {
     pub fn random() -> Self {
         Self(Uuid::now_v7())
     }
+
+    /// What a terminal dials to reach the hearing: six digits, of which the first is no 0. Two hearings may have the same one: it
+    /// proves nothing, and is looked up among the seats of whoever dials.
+    #[must_use]
+    pub fn code(self) -> String {
+        // The low half of a version 7 id is random but for its first two bits.
+        let random = self.0.as_u64_pair().1;
+        (100_000 + random % 900_000).to_string()
+    }
 }
 
 impl fmt::Display for HearingId {

@@ -87,6 +87,49 @@ fn a_terminal_that_holds_sends_and_gets_nothing_and_goes_on_where_it_was() {
 }
 
 #[test]
+fn a_terminal_is_tried_outside_a_hearing_and_not_while_it_is_in_one() {
+    let node = court("allowed");
+    assert_eq!(node.refused(&["terminal", "test", "room1"]).0, "terminal_unregistered");
+    assert_eq!(node.refused(&["terminal", "test", "nobody"]).0, "unknown_terminal");
+    let rooms = rooms(&node, "udp", "");
+    for room in &rooms {
+        until("the terminal is registered", || room.log().contains("200 OK").then_some(()));
+    }
+    let trial = node.hearing(&["terminal", "test", "room1"]);
+    assert_eq!(trial["ok"], true, "{trial}");
+    assert_eq!((trial["sound"]["codec"].as_str(), trial["picture"]["codec"].as_str()), (Some("opus"), Some("h264")));
+    let number = |value: &serde_json::Value| value.as_f64().unwrap_or_else(|| panic!("no number in {trial}"));
+    // Five seconds at 50 packets of sound and 25 pictures.
+    assert!(number(&trial["sound"]["received"]) > 200.0 && number(&trial["sound"]["sent"]) > 150.0, "{trial}");
+    assert!(number(&trial["pictures"]) > 75.0, "{trial}");
+    assert!((1.0..40.0).contains(&number(&trial["level_db"])), "{trial}");
+    assert!(number(&trial["sound"]["lost"]) == 0.0 && number(&trial["round_trip_ms"]) < 100.0, "{trial}");
+    until("it was hung up", || rooms[0].log().contains("terminated").then_some(()));
+    until("it heard the tone", || (rooms[0].loudness() > 0.0).then_some(()));
+    let hearing = rung(&node, &rooms);
+    let (code, message) = node.refused(&["terminal", "test", "room1"]);
+    assert!(code == "terminal_busy" && message.contains(&hearing), "{code}: {message}");
+}
+
+#[test]
+fn a_terminal_decodes_a_picture_soon_after_the_order_to_start() {
+    let node = court("allowed");
+    let rooms = rooms(&node, "udp", "");
+    for room in &rooms {
+        until("the terminal is registered", || room.log().contains("200 OK").then_some(()));
+        room.keep_picture();
+    }
+    let began = std::time::SystemTime::now();
+    node.hearing(&["start", "--case", "(2022)内0291刑初123号", "--template", "rooms"]);
+    for room in &rooms {
+        let picture = until("a picture was decoded", || room.picture());
+        let made = fs::metadata(&picture).and_then(|file| file.created()).expect("the picture's time");
+        let after = made.duration_since(began).expect("it is newer than the order");
+        eprintln!("first picture {after:?} after hearing start");
+    }
+}
+
+#[test]
 fn a_terminal_that_guesses_is_shut_out_after_five_times_and_a_stranger_may_not_call() {
     let node = court("allowed");
     let at = format!("{}:{SIP}", node.site.address);

@@ -157,6 +157,26 @@ impl Baresip {
         frames.skip(skipped).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect()
     }
 
+    /// The mean power of what it has played in its last call, 0.0 when it was silent.
+    pub(crate) fn loudness(&self) -> f64 {
+        let wave = self.speaker().and_then(|file| fs::read(file).ok()).unwrap_or_default();
+        let samples =
+            wave.get(44..).unwrap_or_default().chunks_exact(2).map(|s| f64::from(i16::from_le_bytes([s[0], s[1]])));
+        let powers: Vec<f64> = samples.map(|sample| sample * sample).collect();
+        powers.iter().sum::<f64>() / powers.len().max(1) as f64
+    }
+
+    /// Has it keep the next picture that it decodes.
+    pub(crate) fn keep_picture(&self) {
+        self.command("snapshot_recv", &self.directory.path().join("first.png").display().to_string());
+    }
+
+    /// The picture that it was told to keep, once it has decoded one.
+    pub(crate) fn picture(&self) -> Option<PathBuf> {
+        let files = fs::read_dir(self.directory.path()).expect("its directory").flatten().map(|entry| entry.path());
+        files.into_iter().find(|file| file.extension().is_some_and(|end| end == "png"))
+    }
+
     /// What it decoded in its last call.
     fn speaker(&self) -> Option<PathBuf> {
         let files = fs::read_dir(self.directory.path()).expect("its directory").flatten().map(|entry| entry.path());

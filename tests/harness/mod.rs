@@ -9,6 +9,7 @@ pub(crate) mod firewall;
 pub(crate) mod media;
 pub(crate) mod node;
 pub(crate) mod party;
+pub(crate) mod phone;
 pub(crate) mod record;
 pub(crate) mod sitting;
 pub(crate) mod zones;

@@ -27,6 +27,8 @@ pub(crate) struct Site {
     pub(crate) address: Ipv4Addr,
     /// The rest of its configuration: trunks, crossings, templates, record.
     pub(crate) rest: String,
+    /// False for a node that finds no `hearing-media`.
+    pub(crate) media: bool,
 }
 
 /// A node that runs; killed when it is dropped.
@@ -56,6 +58,7 @@ impl Site {
             zone: "tripartite",
             address: fresh_address(),
             rest: String::new(),
+            media: true,
         }
         .certified()
         .with_rest(|own| format!("[trunks]\nlisten = \"{own}:{TRUNK}\"\n{COURT}"))
@@ -136,7 +139,11 @@ impl Site {
 
     fn spawn(&self, config: &Path) -> Child {
         let log = File::create(self.log()).expect("a log");
-        Command::new(HEARING)
+        let mut command = Command::new(HEARING);
+        if !self.media {
+            command.env("HEARING_MEDIA", "/nonexistent/hearing-media");
+        }
+        command
             .args(["run", "--config"])
             .arg(config)
             .stdin(Stdio::null())
@@ -214,6 +221,15 @@ impl Node {
         let seats = shown["view"]["seats"].as_array().expect("seats");
         let found = seats.iter().find(|s| s["name"] == seat).unwrap_or_else(|| panic!("no seat {seat}"));
         found["presence"].clone()
+    }
+
+    /// A metric without labels; `None` while nothing has counted it.
+    pub(crate) fn metric(&self, name: &str) -> Option<f64> {
+        let url = format!("http://{}:{ADMIN}/metrics", self.site.address);
+        let output =
+            Command::new("curl").args(["--silent", &url]).output().expect("curl is installed by scripts/setup");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
     }
 
     /// Starts a hearing; gives its id and the link of each seat.

@@ -74,13 +74,23 @@ pub(super) fn started(started: &Value, as_json: bool, qr: bool) -> anyhow::Resul
         vec![text(&seat["name"]), title, text(&seat["zone"]), text(&seat["endpoint"]), text(&seat["link"])]
     };
     let rows: Vec<_> = seats.iter().map(row).collect();
-    lines(&[format!("庭审 hearing {}  {}", text(&started["id"]), text(&started["case"]))])?;
+    let code = if seats.iter().any(|seat| text(&seat["endpoint"]).starts_with("sip:")) {
+        dial(&text(&started["code"]))
+    } else {
+        String::new()
+    };
+    lines(&[format!("庭审 hearing {}  {}{code}", text(&started["id"]), text(&started["case"]))])?;
     lines(&table(&["席位 seat", "名称 title", "网络 zone", "终端 endpoint", "链接 link"], &rows))?;
     for seat in seats.iter().filter(|seat| qr && seat["link"].is_string()) {
         let code = qr_code(seat["link"].as_str().unwrap_or_default())?;
         lines(&[format!("\n{} {} ({})", text(&seat["title"]), text(&seat["title_en"]), text(&seat["name"])), code])?;
     }
     Ok(())
+}
+
+/// What a terminal dials to reach a hearing.
+pub(super) fn dial(code: &str) -> String {
+    format!("  终端拨号 terminals dial {code}")
 }
 
 /// What a rehearsal found.
@@ -132,7 +142,7 @@ fn cells(of: &Value, names: &[&str]) -> Vec<String> {
 }
 
 /// A JSON value as a person writes it; `-` when there is none.
-fn cell(value: &Value) -> String {
+pub(super) fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
         Value::String(text) => text.clone(),

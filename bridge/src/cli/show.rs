@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use hearing_config::HearingId;
+use hearing_config::{EndpointKind, HearingId};
 use hearing_signaling::hearing::{HearingView, LiveSeat, RecordState, RecordView, SeatView};
 use serde::Deserialize;
 use serde_json::Value;
@@ -55,8 +55,10 @@ impl Board {
         let (view, record) = (&self.view, &self.view.record);
         let opened = view.opened_at.map_or(String::new(), |at| format!("  开庭 opened {at}"));
         let fault = record.fault.as_ref().map_or(String::new(), |fault| format!("  {fault}"));
+        let sip = view.seats.iter().any(|seat| seat.endpoint == EndpointKind::Sip);
+        let code = if sip { print::dial(&view.id.code()) } else { String::new() };
         vec![
-            format!("{}  {}  ({})", view.case, view.template, view.id),
+            format!("{}  {}  ({}){code}", view.case, view.template, view.id),
             format!("状态 state: {}{opened}", words::phase(view.phase)),
             format!("录音录像 record: {}, {} 路 tracks{fault}", words::record(record.state), record.tracks.len()),
             proof(record),

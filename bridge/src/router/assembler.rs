@@ -7,7 +7,7 @@ use super::packet::{Frame, Packet};
 
 /// Pure and bounded; told the time.
 #[derive(Debug, Default)]
-pub(super) struct Assembler {
+pub(crate) struct Assembler {
     /// The index of the first slot of `window`.
     base: u64,
     /// What came and was not delivered yet, by index; a `None` is missing. Never ends with a `None`.
@@ -24,7 +24,7 @@ pub(super) struct Assembler {
 
 impl Assembler {
     /// A packet came; `poll_frame` may have something.
-    pub(super) fn handle_packet(&mut self, now: Instant, packet: &Packet) {
+    pub(crate) fn handle_packet(&mut self, now: Instant, packet: &Packet) {
         if let Some(offset) = self.slot(packet.index) {
             if offset >= self.window.len() {
                 self.window.resize_with(offset + 1, || None);
@@ -35,7 +35,7 @@ impl Assembler {
     }
 
     /// Gives up what waited too long.
-    pub(super) fn handle_timeout(&mut self, now: Instant) {
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
         while self.poll_timeout().is_some_and(|at| at <= now) {
             self.give_up();
             self.collect();
@@ -43,13 +43,13 @@ impl Assembler {
     }
 
     /// When `handle_timeout` wants to be called.
-    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let behind_the_hole = self.window.range(self.hole()..).flatten().next();
         behind_the_hole.map(|arrival| arrival.at + PATIENCE)
     }
 
     /// The next whole frame.
-    pub(super) fn poll_frame(&mut self) -> Option<Frame> {
+    pub(crate) fn poll_frame(&mut self) -> Option<Frame> {
         self.whole.pop_front()
     }
 

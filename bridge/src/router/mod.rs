@@ -27,7 +27,9 @@ mod switchboard;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod watcher;
 
+pub(crate) use assembler::Assembler;
 pub use drain::DRAIN;
 pub use feed::{Feed, FeedInput, FeedOutput, Takes, Wishes};
 pub(crate) use ladder::{Ladder, Step};
@@ -35,4 +37,5 @@ pub use leg::{Control, Delivery, IceRestart, Leg, LegId, Output, Path, Place, Pr
 pub use packet::{Frame, Layer, LayerSet, Packet, Temporal};
 pub use rendition::CodecSet;
 pub use track::TrackInfo;
+pub use watcher::{Seen, Watcher};
 pub use worker::{Attach, Command, Event, Full, Report, TrackReport, Worker, WorkerHandle};

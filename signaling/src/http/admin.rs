@@ -24,6 +24,8 @@ pub(super) struct StartRequest {
 #[derive(Serialize)]
 pub(super) struct StartAnswer {
     id: HearingId,
+    /// What a SIP terminal dials.
+    code: String,
     case: String,
     template: String,
     seats: Vec<SeatAnswer>,
@@ -54,6 +56,8 @@ pub(super) struct ListAnswer {
 /// A hearing as the operator sees it.
 #[derive(Serialize)]
 pub(super) struct BoardAnswer {
+    /// What a SIP terminal dials.
+    code: String,
     view: HearingView,
     live: Vec<LiveSeat>,
 }
@@ -79,7 +83,8 @@ pub(super) async fn start(
 ) -> Result<(StatusCode, Json<StartAnswer>), Problem> {
     let started = app.registry.start(&request.case, &request.template).await?;
     let seats = started.seats.into_iter().map(seat_answer).collect();
-    let answer = StartAnswer { id: started.id, case: request.case, template: request.template, seats };
+    let answer =
+        StartAnswer { id: started.id, code: started.id.code(), case: request.case, template: request.template, seats };
     Ok((StatusCode::CREATED, Json(answer)))
 }
 
@@ -89,7 +94,7 @@ pub(super) async fn list(State(app): State<App>) -> Json<Vec<ListAnswer>> {
 
 pub(super) async fn show(named: Named) -> Result<Json<BoardAnswer>, Problem> {
     let board = named.handle.show().await?;
-    Ok(Json(BoardAnswer { view: board.view, live: board.live }))
+    Ok(Json(BoardAnswer { code: board.view.id.code(), view: board.view, live: board.live }))
 }
 
 pub(super) async fn act(named: Named, Body(action): Body<Action>) -> Result<Json<ActAnswer>, Problem> {

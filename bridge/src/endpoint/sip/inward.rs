@@ -75,6 +75,16 @@ impl Inward {
         self.lost
     }
 
+    /// Packets that came, and that did not, of whoever sends; the jitter in ticks.
+    pub(super) fn figures(&self) -> (u64, u64, u32) {
+        let of = |source: &Source| {
+            let expected = (source.highest - source.first + 1) as u64;
+            (source.received, expected.saturating_sub(source.received))
+        };
+        let (received, lost) = self.source.as_ref().map_or((0, 0), of);
+        (received, lost, self.jitter.ticks())
+    }
+
     /// A packet came: what it carries, in packets as a node carries them.
     pub(super) fn take(
         &mut self,
@@ -111,6 +121,16 @@ impl Inward {
             payload,
         };
         parts.into_iter().enumerate().map(packet).collect()
+    }
+
+    /// A packet of whoever sends came that is no sound: it is not missing, and leaves no gap.
+    pub(super) fn pass_over(&mut self, header: Header) {
+        if self.ssrc() == Some(header.ssrc)
+            && self.sequence(header).is_some()
+            && let Some(source) = &mut self.source
+        {
+            source.shift -= 1;
+        }
     }
 
     /// Takes a sender report of whoever sends.
@@ -217,6 +237,17 @@ mod tests {
         assert_eq!(take(&mut inward, 1, 65_535), None);
         let mut inward = Inward::new(Codec::Pcma);
         assert_eq!([65_535, 0, 1].map(|n| take(&mut inward, 1, n)), [Some(0), Some(1), Some(2)]);
+    }
+
+    #[test]
+    fn keys_that_are_pressed_are_neither_sound_nor_loss() {
+        let mut inward = Inward::new(Codec::Pcma);
+        inward.pass_over(header(1, 5));
+        assert_eq!(inward.ssrc(), None, "nobody sends sound yet");
+        assert_eq!(take(&mut inward, 1, 10), Some(0));
+        (11..14).for_each(|n| inward.pass_over(header(1, n)));
+        assert_eq!(take(&mut inward, 1, 14), Some(1));
+        assert_eq!(inward.block(Instant::now()).unwrap().lost, 0);
     }
 
     #[test]

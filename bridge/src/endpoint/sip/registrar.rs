@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use hearing_config::Timestamp;
+use hearing_config::{Digest, Timestamp};
 use rsipstack::sip::prelude::*;
 use rsipstack::sip::{Header, StatusCode, Uri};
 use rsipstack::transaction::transaction::Transaction;
@@ -18,6 +18,7 @@ use crate::net::sip::digest::{Denied, Verifier};
 /// The devices of a zone.
 pub(super) struct Registrar {
     secrets: HashMap<String, String>,
+    digest: Vec<Digest>,
     state: Mutex<State>,
     changed: watch::Sender<u64>,
 }
@@ -50,9 +51,9 @@ pub(super) struct Binding {
 }
 
 impl Registrar {
-    pub(super) fn new(realm: &str, secrets: HashMap<String, String>) -> Self {
+    pub(super) fn new(realm: &str, digest: Vec<Digest>, secrets: HashMap<String, String>) -> Self {
         let state = State { verifier: Verifier::new(realm), bindings: HashMap::new(), wrong: HashMap::new() };
-        Self { secrets, state: Mutex::new(state), changed: watch::Sender::new(0) }
+        Self { secrets, digest, state: Mutex::new(state), changed: watch::Sender::new(0) }
     }
 
     /// True for a device of the configuration.
@@ -108,9 +109,12 @@ impl Registrar {
             }
             Err(denied) => {
                 self.deny(peer, denied);
-                let [md5, _] = self.state().verifier.challenge(at, denied == Denied::Challenge { stale: true });
-                // Terminals over libre give up at once when a second challenge names an algorithm that they do not know.
-                let headers = vec![Header::WwwAuthenticate(md5.into())];
+                // Terminals over libre give up at once when a second challenge names an algorithm that they do not know: so the
+                // court says which are asked for.
+                let stale = denied == Denied::Challenge { stale: true };
+                let challenge = |algorithm: &Digest| self.state().verifier.challenge(*algorithm, at, stale);
+                let headers =
+                    self.digest.iter().map(challenge).map(|value| Header::WwwAuthenticate(value.into())).collect();
                 refuse(tx, StatusCode::Unauthorized, headers).await;
                 None
             }

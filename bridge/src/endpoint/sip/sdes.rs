@@ -1,5 +1,7 @@
 //! SRTP keyed by SDES (RFC 4568, RFC 3711): the `crypto` attributes, and the contexts that they key.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rtc_srtp::context::Context;
@@ -13,6 +15,8 @@ pub(super) struct Crypto {
     suite: Suite,
     /// Master key and master salt.
     key: [u8; 30],
+    /// What stands before the tag of each packet that this key seals (master key identifier, RFC 3711 section 3.1); often empty.
+    identifier: Vec<u8>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,19 +26,24 @@ enum Suite {
 }
 
 impl Crypto {
-    /// The first line that can be used: one key that is good for the call's life, without a master key identifier.
+    /// The first line that can be used: one key.
     pub(super) fn choose<'a>(mut lines: impl Iterator<Item = &'a str>) -> Option<Self> {
         lines.find_map(Self::read)
     }
 
     /// A fresh key of our own that answers `other`.
     pub(super) fn answer(other: &Self) -> Self {
-        Self { key: fresh(), ..other.clone() }
+        Self { tag: other.tag, suite: other.suite, key: fresh(), identifier: Vec::new() }
+    }
+
+    /// Our key as the answer to a line that was offered later; `None` when it is for another suite.
+    pub(super) fn answering(&self, other: &Self) -> Option<Self> {
+        (self.suite == other.suite).then(|| Self { tag: other.tag, ..self.clone() })
     }
 
     /// Fresh keys to offer, the longer tag first.
     pub(super) fn offer() -> Vec<Self> {
-        let with = |(tag, suite)| Self { tag, suite, key: fresh() };
+        let with = |(tag, suite)| Self { tag, suite, key: fresh(), identifier: Vec::new() };
         [(1, Suite::Sha80), (2, Suite::Sha32)].map(with).to_vec()
     }
 
@@ -59,9 +68,15 @@ impl Crypto {
         }
         let mut parts = inline.split('|');
         let key = STANDARD.decode(parts.next()?).ok()?.try_into().ok()?;
-        // A lifetime is longer than any hearing at 2^31 packets or more; a master key identifier would lengthen packets.
-        let fine = parts.all(|part| !part.contains(':') && is_long(part));
-        fine.then_some(Self { tag, suite, key })
+        let (mut identifier, mut lifetimes) = (Vec::new(), 0);
+        for part in parts {
+            match part.split_once(':') {
+                Some((value, length)) if identifier.is_empty() => identifier = bytes(value, length)?,
+                None if identifier.is_empty() && lifetimes == 0 && is_lifetime(part) => lifetimes += 1,
+                Some(_) | None => return None,
+            }
+        }
+        Some(Self { tag, suite, key, identifier })
     }
 
     fn context(&self) -> Option<Context> {
@@ -89,6 +104,14 @@ impl Suite {
         }
     }
 
+    /// Bytes of the tag of RTP.
+    const fn tag(self) -> usize {
+        match self {
+            Self::Sha80 => 10,
+            Self::Sha32 => 4,
+        }
+    }
+
     fn named(name: &str) -> Option<Self> {
         [Self::Sha80, Self::Sha32].into_iter().find(|suite| suite.name() == name)
     }
@@ -98,12 +121,23 @@ impl Suite {
 pub(super) struct Srtp {
     inbound: Context,
     outbound: Context,
+    theirs: Crypto,
 }
 
 impl Srtp {
     /// With our key and the peer's.
     pub(super) fn new(ours: &Crypto, theirs: &Crypto) -> Option<Self> {
-        Some(Self { inbound: theirs.context()?, outbound: ours.context()? })
+        Some(Self { inbound: theirs.context()?, outbound: ours.context()?, theirs: theirs.clone() })
+    }
+
+    /// The peer seals with another key from now on; nothing happens when it is the present one. False when it can't be used.
+    pub(super) fn rekey(&mut self, theirs: &Crypto) -> bool {
+        if self.theirs == *theirs {
+            return true;
+        }
+        let Some(inbound) = theirs.context() else { return false };
+        (self.inbound, self.theirs) = (inbound, theirs.clone());
+        true
     }
 
     pub(super) fn seal(&mut self, packet: &[u8], is_rtcp: bool) -> Option<Vec<u8>> {
@@ -113,16 +147,39 @@ impl Srtp {
 
     /// `None` for what is forged, damaged or replayed.
     pub(super) fn open(&mut self, packet: &[u8], is_rtcp: bool) -> Option<Vec<u8>> {
-        let opened = if is_rtcp { self.inbound.decrypt_rtcp(packet) } else { self.inbound.decrypt_rtp(packet) };
+        let bare = self.without_identifier(packet, is_rtcp)?;
+        let opened = if is_rtcp { self.inbound.decrypt_rtcp(&bare) } else { self.inbound.decrypt_rtp(&bare) };
         Some(opened.ok()?.to_vec())
+    }
+
+    /// The identifier stands before the tag, and the tag does not cover it; `None` when it is another key's.
+    fn without_identifier<'p>(&self, packet: &'p [u8], is_rtcp: bool) -> Option<Cow<'p, [u8]>> {
+        let identifier = &self.theirs.identifier;
+        if identifier.is_empty() {
+            return Some(packet.into());
+        }
+        let end = packet.len().checked_sub(if is_rtcp { TAG_RTCP } else { self.theirs.suite.tag() })?;
+        let start = end.checked_sub(identifier.len())?;
+        (packet[start..end] == identifier[..]).then(|| [&packet[..start], &packet[end..]].concat().into())
     }
 }
 
-fn is_long(lifetime: &str) -> bool {
+/// The packets for which the peer means to use its key (RFC 4568, section 6.1): it binds the peer alone, who then tells another
+/// key in an offer.
+fn is_lifetime(lifetime: &str) -> bool {
     match lifetime.strip_prefix("2^") {
-        Some(power) => power.parse::<u32>().is_ok_and(|power| (31..=48).contains(&power)),
-        None => lifetime.parse::<u64>().is_ok_and(|packets| packets >= 1 << 31),
+        Some(power) => power.parse::<u32>().is_ok_and(|power| (1..=48).contains(&power)),
+        None => lifetime.parse::<u64>().is_ok_and(|packets| (1..=1 << 48).contains(&packets)),
     }
+}
+
+/// A master key identifier: a number, and in how many bytes it is written, at most 128.
+fn bytes(value: &str, length: &str) -> Option<Vec<u8>> {
+    let length = length.parse().ok().filter(|length| (1..=128_usize).contains(length))?;
+    let value = value.parse::<u128>().ok()?.to_be_bytes();
+    let spare = value.len().saturating_sub(length);
+    let fits = value[..spare].iter().all(|byte| *byte == 0);
+    fits.then(|| [&vec![0; length.saturating_sub(value.len())][..], &value[spare..]].concat())
 }
 
 fn fresh() -> [u8; 30] {
@@ -130,6 +187,8 @@ fn fresh() -> [u8; 30] {
 }
 
 const REPLAY: usize = 128;
+/// Bytes of the tag of RTCP in every suite (RFC 4568, section 6.2).
+const TAG_RTCP: usize = 10;
 
 #[cfg(test)]
 mod tests {
@@ -142,10 +201,71 @@ mod tests {
     }
 
     #[test]
-    fn keys_with_a_long_life_are_taken_and_those_with_an_identifier_or_a_short_life_are_not() {
-        assert!(["", "|2^48", "|2^31", "|2147483648"].iter().all(|rest| line(rest).is_some()));
-        assert!(["|2^20", "|2^48|1:4", "|1:4", "|2^x", " UNENCRYPTED_SRTP"].iter().all(|rest| line(rest).is_none()));
+    fn lifetimes_and_identifiers_are_read_and_what_changes_packets_is_refused() {
+        let fine =
+            ["", "|2^48", "|2^20", "|2147483648", "|1:4", "|2^31|1:1", "|340282366920938463463374607431768211455:128"];
+        assert!(fine.iter().all(|rest| line(rest).is_some()));
+        let refused = [
+            "|2^49",
+            "|0",
+            "|2^x",
+            "|1:0",
+            "|1:129",
+            "|256:1",
+            "|1:4|2^20",
+            "|2^20|2^20",
+            "|1:1|1:1",
+            " UNENCRYPTED_SRTP",
+        ];
+        for rest in refused {
+            assert_eq!(line(rest), None, "{rest}");
+        }
+        assert_eq!(line("|2^20|66051:4").unwrap().identifier, [0, 1, 2, 3]);
         assert!(Crypto::read("1 F8_128_HMAC_SHA1_80 inline:AA==").is_none());
+        let two = format!("1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}|2^20|1:4;inline:{KEY}|2^20|2:4");
+        assert_eq!(Crypto::read(&two), None, "two keys at a time");
+    }
+
+    #[test]
+    fn a_packet_with_the_identifier_of_its_key_is_opened_and_one_with_another_is_not() {
+        for (suite, tag) in [("AES_CM_128_HMAC_SHA1_80", 10), ("AES_CM_128_HMAC_SHA1_32", 4)] {
+            let theirs = Crypto::read(&format!("1 {suite} inline:{KEY}|2^20|7:2")).unwrap();
+            let ours = Crypto::answer(&theirs);
+            assert!(!ours.value().contains('|'), "our packets carry none");
+            let bare = Crypto { identifier: Vec::new(), ..theirs.clone() };
+            let (mut node, mut terminal) = (Srtp::new(&ours, &theirs).unwrap(), Srtp::new(&bare, &ours).unwrap());
+            for (plain, is_rtcp, tag) in
+                [(packet(), false, tag), (crate::net::rtp::write_report(9, "a", None, None), true, 10)]
+            {
+                let mut sealed = terminal.seal(&plain, is_rtcp).unwrap();
+                sealed.splice(sealed.len() - tag..sealed.len() - tag, [0, 8]);
+                assert_eq!(node.open(&sealed, is_rtcp), None, "another key's");
+                let place = sealed.len() - tag - 1;
+                sealed[place] = 7;
+                assert_eq!(node.open(&sealed, is_rtcp).as_deref(), Some(&plain[..]));
+            }
+            assert_eq!(node.open(&[0x80; 3], false), None);
+        }
+    }
+
+    #[test]
+    fn a_terminal_that_tells_another_key_is_understood_with_it_alone() {
+        let [first, second] = [0, 1].map(|_| Crypto::offer().remove(0));
+        let ours = Crypto::answer(&first);
+        let (mut node, mut before) = (Srtp::new(&ours, &first).unwrap(), Srtp::new(&first, &ours).unwrap());
+        let mut after = Srtp::new(&second, &ours).unwrap();
+        assert!(node.rekey(&first) && node.open(&before.seal(&packet(), false).unwrap(), false).is_some());
+        assert!(node.rekey(&second));
+        assert!(node.open(&after.seal(&packet(), false).unwrap(), false).is_some());
+        let mut late = packet();
+        late[3] = 9;
+        assert_eq!(node.open(&before.seal(&late, false).unwrap(), false), None);
+        assert_eq!(ours.answering(&second).map(|ours| ours.value()), Some(ours.value()));
+        assert_eq!(ours.answering(&Crypto::offer()[1]), None, "another suite");
+    }
+
+    fn packet() -> Vec<u8> {
+        [&[0x80, 8, 0, 1, 0, 0, 0, 1, 0, 0, 0, 9][..], b"sound"].concat()
     }
 
     #[test]
@@ -153,7 +273,7 @@ mod tests {
         for offered in Crypto::offer() {
             let answer = Crypto::answer(&offered);
             let (mut ours, mut theirs) = (Srtp::new(&offered, &answer).unwrap(), Srtp::new(&answer, &offered).unwrap());
-            let packet = [&[0x80, 8, 0, 1, 0, 0, 0, 1, 0, 0, 0, 9][..], b"sound"].concat();
+            let packet = packet();
             let sealed = ours.seal(&packet, false).unwrap();
             assert_eq!(theirs.open(&sealed, false).as_deref(), Some(&packet[..]));
             assert_eq!(theirs.open(&sealed, false), None, "a packet that was seen");

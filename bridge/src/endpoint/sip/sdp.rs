@@ -24,6 +24,10 @@ pub(super) struct Line {
     pub(super) crypto: Option<Crypto>,
     /// It takes and gives RTCP feedback for pictures (`rtcp-fb`).
     pub(super) feedback: bool,
+    /// What it takes at most, kbit/s (`b=TIAS` and `b=AS`); 0: not told.
+    pub(super) kbps: u32,
+    /// Payload types of pressed keys (telephone-event, RFC 4733), with their clock rates.
+    events: Vec<(u8, u32)>,
     slides: bool,
 }
 
@@ -34,7 +38,7 @@ pub(super) struct Format {
     pub(super) codec: Codec,
     /// H.264: packetization-mode 1.
     pub(super) fragments: bool,
-    parameters: String,
+    pub(super) parameters: String,
 }
 
 /// What a call has one of each at most.
@@ -52,6 +56,8 @@ pub(super) struct Chosen {
     pub(super) at: usize,
     pub(super) used: Use,
     pub(super) format: Format,
+    /// Pressed keys, with their clock rate.
+    pub(super) events: Option<(u8, u32)>,
 }
 
 /// How we take part in an m-line.
@@ -85,7 +91,8 @@ pub(super) fn choose(lines: &[Line], srtp_required: bool) -> Vec<Chosen> {
         let possible = line.port != 0 && line.address.is_some() && secure >= (srtp_required || line.needs_crypto());
         let (Some(used), Some(format)) = (line.used(), line.best()) else { continue };
         if possible && chosen.iter().all(|other| other.used != used) {
-            chosen.push(Chosen { at, used, format: format.clone() });
+            let (format, events) = (format.clone(), line.events_beside(format));
+            chosen.push(Chosen { at, used, format, events });
         }
     }
     chosen
@@ -98,7 +105,8 @@ pub(super) fn answer(ip: IpAddr, version: (u64, u64), lines: &[Line], chosen: &[
         match chosen.iter().find(|(chosen, _)| chosen.at == at) {
             Some((chosen, own)) => {
                 let gives = line.receives && own.used != Use::Slides;
-                text += &section(&line.proto, own, &[&chosen.format], (gives, line.sends));
+                let events: Vec<_> = chosen.events.into_iter().collect();
+                text += &section(&line.proto, own, (&[&chosen.format], &events), (gives, line.sends));
             }
             None => text += &format!("m={} 0 {} {}\r\n", line.media, line.proto, line.formats),
         }
@@ -119,8 +127,9 @@ pub(super) fn offer(ip: IpAddr, version: (u64, u64), own: &[Own]) -> String {
                 format(98, Codec::H264, "profile-level-id=42e01f;packetization-mode=0"),
             ],
         };
+        let events: &[_] = if own.used == Use::Sound { &[(100, 48_000), (101, 8_000)] } else { &[] };
         let proto = if own.crypto.is_empty() { "RTP/AVP" } else { "RTP/SAVP" };
-        text += &section(proto, own, &formats.iter().collect::<Vec<_>>(), (true, true));
+        text += &section(proto, own, (&formats.iter().collect::<Vec<_>>(), events), (true, true));
     }
     text
 }
@@ -144,6 +153,12 @@ impl Line {
             Codec::H264 | Codec::H265 | Codec::Vp8 => u8::from(!format.fragments),
         };
         self.codecs.iter().min_by_key(rank)
+    }
+
+    /// The payload type of pressed keys with the clock of the sound (RFC 4733, section 2.1), else any: old terminals have but one.
+    fn events_beside(&self, format: &Format) -> Option<(u8, u32)> {
+        let beside = self.events.iter().find(|(_, rate)| *rate == format.codec.clock_rate());
+        beside.or_else(|| self.events.first()).copied()
     }
 
     fn needs_crypto(&self) -> bool {
@@ -175,6 +190,8 @@ fn line(media: &sdp_types::Media, session: Option<IpAddr>, both: (bool, bool)) -
         receives: receives && !held && media.port != 0,
         crypto: Crypto::choose(attribute("crypto").into_iter()),
         feedback: media.attributes.iter().any(|a| a.attribute == "rtcp-fb"),
+        kbps: bandwidth(&media.bandwidths),
+        events: events(media, &attribute("rtpmap")),
         slides: attribute("content").iter().any(|value| value.contains("slides")),
     }
 }
@@ -191,6 +208,26 @@ fn codecs(media: &sdp_types::Media, maps: &[&str], parameters: &[&str]) -> Vec<F
         Some(Format { number: number.parse().ok().filter(|n| *n < 128)?, codec, fragments, parameters })
     });
     known.collect()
+}
+
+fn events(media: &sdp_types::Media, maps: &[&str]) -> Vec<(u8, u32)> {
+    let read = |map: &&str| {
+        let (number, name) = map.split_once(' ')?;
+        let rate = name.trim().to_ascii_lowercase().strip_prefix("telephone-event/")?.parse().ok()?;
+        Some((number.parse().ok().filter(|n: &u8| *n < 128)?, rate))
+    };
+    let offered = |number: &u8| media.fmt.split_whitespace().any(|word| word.parse() == Ok(*number));
+    maps.iter().filter_map(read).filter(|(number, _)| media.media == "audio" && offered(number)).collect()
+}
+
+/// The least that a line says, kbit/s; 0 when it says nothing.
+fn bandwidth(told: &[sdp_types::Bandwidth]) -> u32 {
+    let kbps = told.iter().filter_map(|bandwidth| match bandwidth.bwtype.as_str() {
+        "TIAS" => Some(bandwidth.bandwidth / 1_000),
+        "AS" => Some(bandwidth.bandwidth),
+        _ => None,
+    });
+    kbps.filter(|kbps| *kbps > 0).min().map_or(0, |kbps| u32::try_from(kbps).unwrap_or(u32::MAX))
 }
 
 fn named(media: &str, map: &str) -> Option<Codec> {
@@ -249,9 +286,15 @@ fn head(ip: IpAddr, (id, version): (u64, u64)) -> String {
 }
 
 /// `gives`, `takes`: what we do.
-fn section(proto: &str, own: &Own, formats: &[&Format], (gives, takes): (bool, bool)) -> String {
+fn section(
+    proto: &str,
+    own: &Own,
+    (formats, events): (&[&Format], &[(u8, u32)]),
+    (gives, takes): (bool, bool),
+) -> String {
     let picture = own.used != Use::Sound;
-    let numbers = formats.iter().map(|f| f.number.to_string()).collect::<Vec<_>>().join(" ");
+    let numbers = formats.iter().map(|f| f.number).chain(events.iter().map(|(number, _)| *number));
+    let numbers = numbers.map(|number| number.to_string()).collect::<Vec<_>>().join(" ");
     let media = if picture { "video" } else { "audio" };
     let mut text = format!("m={media} {} {proto} {numbers}\r\n", own.port);
     if picture {
@@ -262,6 +305,9 @@ fn section(proto: &str, own: &Own, formats: &[&Format], (gives, takes): (bool, b
         if !format.parameters.is_empty() {
             text += &format!("a=fmtp:{} {}\r\n", format.number, format.parameters);
         }
+    }
+    for (number, rate) in events {
+        text += &format!("a=rtpmap:{number} telephone-event/{rate}\r\na=fmtp:{number} 0-15\r\n");
     }
     for crypto in &own.crypto {
         text += &format!("a=crypto:{}\r\n", crypto.value());
@@ -285,67 +331,4 @@ const BODY_LIMIT: usize = 16_384;
 const LINES_LIMIT: usize = 16;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ROOM: &str = "v=0\r\no=- 1 1 IN IP4 10.2.0.30\r\ns=-\r\nc=IN IP4 10.2.0.30\r\nt=0 0\r\n\
-        m=audio 30000 RTP/AVP 8 96\r\na=rtpmap:96 opus/48000/2\r\n\
-        m=video 30002 RTP/AVP 97 98\r\na=rtpmap:97 H264/90000\r\na=fmtp:97 profile-level-id=42e01f\r\n\
-        a=rtpmap:98 H264/90000\r\na=fmtp:98 profile-level-id=42e01f;packetization-mode=1\r\n\
-        m=application 30004 TCP/BFCP *\r\n\
-        m=video 30006 RTP/AVP 97\r\na=rtpmap:97 H264/90000\r\na=content:slides\r\n";
-
-    fn answered(text: &str) -> String {
-        let lines = read(text.as_bytes()).unwrap();
-        let own = |chosen: Chosen| {
-            let own = Own { used: chosen.used, port: 40_000, crypto: Vec::new() };
-            (chosen, own)
-        };
-        let chosen: Vec<_> = choose(&lines, false).into_iter().map(own).collect();
-        answer("10.2.0.5".parse().unwrap(), (1, 1), &lines, &chosen)
-    }
-
-    #[test]
-    fn every_line_is_answered_in_order_the_best_codec_is_taken_and_the_floor_is_refused() {
-        let answer = answered(ROOM);
-        let lines: Vec<&str> = answer.lines().filter(|line| line.starts_with("m=")).collect();
-        let expected = [
-            "m=audio 40000 RTP/AVP 96",
-            "m=video 40000 RTP/AVP 98",
-            "m=application 0 TCP/BFCP *",
-            "m=video 40000 RTP/AVP 97",
-        ];
-        assert_eq!(lines, expected);
-        assert!(answer.contains("a=content:slides\r\na=recvonly"), "{answer}");
-    }
-
-    #[test]
-    fn whoever_holds_is_sent_nothing_in_both_ways_of_holding() {
-        for held in [
-            ROOM.replace("t=0 0\r\n", "t=0 0\r\na=sendonly\r\n"),
-            ROOM.replace("c=IN IP4 10.2.0.30", "c=IN IP4 0.0.0.0"),
-        ] {
-            assert!(read(held.as_bytes()).unwrap().iter().all(|line| !line.receives), "{held}");
-        }
-        assert!(answered(&ROOM.replace("t=0 0\r\n", "t=0 0\r\na=sendonly\r\n")).contains("a=recvonly"));
-    }
-
-    #[test]
-    fn what_comes_in_the_clear_is_refused_where_keys_are_required() {
-        assert_eq!(choose(&read(ROOM.as_bytes()).unwrap(), true), []);
-        let secure = ROOM.replace("RTP/AVP", "RTP/SAVP");
-        assert_eq!(choose(&read(secure.as_bytes()).unwrap(), false), [], "SAVP without a key is nothing");
-    }
-
-    #[test]
-    fn our_offer_is_one_that_we_could_answer() {
-        let own = [Use::Sound, Use::Picture].map(|used| Own { used, port: 30_000, crypto: Crypto::offer() });
-        let lines = read(offer("10.2.0.5".parse().unwrap(), (1, 1), &own).as_bytes()).unwrap();
-        let chosen = choose(&lines, true);
-        assert_eq!(
-            chosen.iter().map(|c| (c.used, c.format.codec)).collect::<Vec<_>>(),
-            [(Use::Sound, Codec::Opus), (Use::Picture, Codec::H264)]
-        );
-        assert!(chosen[1].format.fragments);
-    }
-}
+mod tests;

@@ -7,15 +7,18 @@ use hearing_config::Kind;
 use hearing_signaling::hearing::SeatQuality;
 use rsipstack::dialog::dialog::{DialogState, DialogStateReceiver, TransactionHandle};
 use rsipstack::dialog::invite_dialog::InviteDialog;
-use rsipstack::sip::{Header, Method, Request, StatusCode};
+use rsipstack::sip::{Header, Method, Request, Response, StatusCode, StatusCodeKind};
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
-use super::Core;
+use super::held::Held;
 use super::ports::Pair;
+use super::refresh::{Look, Refresh};
 use super::sdes::Srtp;
 use super::sdp::{self, Chosen, Line, Own, Use};
 use super::stream::{Arrived, Stream};
+use super::timer::{self, Side, Timer};
+use super::{Core, decoder};
 use crate::endpoint::media::timeline::SenderClock;
 use crate::endpoint::terminal::{self, Call, Ended, Told};
 use crate::net::rtp::Block;
@@ -26,15 +29,16 @@ pub(super) type Taken = (Vec<Line>, Vec<(Chosen, Own)>, HashMap<Use, Pair>);
 
 /// A call that was answered.
 pub(super) struct Setup {
-    pub(super) dialog: InviteDialog,
-    pub(super) states: DialogStateReceiver,
+    pub(super) held: Held,
     pub(super) lines: Vec<Line>,
     pub(super) chosen: Vec<(Chosen, Own)>,
     pub(super) pairs: HashMap<Use, Pair>,
     /// Of our session description.
     pub(super) id: u64,
-    /// After how many seconds the call is over unless it is refreshed (RFC 4028).
-    pub(super) expires: Option<u32>,
+    /// What ends the call unless it is refreshed.
+    pub(super) timer: Option<Timer>,
+    /// The terminal knows UPDATE (RFC 3311).
+    pub(super) updates: bool,
 }
 
 /// A call at work.
@@ -48,8 +52,7 @@ pub(super) struct Session<'a> {
     sender: SenderClock,
     id: u64,
     version: u64,
-    expires: Option<Duration>,
-    refreshed: Instant,
+    refresh: Refresh,
     /// Key frames were asked of the terminal, and by the terminal.
     asked: [Option<Instant>; 2],
     quality: SeatQuality,
@@ -60,24 +63,15 @@ impl<'a> Session<'a> {
     /// Until the call ends.
     pub(super) async fn run(core: &'a Core, setup: Setup, call: Call) -> Ended {
         let (sender, mut arrivals) = mpsc::channel(ARRIVALS);
-        let Setup { dialog, mut states, lines, chosen, mut pairs, id, expires } = setup;
+        let Setup { mut held, lines, chosen, pairs, id, timer, updates } = setup;
+        let Some(dialog) = held.dialog().cloned() else { return Ended::Gone("its dialog is over".to_owned()) };
         let now = Instant::now();
-        let streams = chosen.iter().filter_map(|(chosen, own)| {
-            let line = &lines[chosen.at];
-            let keys = own.crypto.first().zip(line.crypto.as_ref());
-            let srtp = match keys {
-                Some((ours, theirs)) => Some(Srtp::new(ours, theirs)?),
-                None => None,
-            };
-            Stream::new((chosen, line), pairs.remove(&chosen.used)?, srtp, &sender, now)
-        });
-        let streams: Vec<_> = streams.collect();
-        let feed = (call.feeds)(&call.seat, takes(&streams));
+        let streams = streams((&chosen, &lines), pairs, &sender);
+        let feed = (call.feeds)(&call.seat, takes(&streams, &lines));
         let Ok(line) = terminal::Line::attach(call.seat.clone()) else {
-            hang_up(core, &dialog).await;
+            held.hang_up().await;
             return Ended::Gone("the media worker takes nobody more".to_owned());
         };
-        let expires = expires.map(|seconds| Duration::from_secs(seconds.into()));
         info!(hearing = %call.seat.hearing, seat = %call.seat.seat, streams = streams.len(), "terminal is connected");
         let mut session = Self {
             core,
@@ -89,20 +83,18 @@ impl<'a> Session<'a> {
             sender: SenderClock::default(),
             id,
             version: 1,
-            expires,
-            refreshed: now,
+            refresh: Refresh::new(timer, updates, lines, now),
             asked: [None; 2],
             quality: SeatQuality::default(),
             sent: 0,
         };
         let ended = tokio::select! {
             () = call.stop.cancelled() => Ended::Stopped,
-            why = session.work(&mut states, &mut arrivals) => Ended::Gone(why),
+            why = session.work(&mut held.states, &mut arrivals) => Ended::Gone(why),
         };
         // The seat is free before the goodbye, for which a terminal that lost its power leaves us waiting.
-        let Self { dialog, line, .. } = session;
-        drop(line);
-        hang_up(core, &dialog).await;
+        drop(session);
+        held.hang_up().await;
         ended
     }
 
@@ -120,6 +112,7 @@ impl<'a> Session<'a> {
                 },
                 output = self.feed.next() => self.show(output),
                 Some(arrived) = arrivals.recv() => self.arrived(&arrived),
+                answer = self.refresh.answer() => self.refreshed(answer),
                 _ = tick.tick() => self.tick(),
             };
             if let Some(why) = over {
@@ -159,8 +152,12 @@ impl<'a> Session<'a> {
 
     /// The terminal holds, goes on, moves, or only says that it is still there.
     async fn updated(&mut self, request: &Request, handle: TransactionHandle) -> bool {
-        self.refreshed = Instant::now();
-        let mut headers = timer_answer(expires(request.headers.iter(), "uas"));
+        let timer = Timer::read(&request.headers, Side::Server);
+        if timer.is_some_and(Timer::is_short) {
+            return handle.respond(StatusCode::SessionIntervalTooSmall, Some(timer::least()), None).await.is_ok();
+        }
+        self.refresh.done(timer, Instant::now());
+        let mut headers = timer.map(Timer::answer).unwrap_or_default();
         if request.body.is_empty() && request.method == Method::Update {
             return handle.respond(StatusCode::OK, Some(headers), None).await.is_ok();
         }
@@ -168,6 +165,15 @@ impl<'a> Session<'a> {
         let Some(lines) = lines.filter(|lines| self.fits(lines)) else {
             return handle.respond(StatusCode::NotAcceptableHere, None, None).await.is_ok();
         };
+        self.follow(&lines);
+        let answer = self.describe(&lines);
+        self.refresh.lines = lines;
+        headers.push(Header::ContentType("application/sdp".into()));
+        handle.respond(StatusCode::OK, Some(headers), Some(answer.into_bytes())).await.is_ok()
+    }
+
+    /// Does as the peer's description says, which fits.
+    fn follow(&mut self, lines: &[Line]) {
         for stream in &mut self.streams {
             stream.update(&lines[stream.at]);
             if !stream.sends && std::mem::take(&mut stream.published) {
@@ -175,22 +181,63 @@ impl<'a> Session<'a> {
                 let _ = self.line.unpublish(stream.kind());
             }
         }
+        for (chosen, own) in &mut self.own {
+            let theirs = lines[chosen.at].crypto.as_ref();
+            own.crypto = own.crypto.iter().zip(theirs).filter_map(|(ours, theirs)| ours.answering(theirs)).collect();
+        }
         self.key_wanted();
-        self.version += 1;
-        let version = (self.id, self.version);
-        let answer = sdp::answer(self.core.settings.advertise, version, &lines, &self.own);
-        headers.push(Header::ContentType("application/sdp".into()));
-        handle.respond(StatusCode::OK, Some(headers), Some(answer.into_bytes())).await.is_ok()
     }
 
-    /// The same m-lines with the same codecs and keys: anything else would be another call.
+    /// Our own description, in a new version.
+    fn describe(&mut self, lines: &[Line]) -> String {
+        self.version += 1;
+        sdp::answer(self.core.settings.advertise, (self.id, self.version), lines, &self.own)
+    }
+
+    /// The same m-lines with the same codecs and suites of keys: anything else would be another call.
     fn fits(&self, lines: &[Line]) -> bool {
         self.own.iter().all(|(chosen, own)| {
             lines.get(chosen.at).is_some_and(|line| {
-                line.codecs.iter().any(|format| format.codec == chosen.format.codec)
-                    && line.crypto.is_some() != own.crypto.is_empty()
+                let keys = match (own.crypto.first(), &line.crypto) {
+                    (Some(ours), Some(theirs)) => ours.answering(theirs).is_some(),
+                    (None, None) => true,
+                    (Some(_), None) | (None, Some(_)) => false,
+                };
+                keys && line.codecs.iter().any(|format| format.codec == chosen.format.codec)
             })
         })
+    }
+
+    /// Refreshes the call: by UPDATE where the terminal knows it, else by saying again what was agreed on (RFC 4028, section 7.4).
+    fn renew(&mut self, timer: Timer) {
+        let (dialog, headers) = (self.dialog.clone(), timer.ask());
+        if self.refresh.updates {
+            self.refresh.begin(async move { dialog.update(Some(headers), None).await.ok().flatten() });
+            return;
+        }
+        let lines = std::mem::take(&mut self.refresh.lines);
+        let offer = self.describe(&lines).into_bytes();
+        self.refresh.lines = lines;
+        let headers = [headers, vec![Header::ContentType("application/sdp".into())]].concat();
+        self.refresh.begin(async move { dialog.reinvite(Some(headers), Some(offer)).await.ok().flatten() });
+    }
+
+    /// The terminal answered a refresh, or did not; the reason when the call is over.
+    fn refreshed(&mut self, answer: Option<Response>) -> Option<String> {
+        let answer = answer?;
+        if matches!(answer.status_code, StatusCode::CallTransactionDoesNotExist | StatusCode::RequestTimeout) {
+            return Some("the terminal has forgotten its call".to_owned());
+        }
+        if answer.status_code.kind() != StatusCodeKind::Successful {
+            // It is tried again until the call's time is over.
+            return None;
+        }
+        self.refresh.done(Timer::read(&answer.headers, Side::Client), Instant::now());
+        if let Some(lines) = sdp::read(&answer.body).filter(|lines| !answer.body.is_empty() && self.fits(lines)) {
+            self.follow(&lines);
+            self.refresh.lines = lines;
+        }
+        None
     }
 
     fn told(&mut self, told: Told) -> Option<String> {
@@ -273,13 +320,7 @@ impl<'a> Session<'a> {
     /// What the terminal reports of what it receives.
     fn learn(&mut self, (_, wall): (Instant, hearing_config::Timestamp), block: Block) {
         self.quality.loss_down = f32::from(block.fraction) / 256.0;
-        if block.last_report != 0 {
-            let now = (crate::endpoint::media::clock::ntp(wall) >> 16) as u32;
-            let units = now.wrapping_sub(block.last_report).wrapping_sub(block.delay);
-            // Rounding may make it a little less than nothing.
-            let units = u64::try_from(units as i32).unwrap_or(0);
-            self.quality.rtt_ms = ((units * 1_000) >> 16).min(60_000) as u32;
-        }
+        self.quality.rtt_ms = round_trip(wall, &block).unwrap_or(self.quality.rtt_ms);
     }
 
     /// The terminal's decoder wants a key frame; it repeats itself until one comes.
@@ -312,9 +353,10 @@ impl<'a> Session<'a> {
         self.sent = sent;
         // Figures are worth nothing later.
         let _ = self.line.quality(self.quality);
-        let over = self.expires.is_some_and(|expires| self.refreshed.elapsed() > expires);
-        if over {
-            return Some("the terminal has not refreshed its call".to_owned());
+        match self.refresh.look(Instant::now()) {
+            Look::Over => return Some("its call was not refreshed".to_owned()),
+            Look::Renew(timer) => self.renew(timer),
+            Look::Wait => {}
         }
         None
     }
@@ -325,26 +367,47 @@ impl<'a> Session<'a> {
     }
 }
 
-/// Says goodbye, and forgets the dialog.
-async fn hang_up(core: &Core, dialog: &InviteDialog) {
-    let goodbye = tokio::time::timeout(GOODBYE, dialog.hangup()).await;
-    if !matches!(goodbye, Ok(Ok(()))) {
-        info!("a terminal did not say goodbye");
-    }
-    core.stack.dialogs.remove_dialog(&dialog.id());
+/// The m-lines that were agreed on, at work.
+pub(super) fn streams(
+    (chosen, lines): (&[(Chosen, Own)], &[Line]),
+    mut pairs: HashMap<Use, Pair>,
+    arrivals: &mpsc::Sender<Arrived>,
+) -> Vec<Stream> {
+    let now = Instant::now();
+    let stream = |(chosen, own): &(Chosen, Own)| {
+        let line = &lines[chosen.at];
+        let srtp = match own.crypto.first().zip(line.crypto.as_ref()) {
+            Some((ours, theirs)) => Some(Srtp::new(ours, theirs)?),
+            None => None,
+        };
+        Stream::new((chosen, line), pairs.remove(&chosen.used)?, srtp, arrivals, now)
+    };
+    chosen.iter().filter_map(stream).collect()
 }
 
-fn takes(streams: &[Stream]) -> Takes {
+/// What a report tells of the round trip, in milliseconds (RFC 3550, section 6.4.1).
+pub(super) fn round_trip(wall: hearing_config::Timestamp, block: &Block) -> Option<u32> {
+    let now = (crate::endpoint::media::clock::ntp(wall) >> 16) as u32;
+    let units = now.wrapping_sub(block.last_report).wrapping_sub(block.delay);
+    // Rounding may make it a little less than nothing.
+    let units = u64::try_from(units as i32).unwrap_or(0);
+    (block.last_report != 0).then_some(((units * 1_000) >> 16).min(60_000) as u32)
+}
+
+pub(super) fn takes(streams: &[Stream], lines: &[Line]) -> Takes {
     let codecs = |used: Use| {
         let of = streams.iter().filter(|stream| stream.used == used);
         of.map(|stream| stream.format.codec).collect::<Vec<_>>()
     };
     let picture = streams.iter().find(|stream| stream.used == Use::Picture);
+    let (pixels, most) = picture.map_or((0, 0), |stream| decoder::limits(&stream.format.parameters));
+    let told = picture.and_then(|stream| lines.get(stream.at)).map_or(0, |line| line.kbps);
     Takes {
         sound: codecs(Use::Sound),
         picture: codecs(Use::Picture),
         single_unit: picture.is_some_and(|stream| !stream.format.fragments),
-        ..Takes::default()
+        pixels,
+        kbps: [most, told].into_iter().filter(|kbps| *kbps > 0).min().unwrap_or(0),
     }
 }
 
@@ -358,31 +421,6 @@ fn due(last: &mut Option<Instant>) -> bool {
     due
 }
 
-/// What we ask of session timers when we ring (RFC 4028): the terminal refreshes, if it knows them.
-pub(super) fn timer_headers() -> Vec<Header> {
-    vec![Header::Supported("timer".into()), Header::SessionExpires(format!("{EXPIRES};refresher=uas").into())]
-}
-
-/// The answer to a terminal that asks for a session timer: it refreshes.
-pub(super) fn timer_answer(expires: Option<u32>) -> Vec<Header> {
-    let Some(seconds) = expires else { return Vec::new() };
-    vec![Header::Require("timer".into()), Header::SessionExpires(format!("{seconds};refresher=uac").into())]
-}
-
-/// The seconds of `Session-Expires` when the terminal is to refresh; `None` when we would have to, `ours` being our side's name.
-/// Less than the least that RFC 4028 knows counts as that.
-pub(super) fn expires<'h>(mut headers: impl Iterator<Item = &'h Header>, ours: &str) -> Option<u32> {
-    headers.find_map(|header| match header {
-        Header::SessionExpires(value) => {
-            let mut parts = value.value().split(';').map(str::trim);
-            let seconds = parts.next()?.parse::<u32>().ok()?;
-            let we = parts.any(|part| part.strip_prefix("refresher=") == Some(ours));
-            (!we).then_some(seconds.max(LEAST_EXPIRES))
-        }
-        _ => None,
-    })
-}
-
 /// RFC 5168.
 const FAST_UPDATE: &str = "<?xml version=\"1.0\" encoding=\"utf-8\"?><media_control><vc_primitive><to_encoder>\
     <picture_fast_update/></to_encoder></vc_primitive></media_control>";
@@ -391,8 +429,5 @@ const TICK: Duration = Duration::from_secs(1);
 const SILENCE: Duration = Duration::from_secs(15);
 /// After so long without media a track does not arrive any more.
 const PAUSE: Duration = Duration::from_secs(3);
-const GOODBYE: Duration = Duration::from_secs(5);
-const EXPIRES: u32 = 1_800;
-const LEAST_EXPIRES: u32 = 90;
 /// Datagrams of a call that may wait: about a second of a large picture.
 const ARRIVALS: usize = 512;

@@ -10,6 +10,7 @@ use metrics::counter;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
+use super::events::Events;
 use super::inward::Inward;
 use super::payload::payloads;
 use super::ports::Pair;
@@ -53,6 +54,20 @@ pub(super) struct Stream {
     srtp: Option<Srtp>,
     out: Outward,
     inward: Inward,
+    /// The payload type of pressed keys, and what came of it.
+    keys: Option<u8>,
+    events: Events,
+}
+
+/// Packets of both directions.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Figures {
+    pub(super) sent: u64,
+    pub(super) received: u64,
+    /// Of those that were to come.
+    pub(super) lost: u64,
+    /// In ticks of the codec's clock.
+    pub(super) jitter: u32,
 }
 
 /// Where the peer is: what it says, and once it was heard, where it was heard. That stays.
@@ -112,6 +127,8 @@ impl Stream {
             srtp,
             out,
             inward,
+            keys: chosen.events.map(|(number, _)| number),
+            events: Events::default(),
         })
     }
 
@@ -124,9 +141,14 @@ impl Stream {
         }
     }
 
-    /// The peer describes itself anew: it holds, goes on or has moved.
+    /// The peer describes itself anew: it holds, goes on, has moved or seals with another key.
     pub(super) fn update(&mut self, line: &Line) {
         (self.receives, self.sends) = (line.receives, line.sends);
+        if let (Some(srtp), Some(theirs)) = (&mut self.srtp, &line.crypto)
+            && !srtp.rekey(theirs)
+        {
+            counter!("hearing_sip_datagrams_refused_total").increment(1);
+        }
         let Some(remote) = Remote::of(line) else { return };
         if remote.told != self.remote.told {
             self.remote = remote;
@@ -170,8 +192,15 @@ impl Stream {
         sender: &SenderClock,
     ) -> Vec<Packet> {
         let Some(plain) = self.admit(from, datagram, false) else { return Vec::new() };
-        let Some((header, place)) = Header::read(&plain).filter(|(h, _)| h.payload_type == self.format.number) else {
-            // Comfort noise and keypresses have types of their own.
+        let read = Header::read(&plain);
+        if let Some((header, place)) = read.clone().filter(|(header, _)| Some(header.payload_type) == self.keys) {
+            self.heard = now;
+            self.inward.pass_over(header);
+            self.events.take(header.timestamp, &plain[place]);
+            return Vec::new();
+        }
+        let Some((header, place)) = read.filter(|(header, _)| header.payload_type == self.format.number) else {
+            // Comfort noise has a type of its own.
             counter!("hearing_sip_rtp_ignored_total").increment(1);
             return Vec::new();
         };
@@ -234,6 +263,12 @@ impl Stream {
     /// Bytes of payload that were sent and packets that were received so far.
     pub(super) const fn counts(&self) -> (u32, u64) {
         (self.out.bytes, self.inward.received())
+    }
+
+    /// What went and came so far.
+    pub(super) fn figures(&self) -> Figures {
+        let (received, lost, jitter) = self.inward.figures();
+        Figures { sent: self.out.packets.into(), received, lost, jitter }
     }
 
     /// The datagram in the clear; `None` when it is another's or forged.

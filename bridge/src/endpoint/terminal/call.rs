@@ -1,6 +1,7 @@
 //! What the keeper of a terminal asks of a protocol, and what comes of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -13,6 +14,8 @@ pub struct Call {
     pub seat: Seat,
     /// Cancelled when it is to be hung up.
     pub stop: CancellationToken,
+    /// It is rung no earlier than after this time. One that calls by itself is taken at once.
+    pub wait: Duration,
     /// Makes what it is shown.
     pub feeds: Feeds,
 }

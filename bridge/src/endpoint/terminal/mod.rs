@@ -4,7 +4,9 @@ mod call;
 mod leg;
 mod line;
 mod through;
+mod trial;
 
 pub use call::{Call, Ended, Feeds};
 pub use line::{Line, Seat, Told};
 pub use through::Through;
+pub use trial::{Cards, Fault, NoTrial, RINGING, Trial, Way};

@@ -43,7 +43,11 @@ struct Court {
 
 impl Court {
     fn open(desks: &Desks, setting: Setting, seats: &[(u8, Kind)]) -> Self {
-        let (mut feed, got) = desks.open(setting, wants()).unwrap();
+        Self::open_for(desks, setting, wants(), seats)
+    }
+
+    fn open_for(desks: &Desks, setting: Setting, wants: Wants, seats: &[(u8, Kind)]) -> Self {
+        let (mut feed, got) = desks.open(setting, wants).unwrap();
         let (to, frames) = mpsc::unbounded_channel();
         let mut cards = BTreeMap::new();
         for (seat, kind) in seats {
@@ -133,6 +137,36 @@ async fn a_terminal_hears_everybody_whose_tracks_it_is_handed() {
     court.heard(25).await;
     let heard = court.heard(100).await;
     assert!(share(3, &heard) >= 12 && share(5, &heard) >= 12, "{heard:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminal_without_fragments_gets_units_that_fit_and_no_larger_a_picture_than_its_level() {
+    let (plans, desks) = (watch::Sender::new(Arc::new(seen(&[3]))), Desks::new(program(), None));
+    // Packetization-mode 0, and level 1.3 as of a terminal that takes CIF.
+    let (picture, pixels) = (vec![Codec::H264], 396 * 256);
+    let takes = Takes { picture, single_unit: true, pixels, kbps: 384, ..Takes::default() };
+    let (wants, _) = feed::wants(&takes).unwrap();
+    let mut court = Court::open_for(&desks, setting(0, &plans), wants, &[(3, Kind::Video)]);
+    let frames = court.frames(Kind::Video, 25).await;
+    let (decoder, mut decoded) =
+        program().spawn(child::Job::Decode(vec![only_stream()]), crate::pipeline::Life::Once).unwrap();
+    for frame in frames {
+        let payloads = hearing_proto::packetize::payloads(hearing_proto::depacketize::Format::H264, &frame.bytes);
+        assert!(payloads.iter().all(|payload| payload[0] & 0x1f != 28), "no unit had to be cut");
+        decoder.give(frame).await.unwrap();
+    }
+    decoder.stop().await.unwrap();
+    let size = loop {
+        let event = decoded.next().await.expect("a picture is decoded");
+        if let crate::pipeline::Event::Said(child::FromChild::Picture { width, height, .. }) = event {
+            break (width, height);
+        }
+    };
+    assert_eq!(size, (320, 180));
+}
+
+fn only_stream() -> child::Stream {
+    child::Stream { id: child::PICTURE, codec: child::Codec::H264 }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,122 @@
+//! Calls that we make.
+
+use std::collections::HashMap;
+
+use hearing_config::{Aor, Srtp};
+use rsipstack::dialog::invitation::InviteOption;
+use rsipstack::sip::uri::ParamsExt as _;
+use rsipstack::sip::{StatusCodeKind, Uri};
+use rsipstack::transport::SipAddr;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::held::Held;
+use super::incoming::knows_update;
+use super::sdp::{self, Own, Use};
+use super::session::{self, Setup};
+use super::timer::{self, Side, Timer};
+use super::{Core, ports, sdes};
+
+/// Whom to call, and where; `None` while a device of the configuration is not registered.
+pub(super) type Place = Option<(Uri, Option<SipAddr>)>;
+
+impl Core {
+    /// Rings a terminal until it answers, no earlier than at `from`: where it is registered, and anew where it moves to.
+    pub(super) async fn ring(&self, aor: &Aor, from: Instant) -> Result<Setup, String> {
+        tokio::time::sleep_until(from).await;
+        let mut changed = self.registrar.watch();
+        loop {
+            let place = self.place(aor);
+            let dialling = async {
+                match place.clone() {
+                    Some((callee, at)) => self.dial(callee, at).await,
+                    // A device that has not registered is awaited.
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                setup = dialling => return setup,
+                () = self.moved(aor, &place, &mut changed) => {}
+            }
+        }
+    }
+
+    /// Until the terminal is elsewhere than it was. Registrations of others and those that are only renewed change nothing.
+    async fn moved(&self, aor: &Aor, from: &Place, changed: &mut watch::Receiver<u64>) {
+        while changed.changed().await.is_ok() {
+            if self.place(aor) != *from {
+                return;
+            }
+        }
+        std::future::pending().await
+    }
+
+    pub(super) fn place(&self, aor: &Aor) -> Place {
+        if self.registrar.knows(aor.user()) {
+            let binding = self.registrar.binding(aor.user())?;
+            return Some((binding.contact, Some(binding.at)));
+        }
+        Some((Uri::try_from(aor.as_str()).ok()?, None))
+    }
+
+    /// Rings a terminal until it answers.
+    pub(super) async fn dial(&self, callee: Uri, at: Option<SipAddr>) -> Result<Setup, String> {
+        let transport = at.as_ref().and_then(|at| at.r#type).or(callee.transport().copied()).map(|t| t.to_string());
+        let secure =
+            self.settings.srtp == Srtp::Required || transport.as_deref().is_some_and(|t| t.eq_ignore_ascii_case("tls"));
+        let mut pairs = HashMap::new();
+        let mut own = Vec::new();
+        for used in [Use::Sound, Use::Picture] {
+            let pair = self.ports.pair().await.map_err(|error| error.to_string())?;
+            let crypto = if secure { sdes::Crypto::offer() } else { Vec::new() };
+            own.push(Own { used, port: pair.port, crypto });
+            pairs.insert(used, pair);
+        }
+        let id = rand::random::<u32>().into();
+        let offer = sdp::offer(self.settings.advertise, (id, 1), &own);
+        let caller = format!("sip:hearing@{}", self.settings.domain);
+        let option = InviteOption {
+            caller: Uri::try_from(caller.as_str()).map_err(|error| error.to_string())?,
+            callee,
+            destination: at,
+            contact: self
+                .contact(transport.as_deref())
+                .ok_or("this node does not listen on the terminal's transport")?,
+            content_type: Some("application/sdp".to_owned()),
+            offer: Some(offer.into_bytes()),
+            headers: Some(timer::wish()),
+            ..InviteOption::default()
+        };
+        let (sender, states) = self.stack.dialogs.new_dialog_state_channel();
+        let invited = self.stack.dialogs.do_invite(option, sender).await.map_err(|error| error.to_string())?;
+        let (dialog, Some(response)) = invited else { return Err("the terminal does not answer".to_owned()) };
+        if response.status_code.kind() != StatusCodeKind::Successful {
+            return Err(format!("the terminal refuses: {}", response.status_code));
+        }
+        let held = Held::new(self.stack.dialogs.clone(), dialog, states);
+        let (timer, updates) = (Timer::read(&response.headers, Side::Client), knows_update(response.headers.iter()));
+        match self.taken_up(&response.body, own, pairs) {
+            Some((lines, chosen, pairs)) => Ok(Setup { held, lines, chosen, pairs, id, timer, updates }),
+            None => Err("the terminal has no codec in common, or no keys".to_owned()),
+        }
+    }
+
+    /// What of our offer the answer takes up.
+    fn taken_up(&self, body: &[u8], own: Vec<Own>, mut pairs: HashMap<Use, ports::Pair>) -> Option<session::Taken> {
+        let lines = sdp::read(body)?;
+        let chosen: Vec<_> = sdp::choose(&lines, self.settings.srtp == Srtp::Required);
+        let mut taken = Vec::new();
+        let mut kept = HashMap::new();
+        for chosen in chosen {
+            let Some(own) = own.iter().find(|own| own.used == chosen.used) else { continue };
+            let crypto = match (&lines[chosen.at].crypto, own.crypto.is_empty()) {
+                (Some(theirs), false) => vec![sdes::Crypto::taken(&own.crypto, theirs)?.clone()],
+                (None, true) => Vec::new(),
+                (Some(_), true) | (None, false) => return None,
+            };
+            kept.insert(chosen.used, pairs.remove(&chosen.used)?);
+            taken.push((chosen, Own { crypto, ..own.clone() }));
+        }
+        (!taken.is_empty()).then_some((lines, taken, kept))
+    }
+}

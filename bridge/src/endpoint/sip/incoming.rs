@@ -1,0 +1,111 @@
+//! Calls that terminals make.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use hearing_config::Srtp;
+use rsipstack::sip::prelude::*;
+use rsipstack::sip::{Header, StatusCode};
+use rsipstack::transaction::transaction::Transaction;
+use tracing::{info, warn};
+
+use super::held::Held;
+use super::registrar::refuse;
+use super::sdp::{self, Chosen, Line, Own};
+use super::session::Setup;
+use super::timer::{self, Side, Timer};
+use super::{Core, sdes};
+
+/// A call that a terminal makes, which is allowed to, and offers what can be used.
+pub(super) struct Incoming {
+    held: Held,
+    lines: Vec<Line>,
+    chosen: Vec<Chosen>,
+}
+
+impl Core {
+    /// A terminal calls.
+    pub(super) async fn invited(self: Arc<Self>, mut tx: Transaction) {
+        let from =
+            tx.original.from_header().ok().and_then(|from| from.uri().ok()).and_then(|uri| uri.auth).map(|a| a.user);
+        if !from.as_deref().is_some_and(|user| self.registrar.knows(user)) {
+            metrics::counter!("hearing_sip_strangers_total").increment(1);
+            return refuse(&mut tx, StatusCode::Forbidden, Vec::new()).await;
+        }
+        let Some(user) = self.registrar.authenticate(&mut tx).await else { return };
+        if from.as_ref() != Some(&user) {
+            warn!(user, "device calls under another's name");
+            return refuse(&mut tx, StatusCode::Forbidden, Vec::new()).await;
+        }
+        let number = tx.original.uri.auth.as_ref().map(|auth| auth.user.clone());
+        let permit = match self.seats.find(&user, number.as_deref()) {
+            Ok(permit) => permit,
+            Err(status) => {
+                info!(user, number, %status, "a terminal calls and gets no seat");
+                return refuse(&mut tx, status, Vec::new()).await;
+            }
+        };
+        let lines = sdp::read(&tx.original.body).unwrap_or_default();
+        let chosen = sdp::choose(&lines, self.settings.srtp == Srtp::Required);
+        if chosen.is_empty() {
+            return refuse(&mut tx, StatusCode::NotAcceptableHere, Vec::new()).await;
+        }
+        if Timer::read(&tx.original.headers, Side::Server).is_some_and(Timer::is_short) {
+            return refuse(&mut tx, StatusCode::SessionIntervalTooSmall, timer::least()).await;
+        }
+        let (sender, states) = self.stack.dialogs.new_dialog_state_channel();
+        let transport = tx.connection.as_ref().map(|connection| connection.transport().to_string());
+        let contact = self.contact(transport.as_deref());
+        match self.stack.dialogs.get_or_create_server_invite(&tx, sender, None, contact) {
+            Ok(mut dialog) => {
+                let held = Held::new(self.stack.dialogs.clone(), dialog.clone(), states);
+                permit.send(Incoming { held, lines, chosen });
+                if let Err(error) = dialog.handle(&mut tx).await {
+                    warn!(user, %error, "a call went wrong");
+                }
+            }
+            Err(error) => {
+                warn!(user, %error, "a call can't be taken");
+                refuse(&mut tx, StatusCode::BadRequest, Vec::new()).await;
+            }
+        }
+    }
+
+    /// Answers a terminal that calls.
+    pub(super) async fn answer(&self, incoming: Incoming) -> Result<Setup, String> {
+        let Incoming { held, lines, chosen } = incoming;
+        let dialog = held.dialog().ok_or("its dialog is over")?;
+        let (mut taken, mut pairs) = (Vec::new(), HashMap::new());
+        for chosen in chosen {
+            let pair = match self.ports.pair().await {
+                Ok(pair) => pair,
+                Err(error) => {
+                    // It can't fail for a dialog that nobody has answered.
+                    let _ = dialog.reject(Some(StatusCode::ServiceUnavailable), None);
+                    return Err(error.to_string());
+                }
+            };
+            let crypto = lines[chosen.at].crypto.iter().map(sdes::Crypto::answer).collect();
+            let own = Own { used: chosen.used, port: pair.port, crypto };
+            pairs.insert(chosen.used, pair);
+            taken.push((chosen, own));
+        }
+        let id = rand::random::<u32>().into();
+        let answer = sdp::answer(self.settings.advertise, (id, 1), &lines, &taken);
+        let request = dialog.initial_request();
+        let (timer, updates) = (Timer::read(&request.headers, Side::Server), knows_update(request.headers.iter()));
+        let mut headers = vec![Header::ContentType("application/sdp".into())];
+        headers.extend(timer.map(Timer::answer).unwrap_or_default());
+        let accepted = dialog.accept(Some(headers), Some(answer.into_bytes()));
+        accepted.map_err(|error| error.to_string())?;
+        Ok(Setup { held, lines, chosen: taken, pairs, id, timer, updates })
+    }
+}
+
+/// The other end's request or answer says that it takes UPDATE.
+pub(super) fn knows_update<'h>(mut headers: impl Iterator<Item = &'h Header>) -> bool {
+    headers.any(|header| match header {
+        Header::Allow(methods) => methods.value().split(',').any(|method| method.trim() == "UPDATE"),
+        _ => false,
+    })
+}

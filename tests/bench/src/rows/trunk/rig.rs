@@ -151,6 +151,7 @@ impl Scene<'_> {
             listen,
             revoked: files.revoked.clone(),
             witness: file(format!("{}-witness", own.node)),
+            former: file(format!("{}-former.json", own.node)),
             policy,
             peers: vec![peer],
         };

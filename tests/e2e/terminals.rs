@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use serde_json::Value;
+
 use crate::harness::baresip::{Account, Baresip};
 use crate::harness::court::ffprobe;
 use crate::harness::node::{Node, Site, until};
@@ -15,6 +17,10 @@ fn terminals_that_are_rung_over_udp_see_and_hear_each_other_and_are_recorded() {
     let record = Record::of(&node.site.path("court/record"), &hearing);
     until("it is open", || node.try_hearing(&["open", &hearing]).status.success().then_some(()));
     meet(&rooms);
+    until("the board shows how a room sounds", || {
+        let sound = live(&node, &hearing, 1)["quality"]["sound"].clone();
+        (sound["mean"].as_u64()? < 40 && sound["echo"].as_u64()? <= 60).then_some(())
+    });
     for track in TRACKS {
         until("five seconds are recorded", || (record.lines(track, "cluster").len() >= 2).then_some(()));
     }
@@ -74,11 +80,7 @@ fn a_terminal_that_holds_sends_and_gets_nothing_and_goes_on_where_it_was() {
     let rooms = rooms(&node, "udp", "");
     let hearing = rung(&node, &rooms);
     meet(&rooms);
-    let tracks = || {
-        let shown = node.hearing(&["show", &hearing]);
-        let live = shown["live"].as_array().expect("live figures").clone();
-        live.iter().find(|seat| seat["seat"] == 1).map_or(0, |seat| seat["tracks"].as_array().map_or(0, Vec::len))
-    };
+    let tracks = || live(&node, &hearing, 1)["tracks"].as_array().map_or(0, Vec::len);
     rooms[1].command("hold", "");
     until("nothing comes from it", || (tracks() == 0).then_some(()));
     rooms[1].command("resume", "");
@@ -181,6 +183,13 @@ fn rung(node: &Node, rooms: &[Baresip]) -> String {
         until("the terminal is connected", || (node.presence(&hearing, seat) == "connected").then_some(()));
     }
     hearing
+}
+
+/// The live figures of a seat.
+fn live(node: &Node, hearing: &str, seat: u8) -> Value {
+    let shown = node.hearing(&["show", hearing]);
+    let all = shown["live"].as_array().expect("live figures");
+    all.iter().find(|live| live["seat"] == seat).cloned().unwrap_or_default()
 }
 
 /// Each hears the other's tone.

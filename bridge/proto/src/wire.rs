@@ -20,7 +20,7 @@ pub use codec::{Decoder, Error, HEADER_LEN, encode};
 pub use hearing::{
     Action, Answer, Ask, Board, Change, Entry, Grant, HearingView, Identity, Join, Joined, LiveSeat, Mark, Phase,
     Presence, Proof, RecordState, RecordView, Refusal, Relief, Reply, Report, Request, SeatQuality, SeatReport,
-    SeatView, Unfollow, Update, UpdateKind,
+    SeatSound, SeatView, Unfollow, Update, UpdateKind,
 };
 pub use late::{Decoded, Fetch, Kept, LateHead, MAX_LATE, MAX_LATE_FRAMES, decode_late, encode_late, is_late};
 pub use link::{Hello, Ping, Pong, Take, Welcome};

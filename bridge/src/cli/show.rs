@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use hearing_config::{EndpointKind, HearingId};
-use hearing_signaling::hearing::{HearingView, LiveSeat, RecordState, RecordView, SeatView};
+use hearing_signaling::hearing::{HearingView, LiveSeat, RecordState, RecordView, SeatQuality, SeatSound, SeatView};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -85,9 +85,7 @@ impl Board {
             presence.push_str(" (候传 apart)");
         }
         let kinds = |list: &[hearing_config::Kind]| list.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join("+");
-        let quality = |show: &dyn Fn(&hearing_signaling::hearing::SeatQuality) -> String| {
-            live.map_or(String::new(), |live| show(&live.quality))
-        };
+        let quality = |show: &dyn Fn(&SeatQuality) -> String| live.map_or(String::new(), |live| show(&live.quality));
         vec![
             seat.name.clone(),
             seat.title.clone(),
@@ -98,9 +96,25 @@ impl Board {
             quality(&|q| format!("{}/{}", q.up_kbps, q.down_kbps)),
             quality(&|q| format!("{:.1}/{:.1}", q.loss_up * 100.0, q.loss_down * 100.0)),
             quality(&|q| if q.rtt_ms == 0 { String::new() } else { q.rtt_ms.to_string() }),
+            live.map_or(String::new(), |live| sound(&live.quality)),
             live.map_or(String::new(), |live| kinds(&live.recorded)),
         ]
     }
+}
+
+/// How the room of a terminal sounds, and what is wrong with it.
+fn sound(quality: &SeatQuality) -> String {
+    let mut words = Vec::new();
+    match quality.sound {
+        Some(sound) if sound.is_silent() => words.push("无声 silent".to_owned()),
+        Some(sound) => words.push(format!("-{} dB", sound.mean)),
+        None => {}
+    }
+    let wrong = |found: bool, what: &str| found.then(|| what.to_owned());
+    words.extend(wrong(quality.sound.is_some_and(SeatSound::is_clipped), "削波 clipped"));
+    words.extend(wrong(quality.sound.is_some_and(SeatSound::is_echo), "回声 echo"));
+    words.extend((quality.restarts > 0).then(|| format!("重启 restarts {}", quality.restarts)));
+    words.join(" ")
 }
 
 /// What the others hear of a seat, or why nothing: the court's mute comes before the person's own.
@@ -128,7 +142,7 @@ fn proof(record: &RecordView) -> String {
 }
 
 /// The columns of a board; two figures are from the seat and to it.
-pub(super) const COLUMNS: [&str; 10] = [
+pub(super) const COLUMNS: [&str; 11] = [
     "席位 seat",
     "名称 title",
     "网络 zone",
@@ -138,5 +152,6 @@ pub(super) const COLUMNS: [&str; 10] = [
     "码率 kbit/s",
     "丢包 loss %",
     "往返 ms",
+    "声音 sound",
     "录制 recorded",
 ];

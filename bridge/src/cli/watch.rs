@@ -172,6 +172,7 @@ mod tests {
             "900/2400",
             "1.5/0.0",
             "43",
+            "-12 dB 削波 clipped 回声 echo 重启 restarts 2",
             "audio+video",
             "自行静音 mic off",
             "关 off",
@@ -192,10 +193,10 @@ mod tests {
     }
 
     fn drawn(board: &Board, fault: Option<&str>) -> String {
-        let mut terminal = Terminal::new(TestBackend::new(160, 14)).unwrap();
+        let mut terminal = Terminal::new(TestBackend::new(220, 14)).unwrap();
         terminal.draw(|frame| draw(frame, board, fault)).unwrap();
         let buffer = terminal.backend().buffer();
-        let lines = buffer.content.chunks(160).map(|row| {
+        let lines = buffer.content.chunks(220).map(|row| {
             // The cell behind a wide character is empty.
             let mut line = String::new();
             let mut skip = 0;
@@ -218,7 +219,8 @@ mod tests {
                    "identity": null, "muted": false, "apart": false, "hand": false, "microphone_off": presence == "absent",
                    "camera_off": presence == "absent", "required": ["audio"]})
         };
-        let quality = json!({"up_kbps": 900, "down_kbps": 2400, "loss_up": 0.015, "loss_down": 0.0, "rtt_ms": 43});
+        let quality = json!({"up_kbps": 900, "down_kbps": 2400, "loss_up": 0.015, "loss_down": 0.0, "rtt_ms": 43,
+                             "sound": {"peak": 0, "mean": 12, "clipped": 30, "echo": 71}, "restarts": 2});
         serde_json::from_value(json!({
             "view": {"id": "0193d6a8-5c1e-7f00-8000-000000000000", "case": "(2022)内0291刑初123号", "template": "criminal",
                      "phase": "in-session", "opened_at": 1_790_000_000_000_000_i64,

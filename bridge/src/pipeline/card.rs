@@ -130,7 +130,7 @@ impl router::Feed for Card {
                 Some((cutter, _)) => cutter.key_frame(PICTURE),
                 None => self.generator.0.key_frame(PICTURE),
             },
-            FeedInput::Track(_) | FeedInput::TrackEnd(_) | FeedInput::Protect(_) => {}
+            FeedInput::Track(_) | FeedInput::TrackEnd(_) | FeedInput::Protect(_) | FeedInput::Own(..) => {}
         }
     }
 

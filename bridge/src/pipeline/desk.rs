@@ -145,7 +145,7 @@ impl Desks {
         let Room { plans, names, heading, utc_offset } = room;
         let setting = Setting { hearing, seat, plans, names, heading, utc_offset };
         let desk = self.open(setting, wants).inspect_err(|error| warn!(%hearing, %seat, %error, "no desk")).ok()?;
-        Some(Box::new(feed::Player::new(wants, codecs, desk)))
+        Some(Box::new(feed::Player::new(seat, wants, codecs, desk)))
     }
 
     /// Sets up a desk. What comes out of it is bounded; a receiver that is too slow loses frames, which is counted.

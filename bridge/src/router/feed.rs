@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use hearing_config::{Codec, TrackId};
+use hearing_signaling::hearing::SeatSound;
 
 use super::leg::Protected;
 use super::packet::{Frame, Layer, LayerSet};
@@ -33,6 +34,8 @@ pub enum FeedInput {
     Protect(Protected),
     /// The terminal's decoder needs a key frame.
     KeyFrame,
+    /// What the terminal itself says, to be measured; nobody is handed it by this.
+    Own(Codec, Frame),
 }
 
 /// What comes out of a feed.
@@ -46,6 +49,10 @@ pub enum FeedOutput {
     KeyFrame(TrackId, Layer),
     /// What the leg is to be handed from now on; replaces the last wishes.
     Wish(Wishes),
+    /// How the terminal itself sounds, about once a second.
+    Loudness(SeatSound),
+    /// What makes its sound or its picture was down and began anew.
+    Restarted,
 }
 
 /// The layers that are wished of each track; of others none.

@@ -263,6 +263,45 @@ pub struct SeatQuality {
     /// What that has cost.
     #[serde(default)]
     pub relief: Relief,
+    /// How the room of a terminal sounds; `None` where nobody measures it.
+    #[serde(default)]
+    pub sound: Option<SeatSound>,
+    /// How often what is made for a terminal (its mix, its composed picture) stood still or died, and began anew.
+    #[serde(default)]
+    pub restarts: u32,
+}
+
+/// How the sound of a seat came within a second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct SeatSound {
+    /// The loudest sample, in dB below full scale, 0 to 96.
+    pub peak: u8,
+    /// The mean power, in dB below full scale, 0 to 96.
+    pub mean: u8,
+    /// Samples in a thousand that stand at the end of the range.
+    pub clipped: u16,
+    /// How alike the rise and fall of this sound and of what the seat was given up to a second before are, in hundredths.
+    pub echo: u8,
+}
+
+impl SeatSound {
+    /// True when samples stand at the end of the range so often that it is heard.
+    #[must_use]
+    pub const fn is_clipped(self) -> bool {
+        self.clipped >= 10
+    }
+
+    /// True when the seat's loudspeaker is heard in its microphone.
+    #[must_use]
+    pub const fn is_echo(self) -> bool {
+        self.echo > 60
+    }
+
+    /// True when nothing is heard, not even a room.
+    #[must_use]
+    pub const fn is_silent(self) -> bool {
+        self.peak >= 70
+    }
 }
 
 /// What a thin line to a seat has cost of what it would be shown.

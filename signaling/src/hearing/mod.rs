@@ -11,7 +11,7 @@ mod sight;
 mod start;
 mod view;
 
-pub use input::{Action, Identity, MediaReport, PauseReason, Relief, SeatQuality};
+pub use input::{Action, Identity, MediaReport, PauseReason, Relief, SeatQuality, SeatSound};
 pub use machine::{Hearing, Input, Kept, Output, Reply};
 pub use plan::{MediaPlan, PlannedSeat, RecordOrder, Row, SeatSet};
 pub use sight::{Eyes, Sight};

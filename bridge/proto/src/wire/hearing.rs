@@ -372,6 +372,23 @@ pub struct SeatQuality {
     pub line_kbps: u32,
     /// What that has cost.
     pub relief: Relief,
+    /// How the room of a terminal sounds.
+    pub sound: Option<SeatSound>,
+    /// How often what is made for a terminal began anew.
+    pub restarts: u32,
+}
+
+/// How the sound of a seat came within a second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct SeatSound {
+    /// The loudest sample, in dB below full scale, 0 to 96.
+    pub peak: u8,
+    /// The mean power, likewise.
+    pub mean: u8,
+    /// Samples in a thousand that stand at the end of the range.
+    pub clipped: u16,
+    /// How much of an echo it has, in hundredths.
+    pub echo: u8,
 }
 
 /// What a thin line to a seat has cost of what it would be shown.

@@ -22,7 +22,7 @@ use super::{Core, decoder};
 use crate::endpoint::media::timeline::SenderClock;
 use crate::endpoint::terminal::{self, Call, Ended, Told};
 use crate::net::rtp::Block;
-use crate::router::{Feed, FeedInput, FeedOutput, Frame, Takes};
+use crate::router::{Feed, FeedInput, FeedOutput, Frame, Packet, Takes};
 
 /// What both ends agreed on.
 pub(super) type Taken = (Vec<Line>, Vec<(Chosen, Own)>, HashMap<Use, Pair>);
@@ -56,7 +56,9 @@ pub(super) struct Session<'a> {
     /// Key frames were asked of the terminal, and by the terminal.
     asked: [Option<Instant>; 2],
     quality: SeatQuality,
+    /// Bytes of media sent to it so far, and that came since the last figures.
     sent: u32,
+    came: u32,
 }
 
 impl<'a> Session<'a> {
@@ -87,6 +89,7 @@ impl<'a> Session<'a> {
             asked: [None; 2],
             quality: SeatQuality::default(),
             sent: 0,
+            came: 0,
         };
         let ended = tokio::select! {
             () = call.stop.cancelled() => Ended::Stopped,
@@ -280,6 +283,14 @@ impl<'a> Session<'a> {
             }
             FeedOutput::KeyFrame(track, layer) => self.line.key_frame(track, layer),
             FeedOutput::Wish(wishes) => self.line.wish(wishes),
+            FeedOutput::Loudness(sound) => {
+                self.quality.sound = Some(sound);
+                Ok(())
+            }
+            FeedOutput::Restarted => {
+                self.quality.restarts += 1;
+                Ok(())
+            }
         };
         result.err().map(|full| full.to_string())
     }
@@ -306,9 +317,14 @@ impl<'a> Session<'a> {
         if packets.is_empty() || !stream.sends {
             return None;
         }
-        let kind = stream.kind();
+        self.came += packets.iter().map(|packet| packet.payload.len() as u32).sum::<u32>();
+        let (kind, codec) = (stream.kind(), stream.format.codec);
+        if kind == Kind::Audio {
+            let frame = |packet: &Packet| Frame { packets: [packet.clone()].into() };
+            packets.iter().for_each(|packet| self.feed.handle(FeedInput::Own(codec, frame(packet))));
+        }
         if !std::mem::replace(&mut stream.published, true)
-            && let Err(full) = self.line.publish(kind, stream.format.codec)
+            && let Err(full) = self.line.publish(kind, codec)
         {
             return Some(full.to_string());
         }
@@ -343,6 +359,9 @@ impl<'a> Session<'a> {
             // Many terminals that hold say that they go on sending, and send nothing.
             if stream.spoke.elapsed() > PAUSE && std::mem::take(&mut stream.published) {
                 let _ = self.line.unpublish(stream.kind());
+                if stream.kind() == Kind::Audio {
+                    self.quality.sound = None;
+                }
             }
             stream.report(clocks, false);
             lost = lost.max(stream.loss());
@@ -350,6 +369,7 @@ impl<'a> Session<'a> {
         }
         self.quality.loss_up = lost;
         self.quality.down_kbps = sent.wrapping_sub(self.sent) / 125;
+        self.quality.up_kbps = std::mem::take(&mut self.came) / 125;
         self.sent = sent;
         // Figures are worth nothing later.
         let _ = self.line.quality(self.quality);

@@ -123,7 +123,7 @@ impl Work<'_> {
             FeedOutput::Sound(codec, frame) => (Use::Sound, codec, frame),
             FeedOutput::Picture(codec, frame) => (Use::Picture, codec, frame),
             FeedOutput::KeyFrame(track, _) => return self.ask(track.kind),
-            FeedOutput::Wish(_) => return,
+            FeedOutput::Wish(_) | FeedOutput::Loudness(_) | FeedOutput::Restarted => return,
         };
         let stream = self.streams.iter_mut().find(|stream| stream.used == used && stream.format.codec == codec);
         stream.into_iter().for_each(|stream| stream.send(&frame));

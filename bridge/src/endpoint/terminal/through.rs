@@ -103,6 +103,8 @@ impl Feed for Through {
                 self.choose();
             }
             FeedInput::Frame(track, frame) => self.pass(track, frame),
+            // Nothing is decoded here, so nothing can be measured.
+            FeedInput::Own(..) => {}
             FeedInput::Protect(protected) => {
                 self.speaker = protected.speaker;
                 self.choose();

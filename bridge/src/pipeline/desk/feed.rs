@@ -4,9 +4,10 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
 use async_trait::async_trait;
-use hearing_config::{Codec, Kind, TrackId};
-use hearing_proto::child::{PictureTarget, SoundTarget};
+use hearing_config::{Codec, Kind, SeatId, TrackId};
+use hearing_proto::child::{Loudness, PictureTarget, SoundTarget};
 use hearing_proto::scene::Layout;
+use hearing_signaling::hearing::SeatSound;
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
@@ -15,6 +16,7 @@ use crate::pipeline::convert::{self, Packer};
 use crate::router::{Control, Feed, FeedInput, FeedOutput, Output, Takes};
 
 pub(super) struct Player {
+    seat: SeatId,
     wants: Wants,
     feed: DeskFeed,
     from: mpsc::Receiver<FromDesk>,
@@ -57,13 +59,14 @@ fn size(pixels: u32) -> (u16, u16) {
 
 impl Player {
     pub(super) fn new(
+        seat: SeatId,
         wants: Wants,
         codecs: (Codec, Codec),
         (feed, from): (DeskFeed, mpsc::Receiver<FromDesk>),
     ) -> Self {
         let (sound, picture) = (Packer::new(codecs.0), Packer::new(codecs.1));
         let (tracks, outputs) = (BTreeSet::new(), VecDeque::new());
-        Self { wants, feed, from, tracks, sound, picture, codecs, dark: true, outputs }
+        Self { seat, wants, feed, from, tracks, sound, picture, codecs, dark: true, outputs }
     }
 
     const fn takes(&self, kind: Kind) -> bool {
@@ -82,8 +85,15 @@ impl Player {
                 self.outputs.extend(frame.map(|frame| FeedOutput::Sound(self.codecs.0, frame)));
             }
             FromDesk::NeedKey(track) => self.feed.ask(Instant::now(), track),
-            // The next process begins with a picture that stands alone.
-            FromDesk::Restarted => self.dark = true,
+            FromDesk::Restarted => {
+                // The next process begins with a picture that stands alone.
+                self.dark = true;
+                self.outputs.push_back(FeedOutput::Restarted);
+            }
+            FromDesk::Loudness(seat, Loudness { peak, mean, clipped, echo }) if seat == self.seat => {
+                self.outputs.push_back(FeedOutput::Loudness(SeatSound { peak, mean, clipped, echo }));
+            }
+            // Each terminal is measured at its own desk.
             FromDesk::Loudness(..) => {}
         }
     }
@@ -120,6 +130,7 @@ impl Feed for Player {
             FeedInput::Frame(track, frame) => self.feed.handle_frame(now, track, &frame),
             FeedInput::Protect(protected) => self.feed.handle_control(Control::Protect(protected)),
             FeedInput::KeyFrame => self.feed.key_frame(),
+            FeedInput::Own(codec, frame) => self.feed.handle_own_sound(codec, &frame),
         }
         self.drain();
     }

@@ -3,7 +3,7 @@
 use hearing_config::{HearingId, SeatId, Zone};
 use hearing_proto::wire;
 use hearing_signaling::access::Grant;
-use hearing_signaling::hearing::{Action, Identity, MediaReport, SeatQuality};
+use hearing_signaling::hearing::{Action, Identity, MediaReport, SeatQuality, SeatSound};
 use hearing_signaling::registry::Joined;
 
 use super::view::{seat_view_from, seat_view_to};
@@ -131,6 +131,11 @@ pub(super) const fn quality_to(quality: SeatQuality) -> wire::SeatQuality {
         rtt_ms: quality.rtt_ms,
         line_kbps: quality.line_kbps,
         relief: relief_to(quality.relief),
+        sound: match quality.sound {
+            Some(SeatSound { peak, mean, clipped, echo }) => Some(wire::SeatSound { peak, mean, clipped, echo }),
+            None => None,
+        },
+        restarts: quality.restarts,
     }
 }
 
@@ -143,6 +148,13 @@ pub(super) fn quality_from(quality: wire::SeatQuality) -> SeatQuality {
         rtt_ms: quality.rtt_ms,
         line_kbps: quality.line_kbps,
         relief: relief_from(quality.relief),
+        sound: quality.sound.map(|sound| SeatSound {
+            peak: sound.peak.min(96),
+            mean: sound.mean.min(96),
+            clipped: sound.clipped.min(1_000),
+            echo: sound.echo.min(100),
+        }),
+        restarts: quality.restarts,
     }
 }
 

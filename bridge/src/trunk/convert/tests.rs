@@ -3,7 +3,7 @@
 use hearing_config::{Endpoint, Kind, NodeId, Timestamp};
 use hearing_signaling::hearing::{
     Action, Change, Entry, HearingView, Identity, LiveSeat, Mark, MediaPlan, PauseReason, Phase, PlannedSeat, Presence,
-    Proof, RecordOrder, RecordState, RecordView, Relief, Row, SeatQuality, SeatSet, SeatView,
+    Proof, RecordOrder, RecordState, RecordView, Relief, Row, SeatQuality, SeatSet, SeatSound, SeatView,
 };
 use hearing_signaling::registry::Refusal;
 
@@ -128,6 +128,8 @@ fn what_screens_see_crosses_unchanged() {
         rtt_ms: 3,
         line_kbps: 4,
         relief: Relief::FrameRate,
+        sound: Some(SeatSound { peak: 5, mean: 6, clipped: 7, echo: 8 }),
+        restarts: 9,
     };
     let live = LiveSeat { seat: SeatId(1), speaking: true, quality, tracks: vec![Kind::Audio], recorded: Vec::new() };
     assert_eq!(live_from(live_to(vec![live.clone()])), Ok(vec![live]));
@@ -187,10 +189,12 @@ fn figures_that_are_no_shares_are_set_right() {
     let quality = wire::SeatQuality {
         loss_up: f32::NAN,
         loss_down: f32::INFINITY,
+        sound: Some(wire::SeatSound { peak: 200, mean: 0, clipped: 2_000, echo: 200 }),
         ..hearing::quality_to(SeatQuality::default())
     };
     let report = report_from(SeatId(1), wire::SeatReport::Quality(quality));
-    let right = SeatQuality { loss_down: 1.0, ..SeatQuality::default() };
+    let sound = Some(SeatSound { peak: 96, mean: 0, clipped: 1_000, echo: 100 });
+    let right = SeatQuality { loss_down: 1.0, sound, ..SeatQuality::default() };
     assert_eq!(report, signaling::MediaReport::Quality { seat: SeatId(1), quality: right });
 }
 

@@ -8,7 +8,7 @@ use crate::wire::{
     Joined, Kind, LiveSeat, MediaPlan, PauseReason, Phase, Ping, PlannedSeat, Presence, Proof, RecordOrder,
     RecordState, RecordView, Refusal, Refused, RefusedBy, Rehearse, RehearseAnswer, RehearseAsk, RehearsePair,
     RehearseReport, RehearseSeat, RehearsedSeat, Relief, Reply, Report, Request, Role, Row, SeatQuality, SeatReport,
-    SeatView, Subscribe, Terminal, Tone, TrackId, TrackUp, Unfollow, Update, UpdateKind, Welcome, Withdraw,
+    SeatSound, SeatView, Subscribe, Terminal, Tone, TrackId, TrackUp, Unfollow, Update, UpdateKind, Welcome, Withdraw,
 };
 
 const HEARING: [u8; 16] = [7; 16];
@@ -155,6 +155,8 @@ fn full_live(seat: u8) -> LiveSeat {
         rtt_ms: u32::MAX,
         line_kbps: u32::MAX,
         relief: Relief::Pictures,
+        sound: Some(SeatSound { peak: u8::MAX, mean: u8::MAX, clipped: u16::MAX, echo: u8::MAX }),
+        restarts: u32::MAX,
     };
     let kinds = vec![Kind::Audio, Kind::Video, Kind::Screen];
     LiveSeat { seat, speaking: true, quality, tracks: kinds.clone(), recorded: kinds }

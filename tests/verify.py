@@ -20,6 +20,7 @@ LONGEST = 1 << 20
 CLOCK = 500_000
 GAP = 3_000_000
 NEAR = 500_000
+ADDED = {"segment", "late", "gap", "note", "mark", "fault", "cosign"}
 LAWFUL = {"recess", "closed-evidence", "mediation", "pause", "absent"}
 TAMPERED = {
     "line-edited", "line-damaged", "lines-missing", "line-foreign", "line-misplaced", "head-forged", "root-mismatch",
@@ -301,7 +302,8 @@ class Signatures:
     def place(self, entry):
         after_seal = self.sealed is not None and entry["seq"] > self.sealed
         follows = entry["kind"] in ("cosign", "clock", "seal", "head", "addendum")
-        if after_seal != (entry["kind"] == "addendum") or (self.final and not follows):
+        added = entry["kind"] != "addendum" or entry["entry"]["kind"] in ADDED
+        if after_seal != (entry["kind"] == "addendum") or not added or (self.final and not follows):
             found("line-misplaced", entry["seq"], entry["kind"])
 
     def doubt(self, chain, zone, node, time, seq):
@@ -428,7 +430,7 @@ def clocks(lines, sealed):
 def gaps(lines):
     """Rule 9."""
     holes, jumps, last, paused, before = [], [], {}, None, None
-    declared, late = [], {}
+    declared, late, in_time = [], {}, {}
     for entry, _ in lines:
         matter = entry["entry"] if entry["kind"] == "addendum" else entry
         kind = matter["kind"]
@@ -439,6 +441,8 @@ def gaps(lines):
         elif kind == "late":
             times = [(span["first"], span["last"]) for span in matter["spans"] if span.get("first") is not None]
             late.setdefault(matter["track"], []).extend(times)
+            if entry["kind"] != "addendum":
+                in_time.setdefault(matter["track"], []).extend(times)
         elif kind == "recess":
             paused = entry["utc"]
         elif kind in ("resume", "end") and paused is not None:
@@ -461,7 +465,10 @@ def gaps(lines):
         if not told:
             found("gap-undeclared", seq)
     for seq, track, start, end in declared:
-        found("gap-filled" if fills(late.get(track, []), start, end) else "gap-declared", seq)
+        if fills(in_time.get(track, []), start, end):
+            found("gap-filled", seq)
+        else:
+            found("gap-filled-later" if fills(late.get(track, []), start, end) else "gap-declared", seq)
 
 
 def fills(late, start, end):
@@ -479,8 +486,9 @@ def fills(late, start, end):
 
 def files(folder, alg, lines, unbroken, sealed):
     """Rule 4."""
-    spans, replaced = {}, {}
+    spans, replaced, before_seal = {}, {}, set()
     for entry, _ in lines:
+        after_seal = sealed is not None and entry["seq"] > sealed
         matter = entry["entry"] if entry["kind"] == "addendum" else entry
         pieces = []
         if matter["kind"] in ("data", "late"):
@@ -496,6 +504,11 @@ def files(folder, alg, lines, unbroken, sealed):
             if unbroken and (piece["from"] != end or piece["to"] <= piece["from"]):
                 found("spans-broken", entry["seq"])
             known.append(piece)
+            if after_seal and piece["file"] in before_seal:
+                found("line-misplaced", entry["seq"], "it adds to a sealed file")
+        if not after_seal:
+            before_seal.update(piece["file"] for piece in pieces)
+            before_seal.update([matter["file"]] if matter["kind"] == "replaced" else [])
     there = {}
     for path, _, names in os.walk(folder):
         for name in names:
@@ -507,7 +520,7 @@ def files(folder, alg, lines, unbroken, sealed):
     differing = {}
     for name in set(spans) | set(replaced):
         if name not in there:
-            found("file-missing", None, name)
+            found("file-missing" if sealed is None or name in before_seal else "addition-missing", None, name)
             continue
         with open(there[name], "rb") as file:
             content = file.read()

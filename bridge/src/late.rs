@@ -189,7 +189,7 @@ impl Task {
 
     fn fetch(&self, want: Want) -> Fetching {
         let (zone, trunks) = (self.zone_of(want.hole.track), self.needs.trunks.clone());
-        let lack = Lack { hearing: self.needs.hearing, track: want.hole.track, from: want.from, to: want.to };
+        let lack = Lack { hearing: self.needs.hearing, track: want.hole.track, from: want.from, to: want.to, role: None };
         Box::pin(async move {
             match zone {
                 Some(zone) => (want, trunks.fetch(&zone, lack).await),

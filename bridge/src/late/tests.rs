@@ -53,6 +53,7 @@ impl Node {
             own: own.clone(),
             clock: NodeClock::begin(),
             witness: disk.path().join("witness"),
+            former: disk.path().join("former.json"),
             listen,
             revoked: pki.revoked.clone(),
             policy: vec![crossing("court", "inet"), crossing("inet", "court")],
@@ -268,6 +269,8 @@ impl Pair {
         // The thread of the spool ends with the process; what it has written by now is what a new one finds.
         tokio::time::sleep(Duration::from_millis(300)).await;
         copy(&inet.disk.path().join("spool"), &disk.path().join("spool"));
+        let former = "former.json";
+        std::fs::copy(inet.disk.path().join(former), disk.path().join(former)).unwrap();
         inet.trunks.stop().await;
         let own = inet.identity.clone();
         drop(inet);

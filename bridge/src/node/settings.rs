@@ -86,6 +86,7 @@ pub(super) fn trunk_settings(config: &Config, clock: NodeClock) -> trunk::Settin
         listen: config.trunks.listen,
         revoked: config.pki.revoked.clone(),
         witness: config.node.data.join("witness"),
+        former: config.node.data.join("former.json"),
         policy: config.crossings.clone(),
         peers,
     }

@@ -31,7 +31,11 @@ pub(super) struct Books {
     /// The sheet that may be written once the manifest is durable up to there.
     sheet: Option<(u64, String)>,
     closing: Option<Closing>,
+    /// Since when the end waits for nobody.
+    hurried: Option<Instant>,
     trouble: Option<String>,
+    /// What the log was told of it: once, until it works again.
+    logged: Option<String>,
     binding: Option<String>,
     told: Option<Proof>,
     reserve: Option<Reserve>,
@@ -57,7 +61,9 @@ impl Books {
             narrator: Narrator::new(),
             sheet: None,
             closing: None,
+            hurried: None,
             trouble: None,
+            logged: None,
             binding: None,
             told: None,
             reserve: None,
@@ -94,8 +100,9 @@ impl Books {
 
     /// Appends an entry; before the record begins and after it was closed there is nothing to append to.
     pub(super) fn append(&mut self, entry: Entry) {
+        let is_closed = self.are_closed();
         if let State::Open(ledger) = &mut self.state
-            && !matches!(self.closing, Some(Closing::Cosigning { .. } | Closing::Sealing(_)))
+            && !is_closed
             && let Err(error) = ledger.append(entry)
         {
             self.fail(&error);
@@ -246,7 +253,7 @@ impl Books {
             }
             (Closing::Cosigning { size, until }, State::Open(ledger)) => {
                 let is_durable = ledger.sink.is_settled();
-                if is_durable && (ledger.is_cosigned_up_to(size) || now >= until) {
+                if is_durable && (ledger.is_cosigned_up_to(size) || now >= self.hurried.unwrap_or(until)) {
                     self.closing = Some(Closing::Sealing(Box::new(ledger.seal(now)?)));
                 } else {
                     self.state = State::Open(ledger);
@@ -266,14 +273,33 @@ impl Books {
         Ok(None)
     }
 
+    /// True from the first step of the end on.
+    pub(super) const fn are_closing(&self) -> bool {
+        self.closing.is_some()
+    }
+
+    /// True once the final checkpoint is made: nothing can be named after it.
+    pub(super) const fn are_closed(&self) -> bool {
+        matches!(self.closing, Some(Closing::Cosigning { .. } | Closing::Sealing(_)))
+    }
+
+    /// The end does not wait for the witness any longer: it may cosign a sealed record later.
+    pub(super) fn hurry(&mut self, now: Instant) {
+        self.hurried = Some(now);
+    }
+
     /// The room that was kept free on a disk that is full now.
     pub(super) fn use_reserve(&mut self) {
         self.reserve = None;
     }
 
-    /// What went wrong since the last call.
-    pub(super) const fn take_trouble(&mut self) -> Option<String> {
-        self.trouble.take()
+    /// What went wrong since the last call, a turn of the writer ago.
+    pub(super) fn take_trouble(&mut self) -> Option<String> {
+        let trouble = self.trouble.take();
+        if trouble.is_none() {
+            self.logged = None;
+        }
+        trouble
     }
 
     /// The manifest's file.
@@ -285,9 +311,15 @@ impl Books {
         }
     }
 
+    /// Told once for as long as it lasts; every time is counted.
     fn fail(&mut self, error: &Error) {
-        tracing::error!(%error, "the manifest does not go on");
-        self.trouble = Some(error.to_string());
+        metrics::counter!("hearing_record_manifest_failures_total").increment(1);
+        let reason = error.to_string();
+        if self.logged.as_ref() != Some(&reason) {
+            tracing::error!(record = %self.folder.display(), %error, "the manifest does not go on");
+            self.logged = Some(reason.clone());
+        }
+        self.trouble = Some(reason);
     }
 }
 

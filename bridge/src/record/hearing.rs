@@ -1,8 +1,9 @@
 //! One hearing in the writer: its orders, its clock corrections, its tracks, and what it tells of them. What happens to its
-//! disk is in disk.rs, how its end waits for what is on its way in drain.rs, what comes late in late.rs.
+//! disk is in disk.rs, how its end waits for what is on its way in drain.rs, its last steps in end.rs, what comes late in late.rs.
 
 mod disk;
 mod drain;
+mod end;
 mod late;
 
 use std::collections::btree_map;
@@ -13,22 +14,22 @@ use std::time::{Duration, Instant};
 
 use hearing_config::{SeatId, Timestamp, TrackId};
 use hearing_signaling::hearing::RecordOrder;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::books::Books;
 use super::index::StartReason;
 use super::leg::Arrived;
 use super::place::Place;
 use super::preroll::Preroll;
-use super::seal::Seal;
 use super::sheet::{Sheet, What};
 use super::sink::Sink;
 use super::track::Track;
 use super::writer::Opening;
-use super::{Error, Judged, PREROLL, RecordEvent};
+use super::{Judged, PREROLL, RecordEvent};
 use crate::router::DRAIN;
 use disk::Disk;
 use drain::{Asked, Drain};
+use end::Ending;
 
 /// A hearing that is being recorded.
 pub(super) struct Hearing {
@@ -64,13 +65,6 @@ pub(super) struct Hearing {
     asked: Option<Asked>,
     disk: Disk,
     ending: Option<Ending>,
-}
-
-struct Ending {
-    reply: oneshot::Sender<Result<Option<Seal>, Error>>,
-    /// The hearing is closed, not only this process.
-    close: bool,
-    until: Instant,
 }
 
 impl Hearing {
@@ -190,60 +184,6 @@ impl Hearing {
         self.tracks.values_mut().flat_map(Track::sinks).chain(self.books.sink())
     }
 
-    /// Ends the record in this process; `reply` hears when everything is durable. `close` ends it for good, once what was
-    /// captured before the order to end has come, at most [`DRAIN`] later; then it is sealed as well.
-    pub(super) fn end(&mut self, now: Instant, close: bool, reply: oneshot::Sender<Result<Option<Seal>, Error>>) {
-        if close && self.sheet.epoch.is_some() {
-            self.open_books(now);
-        }
-        self.ending = Some(Ending { reply, close, until: now + DRAIN + PATIENCE });
-        if close && self.ordered_off().is_some() {
-            self.drain(now);
-        } else {
-            self.end_tracks();
-        }
-    }
-
-    fn finish(&mut self, now: Instant, wall: Timestamp) -> bool {
-        let Some(ending) = &self.ending else { return false };
-        let seals = ending.close && self.sheet.epoch.is_some();
-        let late = now >= ending.until;
-        let is_kept = matches!(self.drain, Drain::Over) && self.tracks.values().all(Track::is_settled);
-        let done = match (is_kept, seals) {
-            (false, _) => None,
-            (true, false) => (!self.sheet_changed).then_some(Ok(None)),
-            (true, true) => self.seal(now, wall),
-        };
-        if done.is_none() && !late {
-            return false;
-        }
-        let why = || self.fault.clone().unwrap_or_else(|| "the disk is too slow".to_owned());
-        let result = done.unwrap_or_else(|| Err(Error::Unwritten(why())));
-        if let Err(error) = &result {
-            tracing::error!(hearing = %self.sheet.hearing, %error, "record not complete");
-        }
-        if let Some(ending) = self.ending.take() {
-            // Nobody may be waiting for the answer any more.
-            drop(ending.reply.send(result));
-        }
-        true
-    }
-
-    /// One step of the end; `Some` when it is over.
-    fn seal(&mut self, now: Instant, wall: Timestamp) -> Option<Result<Option<Seal>, Error>> {
-        let closed = self.ordered_off().unwrap_or(wall);
-        self.sheet.closed.get_or_insert(closed);
-        match self.books.seal(now, &self.sheet) {
-            Ok(None) => None,
-            Ok(Some(seal)) => Some(Ok(Some(seal))),
-            Err(error) => {
-                self.trouble = Some((error.to_string(), now));
-                self.fault = Some(error.to_string());
-                None
-            }
-        }
-    }
-
     /// Begins the manifest, or goes on with it. Without it nothing is recorded.
     fn open_books(&mut self, now: Instant) {
         if let Err(error) = self.books.open(&self.sheet, now) {
@@ -354,5 +294,3 @@ const LATEST: i64 = DRAIN.as_micros() as i64;
 const CLOCK_LIMIT: i64 = LATEST;
 /// A fault is over when nothing has gone wrong for this long.
 const CALM: Duration = Duration::from_secs(1);
-/// How long the end of a record waits for the disk.
-const PATIENCE: Duration = Duration::from_secs(20);

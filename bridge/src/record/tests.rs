@@ -11,4 +11,5 @@ mod hours;
 mod kill;
 mod power;
 mod source;
+mod stop;
 mod tools;

@@ -152,7 +152,7 @@ impl Writer {
             Control::Close(id, reply) => {
                 self.take_frames(now);
                 if let Some(hearing) = self.hearings.get_mut(&id) {
-                    hearing.end(now, true, reply);
+                    hearing.end(now, reply);
                 }
             }
             // Taken out by `run`.
@@ -240,7 +240,7 @@ impl Writer {
         let mut ends = Vec::new();
         for hearing in self.hearings.values_mut() {
             let (end, ended) = oneshot::channel();
-            hearing.end(now, false, end);
+            hearing.stop(now, end);
             ends.push(ended);
         }
         while !self.hearings.is_empty() {

@@ -177,6 +177,7 @@ impl Peer {
             metrics::counter!("hearing_trunk_foreign_hearings_total").increment(1);
             return;
         }
+        self.shared.former.note(hearing, &peer.node, &self.shared.own.zone, &plan);
         let (requests, receiver) = mpsc::channel(HearingHandle::BOUND);
         let relay = tokio::spawn(relay(hearing, receiver, self.events.clone())).abort_handle();
         let plans = watch::Sender::new(plan);

@@ -82,6 +82,11 @@ impl Gate {
         self.egress(plan, info, &self.own)
     }
 
+    /// Whether a track of a hearing that has no plan any more may go from `origin` to `to`.
+    pub(super) fn lets(&self, origin: &Zone, to: &Zone, role: Role, track: TrackId) -> bool {
+        decide(&self.policy, origin, to, role, track.kind) == Verdict::Inspect
+    }
+
     /// Logs, counts and keeps a verdict; one that is kept already is replaced.
     pub(super) fn note(&self, verdict: CrossingVerdict) {
         log(&verdict);

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use hearing_config::{Codec, HearingId, Timestamp, TrackId, Verdict, Zone};
+use hearing_config::{Codec, HearingId, Role, Timestamp, TrackId, Verdict, Zone};
 use hearing_proto::wire::{self, Decoded, FrameHead, LateHead, encode_frame, encode_late};
 use hearing_signaling::hearing::MediaPlan;
 use quinn::Connection;
@@ -69,6 +69,8 @@ pub struct Lack {
     pub from: Timestamp,
     /// The moment after the last.
     pub to: Timestamp,
+    /// The seat's role, of a hearing that is over here: its record knows it, and no plan does any more.
+    pub role: Option<Role>,
 }
 
 /// Why late media did not come.
@@ -182,7 +184,8 @@ impl Peer {
     /// The peer has something that entered here.
     pub(super) fn handle_kept(&self, kept: &wire::Kept) -> Result<(), Cause> {
         let (hearing, track) = (convert::hearing_from(kept.hearing), convert::track_from(kept.track)?);
-        if self.remotes.contains_key(&hearing) {
+        let was_here = || self.shared.former.role(hearing, &self.settings.identity.node, track.seat).is_some();
+        if self.remotes.contains_key(&hearing) || was_here() {
             let through = Timestamp(kept.through);
             // What does not fit is said again with the next.
             drop(self.shared.late.try_send(LateAsk::Kept { hearing, track, through }));
@@ -206,8 +209,10 @@ impl Peer {
 
     /// A track of a hearing at home here, from the zone of its seat, as this node's gate lets it in.
     fn may_come(&self, lack: &Lack) -> bool {
+        let zone = &self.settings.identity.zone;
         let Some(plan) = self.carried.get(&lack.hearing).filter(|c| c.carry.home.is_none()).map(|c| c.plan()) else {
-            return false;
+            let vouched = self.settings.vouches.contains(zone);
+            return vouched && lack.role.is_some_and(|role| self.shared.gate.lets(zone, &self.shared.own.zone, role, lack.track));
         };
         let Some(info) = info(&plan, lack.track).filter(|info| info.origin == self.settings.identity.zone) else {
             return false;
@@ -215,11 +220,15 @@ impl Peer {
         self.shared.gate.ingress(&plan, &info, &self.settings.vouches) == Verdict::Inspect
     }
 
-    /// A track of a hearing at home there, that entered here, as this node's gate lets it out.
+    /// A track of a hearing at home there, that entered here, as this node's gate lets it out. When the
+    /// hearing is over here, what is remembered of it decides who asks and which role the seat had.
     fn may_go(&self, hearing: HearingId, track: TrackId) -> bool {
         let peer = &self.settings.identity;
         let at_home = |carried: &&super::carried::Carried| carried.carry.home.as_ref() == Some(&peer.node);
-        let Some(plan) = self.carried.get(&hearing).filter(at_home).map(|carried| carried.plan()) else { return false };
+        let Some(plan) = self.carried.get(&hearing).filter(at_home).map(|carried| carried.plan()) else {
+            let role = self.shared.former.role(hearing, &peer.node, track.seat);
+            return role.is_some_and(|role| self.shared.gate.lets(&self.shared.own.zone, &peer.zone, role, track));
+        };
         let Some(info) = info(&plan, track).filter(|info| info.origin == self.shared.own.zone) else { return false };
         self.shared.gate.egress(&plan, &info, &peer.zone) == Verdict::Inspect
     }

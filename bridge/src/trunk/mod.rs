@@ -11,6 +11,7 @@ mod dial;
 mod edge;
 mod event;
 mod flows;
+mod former;
 mod gate;
 mod home;
 mod inbox;

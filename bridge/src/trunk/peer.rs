@@ -20,6 +20,7 @@ use super::control::{self, Greeted};
 use super::convert;
 use super::edge::Remote;
 use super::event::Event;
+use super::former::Former;
 use super::gate::{CrossingVerdict, Gate, GateSide};
 use super::late::LateAsk;
 use super::leg::{Needs, TrunkLeg};
@@ -43,6 +44,7 @@ pub(super) struct Shared {
     pub(super) rehearsals: mpsc::Sender<Rehearsal>,
     pub(super) late: mpsc::Sender<LateAsk>,
     pub(super) witnesses: Witnesses,
+    pub(super) former: Former,
 }
 
 /// See above.

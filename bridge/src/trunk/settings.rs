@@ -23,6 +23,8 @@ pub struct Settings {
     pub policy: Vec<Crossing>,
     /// Where this node keeps what it has witnessed of the records of others.
     pub witness: PathBuf,
+    /// The file in which this node keeps which hearings of others it has carried.
+    pub former: PathBuf,
     /// The peers.
     pub peers: Vec<PeerSettings>,
 }

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tracing::info;
 
 use super::dial::Dialler;
+use super::former::Former;
 use super::gate::Gate;
 use super::listen::{Awaited, Listener};
 use super::peer::{Peer, Shared};
@@ -67,7 +68,8 @@ impl Trunks {
         let (chain, signer) = tls.signing()?;
         let node = Node { node: own.node.to_string(), zone: own.zone.to_string(), chain, signer: Arc::new(signer) };
         let witnesses = Witnesses::new(settings.witness.clone(), node);
-        let shared = Shared { own, clock, gate, registry, tls, rehearsals, late, witnesses };
+        let former = Former::open(settings.former.clone());
+        let shared = Shared { own, clock, gate, registry, tls, rehearsals, late, witnesses, former };
         let mut builder = Builder::new(&settings, Arc::new(shared))?;
         for peer in &settings.peers {
             builder.add(peer)?;

@@ -1,6 +1,6 @@
 //! What comes after the seal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::chain::{Error, Node};
 use super::entry::Entry;
@@ -16,6 +16,8 @@ pub struct Addenda {
     log: Log,
     node: Node,
     covered: BTreeMap<String, u64>,
+    /// Files that were sealed: nothing is added to them.
+    sealed: BTreeSet<String>,
     /// The line of the last head, and the final checkpoint.
     head: Vec<u8>,
     last: Option<Signed>,
@@ -33,7 +35,8 @@ impl Addenda {
             return Err(Error::Torn);
         }
         let log = Log::after(&there, note::origin(&head.zone, &head.node, &head.hearing), boot, stamp);
-        Ok(Self { log, node, covered: there.covered, head: there.head_line, last: there.checkpoint })
+        let (covered, sealed) = (there.covered, there.covered_at_seal);
+        Ok(Self { log, node, covered, sealed, head: there.head_line, last: there.checkpoint })
     }
 
     /// Goes on behind a seal that was made just now.
@@ -43,7 +46,8 @@ impl Addenda {
         covered: BTreeMap<String, u64>,
         (head, last): (Vec<u8>, Option<Signed>),
     ) -> Self {
-        Self { log, node, covered, head, last }
+        let sealed = covered.keys().cloned().collect();
+        Self { log, node, covered, sealed, head, last }
     }
 
     /// What a witness has to be asked to cosign the final checkpoint; `since` as for [`Chain::request`](super::Chain::request).
@@ -57,12 +61,17 @@ impl Addenda {
     /// An entry; its bytes are to be appended to the file.
     ///
     /// # Errors
-    /// As [`Chain::append`](super::Chain::append) and [`Chain::cosign`](super::Chain::cosign).
+    /// As [`Chain::append`](super::Chain::append) and [`Chain::cosign`](super::Chain::cosign), for an entry that no addendum may
+    /// hold, and for spans of a file that was sealed.
     pub fn append(&mut self, entry: Entry, stamp: Stamp) -> Result<Vec<u8>, Error> {
         if let Entry::Cosign(word) = &entry {
             self.log.check(word)?;
-        } else if entry.is_made_by_the_chain() {
+        } else if !entry.may_be_added() {
             return Err(Error::Reserved(entry.kind()));
+        }
+        if let Some((file, from, to)) = entry.spans().into_iter().find(|(file, ..)| self.sealed.contains(*file)) {
+            let (file, end) = (file.to_owned(), self.covered.get(file).copied().unwrap_or(0));
+            return Err(Error::Span { file, from, to, end });
         }
         let ends = ends(&self.covered, &entry)?;
         let node = &self.node;

@@ -233,6 +233,36 @@ impl Entry {
         if let Self::Aside { file, from, to, .. } = self { vec![(file, *from, *to)] } else { Vec::new() }
     }
 
+    /// True for what an addendum may say: nothing in it takes back, replaces or goes on with what was sealed.
+    #[must_use]
+    pub const fn may_be_added(&self) -> bool {
+        match self {
+            Self::Segment { .. }
+            | Self::Late { .. }
+            | Self::Gap { .. }
+            | Self::Note { .. }
+            | Self::Mark { .. }
+            | Self::Fault { .. }
+            | Self::Cosign(_) => true,
+            Self::Data { .. }
+            | Self::Replaced { .. }
+            | Self::Join { .. }
+            | Self::Leave { .. }
+            | Self::Mute { .. }
+            | Self::Recess { .. }
+            | Self::Resume {}
+            | Self::Clock { .. }
+            | Self::Policy { .. }
+            | Self::Crossing { .. }
+            | Self::Aside { .. }
+            | Self::End { .. }
+            | Self::Head(_)
+            | Self::Checkpoint(_)
+            | Self::Seal { .. }
+            | Self::Addendum { .. } => false,
+        }
+    }
+
     /// True for kinds that only the chain itself makes.
     #[must_use]
     pub const fn is_made_by_the_chain(&self) -> bool {

@@ -1,6 +1,6 @@
 //! What a manifest holds when a process comes back to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::entry::{Entry, Head, Torn};
 use super::hash::{Hash, HashAlg};
@@ -28,6 +28,8 @@ pub(super) struct Existing {
     pub(super) latest: Option<(Stamp, String)>,
     pub(super) covered: BTreeMap<String, u64>,
     pub(super) replaced: BTreeMap<String, (u64, Hash)>,
+    /// The files that were covered when the record was sealed.
+    pub(super) covered_at_seal: BTreeSet<String>,
     pub(super) sealed: bool,
     /// Bytes at the end that are no whole line of this chain.
     pub(super) torn: Option<Torn>,
@@ -48,6 +50,7 @@ impl Existing {
             latest: None,
             covered: BTreeMap::new(),
             replaced: BTreeMap::new(),
+            covered_at_seal: BTreeSet::new(),
             sealed: false,
             torn: None,
         };
@@ -92,7 +95,10 @@ impl Existing {
         self.last = leaf(self.alg, bytes);
         self.tree.push(self.last);
         self.latest = Some((Stamp { utc: line.utc, mono: line.mono }, line.boot));
-        self.sealed |= matches!(line.entry, Entry::Seal { .. });
+        if matches!(line.entry, Entry::Seal { .. }) {
+            self.sealed = true;
+            self.covered_at_seal = self.covered.keys().chain(self.replaced.keys()).cloned().collect();
+        }
         match line.entry.matter() {
             Entry::Checkpoint(checkpoint) => {
                 let bound = note::bound(self.alg, "checkpoint", unsigned(bytes));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 
 use hearing_proto::manifest::verify::{Files, Listing, MANIFEST, Report, Trust, verify};
-use hearing_proto::manifest::{Chain, Entry, HashAlg, Identity, Node, Opened, Span, Stamp, Witness};
+use hearing_proto::manifest::{Addenda, Chain, Entry, HashAlg, Identity, Node, Opened, Span, Stamp, Witness};
 
 use super::parties::{Authority, at, keys, opening};
 
@@ -145,16 +145,32 @@ impl Recording {
 
     /// What was captured of a track between two moments, in milliseconds before now, comes from its edge.
     pub(crate) fn late(&mut self, track: &str, number: u32, (from, to): (i64, i64)) {
+        self.late_entries(track, number, (from, to)).into_iter().for_each(|entry| self.say(entry));
+    }
+
+    /// The same, once the record is sealed.
+    pub(crate) fn add(&mut self, track: &str, number: u32, span: (i64, i64)) {
+        self.late_entries(track, number, span).into_iter().for_each(|entry| self.say_later(entry));
+    }
+
+    /// Appends an addendum.
+    pub(crate) fn say_later(&mut self, entry: Entry) {
+        let manifest = self.folder.0.get_mut(MANIFEST).unwrap();
+        let mut addenda = Addenda::open(manifest, self.home.clone(), "boot-9".to_owned(), self.now).unwrap();
+        manifest.extend(addenda.append(entry, self.now).unwrap());
+    }
+
+    fn late_entries(&mut self, track: &str, number: u32, (from, to): (i64, i64)) -> [Entry; 2] {
         let (first, last) = (self.now.utc - from * 1_000, self.now.utc - to * 1_000);
         let (file, content) = (format!("{track}/{number:04}.mkv"), vec![number as u8; 300]);
         let (codec, reason) = ("opus".to_owned(), "late".to_owned());
         let (track, edge) = (track.to_owned(), "internet".to_owned());
         let (of, name) = (track.clone(), file.clone());
-        self.say(Entry::Segment { track: of, file: name, codec, size: None, reason, captured: first });
+        let segment = Entry::Segment { track: of, file: name, codec, size: None, reason, captured: first };
         let hash = self.hash.hash(&[&content]);
         let span = Span { file: file.clone(), from: 0, to: 300, hash, first: Some(first), last: Some(last) };
         self.folder.0.insert(file, content);
-        self.say(Entry::Late { track, edge, spans: vec![span] });
+        [segment, Entry::Late { track, edge, spans: vec![span] }]
     }
 
     pub(crate) fn replace_sheet(&mut self, text: &str) {

@@ -93,6 +93,13 @@ fn both_verifiers_say_the_same_of_honest_records() {
             (first(&recording.folder, &recording.trust()), second(&recording.folder, &recording.trust()));
         assert_eq!((&ours, ours.1.as_slice()), (&theirs, &[code.to_owned()][..]));
     }
+    let mut added = Recording::begin(HashAlg::Sha256);
+    added.pass(20_000);
+    added.gap("counsel-audio", (5_000, 0));
+    added.close(true);
+    added.add("counsel-audio", 2, (6_000, 1_000));
+    let (ours, theirs) = (first(&added.folder, &added.trust()), second(&added.folder, &added.trust()));
+    assert_eq!((&ours, ours.1.as_slice()), (&theirs, &["gap-filled-later".to_owned()][..]));
     let mut crashed = Recording::begin(HashAlg::Sm3);
     for (torn, boot) in [(&b"{\"seq\":"[..], false), (b"", true), (b"\0\0\0\n{}\n", true)] {
         crashed.pass(1_000);

@@ -2,7 +2,7 @@
 
 use hearing_proto::manifest::verify::{Code, MANIFEST, Trust, Verdict, witness_lines};
 use hearing_proto::manifest::{
-    Checkpoint, Entry, Hash, HashAlg, HearingKeys, Hex, Line, SignAlg, Sigs, Tree, leaf, note, unsigned,
+    Checkpoint, Entry, Hash, HashAlg, HearingKeys, Hex, Line, SignAlg, Sigs, Span, Tree, leaf, note, unsigned,
 };
 use rcgen::date_time_ymd;
 
@@ -204,6 +204,32 @@ pub(crate) const DEEDS: &[Deed] = &[
         lines.push(more);
         r.folder.0.insert(MANIFEST.to_owned(), thief.sign_all(lines));
     }),
+    tampered("a byte of what was added after the seal is changed", Code::FileEdited, |r, _| {
+        r.add("counsel-audio", 3, (3_000, 2_000));
+        file(r, ADDED)[77] ^= 1;
+    }),
+    tampered("a sealed file goes on in an addendum, with the node's key", Code::LineMisplaced, |r, _| {
+        let from = file(r, VIDEO).len() as u64;
+        file(r, VIDEO).extend(b"never recorded");
+        let hash = HashAlg::Sha256.hash(&[b"never recorded"]);
+        let span = Span { file: VIDEO.to_owned(), from, to: from + 14, hash, first: None, last: None };
+        let (track, edge) = ("judge-video".to_owned(), "internet".to_owned());
+        add_with_keys(r, Entry::Late { track, edge, spans: vec![span] });
+    }),
+    tampered("a sealed file is replaced in an addendum, with the node's key", Code::LineMisplaced, |r, _| {
+        *file(r, SHEET) = b"{}".to_vec();
+        let hash = HashAlg::Sha256.hash(&[b"{}"]);
+        add_with_keys(r, Entry::Replaced { file: SHEET.to_owned(), size: 2, hash });
+    }),
+    Deed {
+        name: "what was added after the seal is deleted, which looks like a crash before its file was there",
+        does: |r, _| {
+            r.add("counsel-audio", 3, (3_000, 2_000));
+            r.folder.0.remove(ADDED);
+        },
+        verdict: Verdict::Incomplete,
+        code: Code::AdditionMissing,
+    },
     tampered("lines are hidden as torn, with the node's key", Code::LinesMissing, hide_lines),
     tampered("the certificate had ended", Code::CertificateInvalid, |r, _| {
         let mut thief = Thief::of_both(r);
@@ -261,6 +287,8 @@ const fn tampered(name: &'static str, code: Code, does: fn(&mut Recording, &mut 
 pub(crate) const VIDEO: &str = "judge-video/0001.mkv";
 /// What came late, of counsel.
 const LATE: &str = "counsel-audio/0002.mkv";
+/// What was added after the seal.
+const ADDED: &str = "counsel-audio/0003.mkv";
 
 pub(crate) fn lines(manifest: &[u8]) -> Vec<Vec<u8>> {
     manifest.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(<[u8]>::to_vec).collect()
@@ -286,6 +314,16 @@ fn replace(line: &mut Vec<u8>, from: &str, to: &str) {
     let text = String::from_utf8(line.clone()).unwrap();
     assert!(text.contains(from), "{text}");
     *line = text.replacen(from, to, 1).into_bytes();
+}
+
+/// Appends an addendum as somebody with both keys can.
+fn add_with_keys(recording: &mut Recording, entry: Entry) {
+    let thief = Thief::of_both(recording);
+    let parse = |line: &Vec<u8>| Line::parse(line).unwrap();
+    let mut all: Vec<Line> = lines(&recording.folder.0[MANIFEST]).iter().map(parse).collect();
+    let last = all.last().unwrap().clone();
+    all.push(Line { entry: Entry::Addendum { entry: Box::new(entry) }, ..last });
+    recording.folder.0.insert(MANIFEST.to_owned(), thief.sign_all(all));
 }
 
 fn bring_witness(recording: &Recording, trust: &mut Trust) {

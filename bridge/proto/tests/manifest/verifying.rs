@@ -48,6 +48,24 @@ fn a_gap_is_filled_only_by_late_media_of_its_track_that_leaves_next_to_nothing_o
 }
 
 #[test]
+fn what_is_added_after_the_seal_fills_a_gap_and_is_told_apart_from_what_was_sealed() {
+    let mut recording = super::honest::Recording::begin(HashAlg::Sha256);
+    recording.pass(20_000);
+    recording.gap("counsel-audio", (5_000, 0));
+    recording.close(true);
+    let sealed = recording.verify();
+    assert!(sealed.has(Code::GapDeclared) && sealed.uncosigned.is_empty());
+    // A second has passed since the gap's end.
+    recording.add("counsel-audio", 2, (6_000, 1_000));
+    let added = recording.verify();
+    assert!(added.has(Code::GapFilledLater) && !added.has(Code::GapDeclared), "{:?}", added.findings);
+    assert_eq!((added.verdict, added.value), (Verdict::Incomplete, sealed.value), "what was sealed has the gap");
+    let [gap] = &added.gaps[..] else { panic!("{:?}", added.gaps) };
+    assert!(gap.filled && gap.later);
+    assert_eq!(added.uncosigned.len(), 1, "no witness has seen what was added");
+}
+
+#[test]
 fn every_deed_is_found_and_rightly_named() {
     let mut wrong = Vec::new();
     for deed in DEEDS {

@@ -13,6 +13,11 @@ impl Hearing {
     /// Media that came late, as the order in force when it was captured wants it.
     pub(in crate::record) fn late(&mut self, now: Instant, media: &LateMedia) {
         let (Some(epoch), id) = (self.sheet.epoch, media.hole.track) else { return };
+        if self.books.are_closed() {
+            tracing::warn!(hearing = %self.sheet.hearing, track = %id, "media came after the final checkpoint: it is not written");
+            metrics::counter!("hearing_record_late_frames_lost_total").increment(media.frames.len() as u64);
+            return;
+        }
         if !media.frames.is_empty() {
             self.open_track(id, epoch, now);
         }

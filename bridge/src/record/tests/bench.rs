@@ -225,7 +225,7 @@ impl Bench {
     pub(super) fn close(&mut self, micros: i64) -> Seal {
         self.order(RecordOrder::Off, micros);
         let (reply, mut closed) = oneshot::channel();
-        self.hearing.end(self.instant(micros), true, reply);
+        self.hearing.end(self.instant(micros), reply);
         self.until_sealed(&mut closed, micros)
     }
 

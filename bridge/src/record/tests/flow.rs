@@ -147,7 +147,7 @@ fn closed_in_flight() -> (Bench, Closed, Vec<crate::router::Frame>) {
     bench.settled_turn(SECOND / 2 + 100_000);
     bench.order(RecordOrder::Off, SECOND * 9 / 10);
     let (reply, ended) = tokio::sync::oneshot::channel();
-    bench.hearing.end(bench.instant(SECOND * 9 / 10), true, reply);
+    bench.hearing.end(bench.instant(SECOND * 9 / 10), reply);
     (bench, ended, frames)
 }
 

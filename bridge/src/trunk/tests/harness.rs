@@ -318,6 +318,7 @@ impl Pair {
             listen: Some(address),
             revoked: home_pki.revoked.clone(),
             witness: home_pki.revoked.with_file_name("home-witness"),
+            former: home_pki.revoked.with_file_name("home-former.json"),
             policy: court_policy,
             peers: vec![peer(&inet, None)],
         };
@@ -328,6 +329,7 @@ impl Pair {
             listen: None,
             revoked: edge_pki.revoked.clone(),
             witness: edge_pki.revoked.with_file_name("edge-witness"),
+            former: edge_pki.revoked.with_file_name("edge-former.json"),
             policy: inet_policy,
             peers: vec![PeerSettings { others: others(address), ..peer(&court, Some(line.address())) }],
         };

@@ -32,6 +32,7 @@ async fn scene() -> Scene {
         listen: Some(address),
         revoked: home_pki.revoked.clone(),
         witness: home_pki.revoked.with_file_name("witness"),
+        former: home_pki.revoked.with_file_name("former.json"),
         policy: vec![crossing("court", "inet"), crossing("inet", "court"), crossing("gov", "court")],
         peers: vec![peer(&edge, None)],
     };

@@ -186,6 +186,7 @@ async fn a_node_with_another_nodes_certificate_does_not_start() {
         listen: None,
         revoked: pki.revoked.clone(),
         witness: pki.revoked.with_file_name("witness"),
+        former: pki.revoked.with_file_name("former.json"),
         policy,
         peers,
     };

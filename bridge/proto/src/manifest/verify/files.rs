@@ -51,6 +51,7 @@ pub(super) fn check(
     for (name, claim) in &claims {
         match there.get(name.as_str()) {
             Some(length) => work.push((name, claim, *length)),
+            None if claim.is_added(record.sealed) => report.add(claim.named(Code::AdditionMissing, name)),
             None => report.add(claim.named(Code::FileMissing, name)),
         }
     }
@@ -83,6 +84,11 @@ fn claims(record: &Record<'_>, report: &mut Report) -> BTreeMap<String, Claim> {
             if record.unbroken && (claim.end() != piece.from || piece.to <= piece.from) {
                 report.add(Finding::new(Code::SpansBroken).file(file).entry(seq));
             }
+            // Nothing may be added to a file that was sealed.
+            let is_addition = record.sealed.is_some_and(|seal| seq > seal);
+            if is_addition && claim.entries().next().is_some() && !claim.is_added(record.sealed) {
+                report.add(Finding::new(Code::LineMisplaced).file(file).entry(seq).detail("it adds to a sealed file"));
+            }
             claim.spans.push(piece);
         };
         let entry = placed.line.entry.matter();
@@ -103,6 +109,15 @@ fn claims(record: &Record<'_>, report: &mut Report) -> BTreeMap<String, Claim> {
 }
 
 impl Claim {
+    fn entries(&self) -> impl Iterator<Item = u64> {
+        self.spans.iter().map(|piece| piece.entry).chain(self.replaced.iter().map(|(entry, ..)| *entry))
+    }
+
+    /// True when only lines after the seal name it.
+    fn is_added(&self, sealed: Option<u64>) -> bool {
+        sealed.is_some_and(|seal| self.entries().all(|entry| entry > seal))
+    }
+
     fn end(&self) -> u64 {
         self.spans.last().map_or(0, |piece| piece.to)
     }

@@ -10,17 +10,18 @@ pub(super) fn check(record: &Record<'_>, report: &mut Report) {
     let mut last: BTreeMap<&str, i64> = BTreeMap::new();
     let mut holes: Vec<(u64, Hole)> = Vec::new();
     let mut jumps: Vec<(u64, &str, i64, i64)> = Vec::new();
-    let mut late: BTreeMap<&str, Vec<(i64, i64)>> = BTreeMap::new();
+    let mut late: BTreeMap<&str, Vec<Came>> = BTreeMap::new();
     let mut paused: Option<(u64, i64, String)> = None;
     let mut before = None;
     for placed in &record.lines {
         let (seq, utc) = (placed.line.seq, placed.line.utc);
         if let Entry::Gap { track, reason, from, to, .. } = placed.line.entry.matter() {
             let (track, reason, from, to) = (track.clone(), reason.clone(), *from, *to);
-            holes.push((seq, Hole { entry: seq, track, reason, from, to, filled: false }));
+            holes.push((seq, Hole { entry: seq, track, reason, from, to, filled: false, later: false }));
         } else if let Entry::Late { track, spans, .. } = placed.line.entry.matter() {
+            let after_seal = record.sealed.is_some_and(|seal| seq > seal);
             let times = spans.iter().filter_map(|span| span.first.zip(span.last));
-            late.entry(track).or_default().extend(times);
+            late.entry(track).or_default().extend(times.map(|(first, last)| Came { first, last, after_seal }));
         } else if let Entry::Recess { reason } = &placed.line.entry {
             paused = Some((seq, utc, reason.clone()));
         } else if let (Entry::Resume {} | Entry::End { .. }, Some((entry, from, reason))) =
@@ -28,11 +29,11 @@ pub(super) fn check(record: &Record<'_>, report: &mut Report) {
         {
             let (from, to) = (Some(*from), Some(utc));
             let (entry, reason) = (*entry, reason.clone());
-            holes.push((entry, Hole { entry, track: None, reason, from, to, filled: false }));
+            holes.push((entry, Hole { entry, track: None, reason, from, to, filled: false, later: false }));
             paused = None;
         } else if let (Entry::Head(_), Some(before)) = (&placed.line.entry, before) {
             let (reason, from, to) = ("restart".to_owned(), Some(before), Some(utc));
-            holes.push((seq, Hole { entry: seq, track: None, reason, from, to, filled: false }));
+            holes.push((seq, Hole { entry: seq, track: None, reason, from, to, filled: false, later: false }));
             report.add(Finding::new(Code::Restarted).entry(seq).time(Some(before), Some(utc)));
         } else if let Entry::Data { spans } = &placed.line.entry {
             for span in spans {
@@ -57,9 +58,16 @@ pub(super) fn check(record: &Record<'_>, report: &mut Report) {
     }
     late.values_mut().for_each(|times| times.sort_unstable());
     for (_, hole) in &mut holes {
-        hole.filled = hole.track.as_deref().and_then(|track| late.get(track)).is_some_and(|times| fills(times, hole));
+        let came = hole.track.as_deref().and_then(|track| late.get(track)).map_or(&[][..], Vec::as_slice);
+        let in_time = fills(came.iter().filter(|came| !came.after_seal), hole);
+        hole.filled = in_time || fills(came.iter(), hole);
+        hole.later = hole.filled && !in_time;
         if !LAWFUL.contains(&hole.reason.as_str()) && hole.reason != "restart" {
-            let code = if hole.filled { Code::GapFilled } else { Code::GapDeclared };
+            let code = match (hole.filled, hole.later) {
+                (true, true) => Code::GapFilledLater,
+                (true, false) => Code::GapFilled,
+                (false, _) => Code::GapDeclared,
+            };
             let finding = Finding::new(code).entry(hole.entry).track(hole.track.as_deref());
             report.add(finding.time(hole.from, hole.to).detail(&hole.reason));
         }
@@ -67,15 +75,23 @@ pub(super) fn check(record: &Record<'_>, report: &mut Report) {
     report.gaps = holes.into_iter().map(|(_, hole)| hole).collect();
 }
 
+/// Media that came late: when it was captured, and whether the record was sealed by then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Came {
+    first: i64,
+    last: i64,
+    after_seal: bool,
+}
+
 /// True when what came late leaves nothing of a hole that is longer than [`NEAR`].
-fn fills(late: &[(i64, i64)], hole: &Hole) -> bool {
+fn fills<'a>(late: impl Iterator<Item = &'a Came>, hole: &Hole) -> bool {
     let (Some(from), Some(to)) = (hole.from, hole.to) else { return false };
     let (mut reached, mut any) = (from, false);
-    for (first, last) in late.iter().filter(|(first, last)| *last >= from && *first <= to) {
-        if first.saturating_sub(reached) > NEAR {
+    for came in late.filter(|came| came.last >= from && came.first <= to) {
+        if came.first.saturating_sub(reached) > NEAR {
             return false;
         }
-        (reached, any) = (reached.max(*last), true);
+        (reached, any) = (reached.max(came.last), true);
     }
     any && to.saturating_sub(reached) <= NEAR
 }

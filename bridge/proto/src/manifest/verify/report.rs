@@ -112,7 +112,11 @@ pub enum Code {
     GapDeclared,
     /// Something is missing, and the record does not say so.
     GapUndeclared,
-    /// Something did not come in time, and came later.
+    /// Something did not come in time, and came only after the seal: the node vouches for it, the integrity value does not hold it.
+    GapFilledLater,
+    /// What an addendum names is not there: a crash came between the addendum and its file.
+    AdditionMissing,
+    /// Something did not come in time, and came later, before the seal.
     GapFilled,
     /// The wall clock was moved, and the record says so.
     ClockStepped,
@@ -160,7 +164,9 @@ impl Code {
             | Self::SetAside
             | Self::Stale
             | Self::GapDeclared
-            | Self::GapUndeclared => Some(Verdict::Incomplete),
+            | Self::GapUndeclared
+            | Self::GapFilledLater
+            | Self::AdditionMissing => Some(Verdict::Incomplete),
             Self::GapFilled | Self::ClockStepped | Self::ClocksDiffer => None,
         }
     }
@@ -239,6 +245,8 @@ pub struct Hole {
     pub to: Option<i64>,
     /// True when media that came late stands in its place.
     pub filled: bool,
+    /// True when it came only after the seal.
+    pub later: bool,
 }
 
 /// A span of time that no witness cosigned.

@@ -76,8 +76,9 @@ impl<'a> Pass<'a, '_> {
             entry,
             Entry::Cosign(_) | Entry::Clock { .. } | Entry::Seal { .. } | Entry::Head(_) | Entry::Addendum { .. }
         );
-        if after_seal != is_addendum || (self.final_text.is_some() && !may_follow_final) {
-            let finding = Finding::new(Code::LineMisplaced).entry(seq).detail(entry.kind());
+        let may_be_added = !is_addendum || entry.matter().may_be_added();
+        if after_seal != is_addendum || !may_be_added || (self.final_text.is_some() && !may_follow_final) {
+            let finding = Finding::new(Code::LineMisplaced).entry(seq).detail(entry.matter().kind());
             self.report.add(finding.time(Some(placed.line.utc), Some(placed.line.utc)));
         }
     }
@@ -275,7 +276,7 @@ impl<'a> Pass<'a, '_> {
 
     /// Rule 6: a cosignature covers every line before its checkpoint, so only what comes after the last one is without.
     fn tell_uncosigned(&mut self) {
-        let is_media = |placed: &&Placed<'_>| matches!(placed.line.entry, Entry::Data { .. } | Entry::Late { .. });
+        let is_media = |placed: &&Placed<'_>| matches!(placed.line.entry.matter(), Entry::Data { .. } | Entry::Late { .. });
         let mut bare = self.record.lines.iter().filter(is_media).filter(|placed| placed.line.seq >= self.cosigned);
         if let Some(first) = bare.next() {
             let last = bare.next_back().unwrap_or(first);

@@ -49,6 +49,11 @@ pub(super) const fn of(code: Code) -> (&'static str, &'static str) {
         Code::Stale => ("文件停留在较早的版本", "a file is as it was earlier"),
         Code::GapDeclared => ("缺口，记录已说明", "a gap that the record declares"),
         Code::GapUndeclared => ("缺口，记录未说明", "a gap that the record does not declare"),
+        Code::GapFilledLater => (
+            "缺口，封存后由补记的媒体补上（由节点签署，不含在完整性校验值内）",
+            "a gap that media which was added after the seal fills (signed by the node, not held by the integrity value)",
+        ),
+        Code::AdditionMissing => ("封存后补记的文件缺失", "a file that was added after the seal is missing"),
         Code::GapFilled => ("缺口，已由迟到的媒体补上", "a gap that media which came late fills"),
         Code::ClockStepped => ("时钟曾被拨动，记录已说明", "the wall clock was moved, as the record says"),
         Code::ClocksDiffer => ("本地时钟与见证节点时钟不一致", "the clocks of the node and its witness differ"),

@@ -13,7 +13,8 @@ use tokio::time::sleep_until;
 use tracing::{info, warn};
 
 use crate::record::HearingRecord;
-use crate::record::late::{Hole, Holes, LateMedia, Rest, Want};
+use crate::record::late::{Hole, Holes, LateMedia, Rest, Want, Where};
+use crate::record::later::{Lacking, Shelf};
 use crate::record::spool::Spool;
 use crate::trunk::{FetchError, Lack, LateAsk, LatePiece, Trunks};
 
@@ -49,6 +50,8 @@ pub(crate) struct Needs {
     pub(crate) trunks: Trunks,
     /// Where it belongs.
     pub(crate) record: HearingRecord,
+    /// Where is noted what it lacks when it is sealed.
+    pub(crate) shelf: Shelf,
 }
 
 enum Word {
@@ -61,7 +64,7 @@ impl Filler {
     /// Starts the task; it ends with the handle.
     pub(crate) fn start(needs: Needs) -> Self {
         let (words, received) = mpsc::channel(WORDS);
-        let task = Task { needs, words: received, holes: Holes::default(), taken: BTreeSet::new(), finish: None };
+        let task = Task { needs, words: received, holes: Holes::default(), taken: BTreeSet::new(), lacking: Vec::new(), finish: None };
         tokio::spawn(task.run());
         Self { words }
     }
@@ -93,6 +96,8 @@ struct Task {
     holes: Holes,
     /// Seats on which somebody sat.
     taken: BTreeSet<SeatId>,
+    /// What could not be had before the close.
+    lacking: Vec<Lacking>,
     finish: Option<Finish>,
 }
 
@@ -128,7 +133,7 @@ impl Task {
                 Ok(()) = self.needs.plans.changed() => self.look_who_sits(),
                 () = sleep_until(due.into()) => {}
             }
-            if self.end() {
+            if self.end().await {
                 return;
             }
         }
@@ -146,16 +151,36 @@ impl Task {
     }
 
     /// True when somebody waited for the end and it has come.
-    fn end(&mut self) -> bool {
+    async fn end(&mut self) -> bool {
         let is_over = |finish: &mut Finish| self.holes.is_empty() || finish.patience <= Instant::now();
         let Some(finish) = self.finish.take_if(is_over) else { return false };
         for (hole, from) in self.holes.abandon() {
             warn!(hearing = %self.needs.hearing, track = %hole.track, "the record is closed while media is missing that an edge may have");
-            self.write(hole, NOTHING, Rest::Lacking(from));
+            self.lack(hole, from);
         }
+        self.note().await;
         // Whoever waited may be gone.
         let _ = finish.reply.send(());
         true
+    }
+
+    /// The record is closed without it.
+    fn lack(&mut self, hole: Hole, from: Timestamp) {
+        self.lacking.push(Lacking::of(&hole, from));
+        self.write(hole, NOTHING, Rest::Lacking(from));
+    }
+
+    /// What the record lacks is noted before it is sealed, to be fetched once the edge can be reached.
+    async fn note(&mut self) {
+        let (shelf, hearing, lacking) = (self.needs.shelf.clone(), self.needs.hearing, std::mem::take(&mut self.lacking));
+        if lacking.is_empty() {
+            return;
+        }
+        match tokio::task::spawn_blocking(move || shelf.note(hearing, &lacking)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => warn!(%hearing, %error, "what the record lacks will not be fetched after the close"),
+            Err(error) => warn!(%hearing, %error, "what the record lacks will not be fetched after the close"),
+        }
     }
 
     async fn handle(&mut self, word: Word) {
@@ -217,7 +242,11 @@ impl Task {
                 let is_final = matches!(error, FetchError::Denied | FetchError::NoTrunk(_));
                 if let Some(hole) = self.holes.handle_failure(now, is_refused, is_final && self.finish.is_some()) {
                     warn!(%hearing, %track, %error, "late media does not come");
-                    self.write(hole, NOTHING, Rest::Nothing);
+                    // An edge that has only just started does not carry the hearing: it may have what it refuses now.
+                    match (hole.lies, self.finish.is_some() && !is_final) {
+                        (Where::Between | Where::Tail, true) => self.lack(hole, hole.from),
+                        (Where::Whole, true) | (_, false) => self.write(hole, NOTHING, Rest::Nothing),
+                    }
                 }
             }
         }

@@ -3,6 +3,7 @@
 mod admin;
 pub mod cli;
 pub mod endpoint;
+mod after;
 mod late;
 pub mod net;
 pub mod node;

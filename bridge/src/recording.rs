@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 use tracing::{error, warn};
 
+use crate::after::After;
 use crate::late::{self, Filler};
 use crate::net::clock::NodeClock;
 use crate::record::{Error, HearingRecord, Judged, Meta, RecordEvent, Recorder, Seal};
@@ -57,6 +58,8 @@ pub(crate) struct Parts {
     pub(crate) zone: Zone,
     /// Looks for a witness later, when there is none at the end.
     pub(crate) later: Later,
+    /// Fetches what an edge could not be asked for in time.
+    pub(crate) after: After,
 }
 
 impl Recording {
@@ -76,6 +79,7 @@ impl Recording {
                     plans: parts.handle.plans().await?,
                     trunks: parts.trunks.clone(),
                     record: record.clone(),
+                    shelf: parts.recorder.shelf(),
                 }));
                 let (record, closing, retry) = (Some(record), None, None);
                 Ok(Some(Self { parts, record, leg, reports, journal, last: 0, crossings, closing, filler, retry }))
@@ -226,6 +230,7 @@ impl Recording {
                 self.record = None;
                 if seal.is_some() {
                     self.parts.later.sealed(self.parts.hearing);
+                    self.parts.after.sealed(self.parts.hearing);
                 }
                 let (integrity, witness) = seal.map(|seal| (seal.integrity, seal.witness)).unzip();
                 MediaReport::Sealed { proof: Proof { binding: None, integrity, witness: witness.flatten() } }

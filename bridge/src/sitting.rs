@@ -12,6 +12,7 @@ use metrics::counter;
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
+use crate::after::After;
 use crate::net::clock::NodeClock;
 use crate::pipeline::Renditions;
 use crate::pipeline::desk::{Desks, Room};
@@ -29,6 +30,7 @@ use crate::workers::Workers;
 pub(crate) struct Sittings {
     parts: Arc<Parts>,
     later: Later,
+    after: After,
     seated: Arc<Mutex<HashMap<HearingId, Seated>>>,
 }
 
@@ -64,11 +66,12 @@ pub(crate) struct Seated {
 }
 
 impl Sittings {
-    /// None yet. Records that were sealed before without a witness are looked after from now on.
+    /// None yet. Records that were sealed before without a witness, or without what an edge may have, are looked after from now on.
     #[must_use]
     pub(crate) fn new(parts: Parts) -> Self {
         let later = Later::start(parts.recorder.clone(), parts.trunks.clone());
-        Self { parts: Arc::new(parts), later, seated: Arc::default() }
+        let after = After::start(&parts.recorder, parts.trunks.clone(), parts.zone.clone());
+        Self { parts: Arc::new(parts), later, after, seated: Arc::default() }
     }
 
     /// The hearing with this id, if it sits here.
@@ -143,6 +146,7 @@ impl Sittings {
             clock: self.parts.clock,
             zone: self.parts.zone.clone(),
             later: self.later.clone(),
+            after: self.after.clone(),
         };
         // The record hears of every verdict, so it is there before the trunks are.
         let record = if home.is_none() {

@@ -15,7 +15,7 @@ pub struct Spool {
     pub directory: PathBuf,
     /// The most bytes of all hearings; the oldest go first.
     pub bytes: u64,
-    /// The longest that anything is kept.
+    /// The longest that anything is kept which home did not say it has.
     pub age: Duration,
 }
 
@@ -26,7 +26,7 @@ impl Spool {
             None => node.data.join("spool"),
         };
         let megabytes = number(raw.megabytes.unwrap_or(4_096), (16, 10_000_000), "spool.megabytes")?;
-        let minutes = number(raw.minutes.unwrap_or(720), (1, 10_080), "spool.minutes")?;
+        let minutes = number(raw.minutes.unwrap_or(10_080), (1, 43_200), "spool.minutes")?;
         let age = Duration::from_secs(u64::from(minutes) * 60);
         Ok(Self { directory, bytes: u64::from(megabytes) << 20, age })
     }

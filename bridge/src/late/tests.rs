@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use hearing_config::{Kind, Pki, SeatId};
 use hearing_emulator::Relay;
-use hearing_proto::manifest::verify::{Trust, Verdict, verify};
+use hearing_proto::manifest::verify::{Code, Report, Trust, Verdict, verify};
 use hearing_proto::manifest::{Der, Entry, Line};
 use hearing_proto::matroska::{Item, Reader};
 use hearing_signaling::access::JoinToken;
@@ -261,6 +261,12 @@ impl Pair {
             .await;
     }
 
+    /// What the verifier says of a record.
+    fn judged(&self, folder: &Path) -> Report {
+        let roots = pem::certificates(&self.authority.files(1).root).unwrap().into_iter().map(Der).collect();
+        verify(&Folder::new(folder.to_owned()), &Trust { roots, threads: 1, ..Trust::default() })
+    }
+
     /// The edge's process ends, and another one begins with what it left on its disk. The line stays as it is.
     async fn restart_edge(self, hearing: HearingId) -> Self {
         let Self { court, inet, line, authority } = self;
@@ -417,8 +423,7 @@ async fn a_record_that_was_sealed_while_the_line_was_down_is_cosigned_when_it_is
     assert!(!manifest(&folder).iter().any(seen));
     pair.repair().await;
     until("the witness has seen the end", || manifest(&folder).iter().any(seen)).await;
-    let roots = pem::certificates(&pair.authority.files(1).root).unwrap().into_iter().map(Der).collect();
-    let report = verify(&Folder::new(folder), &Trust { roots, threads: 1, ..Trust::default() });
+    let report = pair.judged(&folder);
     assert!(report.verdict == Verdict::Incomplete && report.uncosigned.is_empty(), "{:?}", report.findings);
 }
 
@@ -437,4 +442,39 @@ fn copy(from: &Path, to: &Path) {
             std::fs::copy(&path, &target).unwrap();
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_edge_could_not_be_asked_for_is_added_behind_the_seal_once_it_can_be_reached() {
+    let pair = Pair::start().await;
+    let started = pair.session().await;
+    let folders = ["counsel-audio", "counsel-video"].map(|name| pair.court.track(started.id, name));
+    until("counsel is recorded", || folders.iter().all(|folder| folder.is_dir() && numbers(folder).len() > 50)).await;
+    pair.cut().await;
+    let before = folders.each_ref().map(|folder| *numbers(folder).last().unwrap());
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    pair.close(started.id).await;
+    let folder = pair.court.track(started.id, "");
+    let sealed = pair.judged(&folder);
+    assert!(sealed.verdict == Verdict::Incomplete && sealed.has(Code::GapDeclared), "{:?}", sealed.findings);
+    // The edge starts anew: it knows of the hearing only what is on its disk.
+    let pair = pair.restart_edge(started.id).await;
+    pair.repair().await;
+    let added = |name: &str| {
+        let of = |entry: &Entry| matches!(entry, Entry::Addendum { entry } if matches!(&**entry, Entry::Late { track, .. } if track == name));
+        manifest(&folder).iter().any(of)
+    };
+    until("both tracks were added to", || added("counsel-audio") && added("counsel-video")).await;
+    let shelf = folder.with_file_name(".late");
+    until("nothing is lacking any more", || std::fs::read_dir(&shelf).unwrap().next().is_none()).await;
+    for (folder, before) in folders.iter().zip(before) {
+        let all = numbers(folder);
+        assert!(all.windows(2).all(|pair| pair[1] == pair[0] + 1), "{}: {all:?}", folder.display());
+        assert!(*all.last().unwrap() >= before + 50, "{before} {all:?}");
+    }
+    let report = pair.judged(&folder);
+    assert!(!report.has(Code::GapDeclared) && report.has(Code::GapFilledLater), "{:?}", report.findings);
+    assert_eq!((report.verdict, report.value), (Verdict::Incomplete, sealed.value), "what was signed stays as it was");
+    let spool = pair.inet.disk.path().join("spool").join(started.id.to_string());
+    until("the edge lets go of what home has", || !spool.exists()).await;
 }

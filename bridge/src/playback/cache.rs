@@ -1,4 +1,4 @@
-//! What a browser plays of a record: each track in files that can be searched, and the film. A closed record is joined once;
+//! What a browser plays of a record: each track in files that can be searched, and the film. A closed record is joined once, and again when something was added to it;
 //! a running one anew as far as it has come. Everything here can be made again from the record at any time.
 
 use std::collections::HashMap;
@@ -35,6 +35,8 @@ pub(super) struct Copy {
     /// By track: its files.
     pub(super) tracks: Vec<(String, Vec<JoinedFile>)>,
     made: Instant,
+    /// How much had been added to it after its seal.
+    added: usize,
 }
 
 impl Copies {
@@ -69,7 +71,11 @@ impl Parts {
     pub(super) async fn copy(self: &Arc<Self>, hearing: HearingId, public: bool) -> Result<Arc<Copy>, Error> {
         let key = (hearing, public);
         let _turn = self.turn.acquire().await.map_err(|_| Error::Aborted)?;
-        let fresh = |copy: &Arc<Copy>| copy.record.sheet.closed.is_some() || copy.made.elapsed() < FRESH;
+        let added = catalog::added(&self.records, hearing);
+        let fresh = |copy: &Arc<Copy>| match copy.record.sheet.closed {
+            Some(_) => copy.added == added,
+            None => copy.made.elapsed() < FRESH,
+        };
         if let Some(copy) = self.copies.newest(key).filter(fresh) {
             return Ok(copy);
         }
@@ -81,6 +87,7 @@ impl Parts {
     }
 
     fn join(&self, (hearing, public): Key) -> Result<Copy, Error> {
+        let added = catalog::added(&self.records, hearing);
         let record = catalog::find(&self.records, hearing)?;
         if record.sheet.epoch.is_none() {
             return Err(Error::Empty);
@@ -94,7 +101,7 @@ impl Parts {
             Ok((track.name.clone(), files))
         };
         let tracks = record.tracks.iter().map(track).collect::<Result<_, Error>>()?;
-        Ok(Copy { name, folder, record, tracks, made: Instant::now() })
+        Ok(Copy { name, folder, record, tracks, made: Instant::now(), added })
     }
 
     /// A media file, by the names in its address.
@@ -107,7 +114,12 @@ impl Parts {
 
     /// `composed.json` of the film, if it has been made.
     pub(super) fn film(&self, hearing: HearingId, public: bool) -> Option<serde_json::Value> {
-        let text = fs::read(self.film_folder(hearing, public).join(SPANS)).ok()?;
+        let path = self.film_folder(hearing, public).join(SPANS);
+        let made = fs::metadata(&path).and_then(|file| file.modified()).ok()?;
+        if catalog::last_added(&self.records, hearing).is_some_and(|added| added > made) {
+            return None;
+        }
+        let text = fs::read(path).ok()?;
         serde_json::from_slice(&text).ok()
     }
 

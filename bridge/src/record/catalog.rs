@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read as _, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use hearing_config::{HearingId, Timestamp};
 use hearing_proto::matroska::{Item, Reader};
@@ -90,18 +91,41 @@ fn record(sheet: Sheet, folder: PathBuf) -> Result<Record, Error> {
     Ok(Record { sheet, folder, bytes: tracks.iter().map(|track| track.bytes).sum(), tracks, integrity })
 }
 
-/// The integrity value that the end of the manifest tells; addenda that follow it are short.
+/// The integrity value that the end of the manifest tells. Addenda that follow the seal are mostly short; when media was added, they
+/// are not, and all of it is read.
 fn integrity(folder: &Path) -> Option<String> {
     let mut file = File::open(folder.join(ledger::FILE)).ok()?;
     let end = file.metadata().ok()?.len();
-    file.seek(SeekFrom::Start(end.saturating_sub(MANIFEST_END))).ok()?;
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).ok()?;
-    recover::seal(&bytes)
+    let mut tail = |from: u64| {
+        file.seek(SeekFrom::Start(from)).ok()?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).ok()?;
+        Some(bytes)
+    };
+    let begin = end.saturating_sub(MANIFEST_END);
+    let last = tail(begin)?;
+    let is_longer = || begin > 0 && last.windows(ADDENDUM.len()).any(|window| window == ADDENDUM);
+    recover::seal(&last).or_else(|| is_longer().then(|| recover::seal(&tail(0)?)).flatten())
 }
 
 /// Where the seal is looked for, in bytes from the end of the manifest.
 const MANIFEST_END: u64 = 256 << 10;
+const ADDENDUM: &[u8] = b"\"kind\":\"addendum\"";
+
+/// How often something was added to the record of a hearing after its seal.
+pub(crate) fn added(directory: &Path, hearing: HearingId) -> usize {
+    additions(directory, hearing).len()
+}
+
+/// When something was added last.
+pub(crate) fn last_added(directory: &Path, hearing: HearingId) -> Option<SystemTime> {
+    additions(directory, hearing).iter().filter_map(|path| fs::metadata(path).ok()?.modified().ok()).max()
+}
+
+fn additions(directory: &Path, hearing: HearingId) -> Vec<PathBuf> {
+    let tracks = folders(&directory.join(hearing.to_string())).unwrap_or_default();
+    tracks.into_iter().flat_map(|(_, folder)| index::additions(&folder).unwrap_or_default()).collect()
+}
 
 /// The folders in `folder`, by name.
 fn folders(folder: &Path) -> Result<Vec<(String, PathBuf)>, Error> {

@@ -1,13 +1,13 @@
 //! Sealed records whose final checkpoint no node of another zone has cosigned: one may do so later, in an addendum.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
+use std::fs;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use hearing_config::HearingId;
 use hearing_proto::manifest::{Addenda, Cosignature, Entry, Request};
 
+use super::later::{self, Turn};
 use super::{Clocks, Error, Recorder, Signing, catalog, ledger};
 
 /// One sealed record that a witness is to be asked for. Every call blocks: it reads the manifest.
@@ -16,6 +16,9 @@ pub struct Unwitnessed {
     /// The hearing.
     pub hearing: HearingId,
     manifest: PathBuf,
+    /// Where it is written anew.
+    next: PathBuf,
+    turn: Turn,
     signing: Arc<Signing>,
     clocks: Clocks,
 }
@@ -25,7 +28,9 @@ impl Recorder {
     #[must_use]
     pub fn sealed(&self, hearing: HearingId) -> Unwitnessed {
         let manifest = self.settings.directory.join(hearing.to_string()).join(ledger::FILE);
-        Unwitnessed { hearing, manifest, signing: Arc::clone(&self.settings.signing), clocks: self.clocks.clone() }
+        let (next, turn) = (later::next(&self.settings.directory, hearing), Arc::clone(&self.addenda));
+        let (signing, clocks) = (Arc::clone(&self.settings.signing), self.clocks.clone());
+        Unwitnessed { hearing, manifest, next, turn, signing, clocks }
     }
 
     /// Every sealed record that was recorded here and that no witness has seen to its end. Blocks: it reads all manifests.
@@ -54,13 +59,9 @@ impl Unwitnessed {
     /// # Errors
     /// When it is not about this record, the node can't sign, or the disk does not take it.
     pub fn cosigned(&self, word: Cosignature) -> Result<(), Error> {
-        let bytes = self.addenda()?.append(Entry::Cosign(Box::new(word)), self.clocks.now())?;
-        let write = || -> std::io::Result<()> {
-            let mut file = OpenOptions::new().append(true).open(&self.manifest)?;
-            file.write_all(&bytes)?;
-            file.sync_data()
-        };
-        write().map_err(Error::disk(&self.manifest, "write"))
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let entries = vec![Entry::Cosign(Box::new(word))];
+        later::append(&self.manifest, &self.next, (&self.signing, &self.clocks), entries)
     }
 
     fn addenda(&self) -> Result<Addenda, Error> {

@@ -1,7 +1,7 @@
 //! `index.jsonl`, one per track: where everything is, and everything that is not there.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hearing_config::{Codec, Timestamp};
 use hearing_signaling::hearing::PauseReason;
@@ -189,16 +189,42 @@ impl Line {
     }
 }
 
-/// The lines of the index in a track's folder; a line that a crash cut off is left out.
+/// The lines of the index in a track's folder, and of what was added to it after the seal; a line that a crash cut off is left out.
 pub fn read(folder: &Path) -> Result<Vec<Line>, Error> {
-    let path = folder.join(FILE);
-    match fs::read(&path) {
+    let mut lines = read_file(&folder.join(FILE))?;
+    for path in additions(folder)? {
+        lines.extend(read_file(&path)?);
+    }
+    Ok(lines)
+}
+
+/// The index files in a track's folder that were added after the seal, in order.
+pub(super) fn additions(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries.flatten().map(|entry| entry.path()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Error::disk(folder, "read")(error)),
+    };
+    let is_added = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(ADDED));
+    let mut paths: Vec<PathBuf> = entries.filter(is_added).collect();
+    paths.sort();
+    Ok(paths)
+}
+
+/// The index file of what was added from segment `number` on.
+pub(super) fn added(number: u32) -> String {
+    format!("{ADDED}{number:04}.jsonl")
+}
+
+fn read_file(path: &Path) -> Result<Vec<Line>, Error> {
+    match fs::read(path) {
         Ok(text) => {
             Ok(text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect())
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(Error::disk(&path, "read")(error)),
+        Err(error) => Err(Error::disk(path, "read")(error)),
     }
 }
 
+const ADDED: &str = "addendum-";
 pub(super) const FILE: &str = "index.jsonl";

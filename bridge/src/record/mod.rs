@@ -3,6 +3,7 @@
 //! The leg (`leg`) runs on the media worker and only hands frames to a bounded queue. One writer thread per node
 //! (`writer`) owns every file; a second thread makes what was written durable. Neither ever makes media wait.
 
+mod addition;
 mod backlog;
 mod books;
 pub mod catalog;
@@ -18,6 +19,7 @@ mod index;
 pub mod keep;
 pub mod late;
 mod late_track;
+pub mod later;
 mod ledger;
 mod leg;
 mod narrate;
@@ -49,6 +51,7 @@ use hearing_signaling::hearing::{Proof, RecordOrder};
 use hearing_signaling::registry::Journaled;
 use tokio::sync::{mpsc, oneshot};
 
+pub use addition::Addition;
 pub use clock::Clocks;
 pub use index::{GapReason, Line, StartReason, read as read_index};
 pub use seal::Seal;
@@ -140,6 +143,7 @@ pub struct Recorder {
     clocks: Clocks,
     control: SyncSender<Control>,
     media: SyncSender<Box<leg::Arrived>>,
+    addenda: later::Turn,
 }
 
 impl Recorder {
@@ -158,7 +162,7 @@ impl Recorder {
             room?;
         }
         let (control, media) = writer::spawn(&settings).map_err(|source| Error::Thread { source })?;
-        Ok(Self { settings, clocks: Clocks::new(), control, media })
+        Ok(Self { settings, clocks: Clocks::new(), control, media, addenda: later::Turn::default() })
     }
 
     /// Begins the record of a hearing, or goes on with the one that is there. Nothing is written before the first

@@ -75,7 +75,6 @@ fn run(queue: &Mutex<Receiver<Work>>) {
 }
 
 /// Makes all of `sinks` durable on the caller's thread.
-#[cfg(test)]
 pub(super) fn sync_now<'a>(sinks: impl Iterator<Item = &'a mut Sink>) {
     for (file, length) in sinks.filter_map(Sink::submit) {
         file.make_durable(length);

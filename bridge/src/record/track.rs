@@ -253,17 +253,28 @@ impl Track {
 
     /// Manifest and index are told of a segment that begins.
     fn note_segment(&mut self, segment: &Segment, reason: StartReason, codec: Codec, captured: Timestamp) {
-        let (file, size) = (segment.file.clone(), segment.coding.size());
-        self.entries.push(Entry::Segment {
-            track: self.place.track.clone(),
-            file: format!("{}/{file}", self.place.track),
-            codec: word(&codec),
-            size: size.map(|(width, height)| [width, height]),
-            reason: word(&reason),
-            captured: captured.0,
-        });
-        self.index.push(&Line::Segment { file, reason, codec, size, captured }.to_bytes());
+        let (entry, line) = note_of(segment, &self.place.track, (reason, codec, captured));
+        self.entries.push(entry);
+        self.index.push(&line.to_bytes());
     }
+}
+
+/// What manifest and index say of a segment of `track` that begins.
+pub(super) fn note_of(
+    segment: &Segment,
+    track: &str,
+    (reason, codec, captured): (StartReason, Codec, Timestamp),
+) -> (Entry, Line) {
+    let (file, size) = (segment.file.clone(), segment.coding.size());
+    let entry = Entry::Segment {
+        track: track.to_owned(),
+        file: format!("{track}/{file}"),
+        codec: word(&codec),
+        size: size.map(|(width, height)| [width, height]),
+        reason: word(&reason),
+        captured: captured.0,
+    };
+    (entry, Line::Segment { file, reason, codec, size, captured })
 }
 
 /// A word as serde writes it.

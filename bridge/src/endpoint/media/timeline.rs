@@ -12,7 +12,8 @@ use super::unwrap::Unwrap;
 #[derive(Debug, Default)]
 pub(in crate::endpoint) struct SenderClock {
     offset: Option<i64>,
-    recent: VecDeque<i64>,
+    /// When the last reports came, and their differences.
+    recent: VecDeque<(Timestamp, i64)>,
     reports: u32,
 }
 
@@ -26,12 +27,15 @@ impl SenderClock {
         if self.recent.len() == WINDOW {
             self.recent.pop_front();
         }
-        self.recent.push_back(difference);
+        let since = self.recent.back().map_or(0, |(before, _)| arrival.since(*before).max(0));
+        self.recent.push_back((arrival, difference));
         self.reports = self.reports.saturating_add(1);
-        let best = self.recent.iter().copied().min().unwrap_or(difference);
+        // A difference may have grown since, as clocks drift.
+        let aged = |(at, difference): &(Timestamp, i64)| difference + arrival.since(*at).max(0) * AGING_PPM / 1_000_000;
+        let best = self.recent.iter().map(aged).min().unwrap_or(difference);
         let offset = self.offset.get_or_insert(best);
-        // At first it settles at once; later it follows drift without a jump.
-        let most = if self.reports <= SETTLING { i64::MAX } else { SLEW };
+        // At first it settles at once; later it follows drift without a jump, however seldom reports come.
+        let most = if self.reports <= SETTLING { i64::MAX } else { SLEW.max(since * SLEW_PPM / 1_000_000) };
         *offset += (best - *offset).clamp(-most, most);
     }
 
@@ -140,6 +144,10 @@ const WINDOW: usize = 64;
 const SETTLING: u32 = 8;
 /// Microseconds by which the offset moves at one report at most.
 const SLEW: i64 = 300;
+/// The same, for the time since the report before.
+const SLEW_PPM: i64 = 250;
+/// What clocks are taken to drift apart while a report grows old.
+const AGING_PPM: i64 = 150;
 /// No clock of a device is further off than this many parts in a million.
 const DRIFT_PPM: i64 = 200;
 /// A capture time further than this from what arrival says comes from a sender that counts otherwise.
@@ -227,6 +235,37 @@ mod tests {
         }
         assert!(worst <= 33_333, "{worst} us off the wall clock");
         assert!(apart <= 33_333, "sound and picture {apart} us apart");
+    }
+
+    /// The worst error in microseconds over eight hours, of a sender whose clocks are all `ppm` fast and that reports `every` ms, over
+    /// a line with 20 ms of delay and up to 60 ms more.
+    fn worst_of_eight_hours(rate: u32, ppm: i64, every: Option<i64>) -> i64 {
+        let (mut sender, mut clock, mut worst) = (SenderClock::default(), SourceClock::new(rate), 0);
+        for ms in (0..8 * 3_600_000_i64).step_by(100) {
+            let arrival = wall(ms + 20 + (ms * 7_919 / 100) % 60);
+            let exact = i64::from(rate) * ms / 1_000;
+            let rtp = (exact + exact * ppm / 1_000_000) as u32;
+            let time = clock.arrive(rtp, arrival);
+            if every.is_some_and(|every| ms % every == 0) {
+                let ntp = ms * 1_000 + ms * ppm / 1_000;
+                sender.report(ntp, arrival);
+                clock.report(ntp, rtp);
+            }
+            if ms > 60_000 {
+                worst = worst.max(clock.captured(time, &sender).since(wall(ms)).abs());
+            }
+        }
+        worst
+    }
+
+    #[test]
+    fn one_source_that_seldom_reports_is_followed_over_eight_hours_at_100_ppm_too() {
+        for (rate, ppm) in [(8_000, 100), (8_000, -100), (90_000, 100), (90_000, -100)] {
+            for every in [Some(1_000), Some(5_000), Some(10_000), None] {
+                let worst = worst_of_eight_hours(rate, ppm, every);
+                assert!(worst <= 40_000, "{rate} Hz, {ppm} ppm, reports every {every:?} ms: {worst} us");
+            }
+        }
     }
 
     #[test]

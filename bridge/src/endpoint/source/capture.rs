@@ -7,14 +7,17 @@ use hearing_config::Timestamp;
 #[derive(Debug, Default)]
 pub(crate) struct SenderClock {
     offset: Option<i64>,
+    /// When the last report came.
+    told: Option<Timestamp>,
 }
 
 impl SenderClock {
     /// A report of the sender's time `ntp` (microseconds) came.
     pub(crate) fn report(&mut self, ntp: i64, arrival: Timestamp) {
         let difference = arrival.0 - ntp;
+        let since = self.told.replace(arrival).map_or(0, |before| arrival.since(before).max(0));
         self.offset = Some(match self.offset {
-            Some(offset) if (difference - offset).abs() <= STEP => difference.min(offset + SLEW),
+            Some(offset) if (difference - offset).abs() <= STEP => difference.min(offset + since * DRIFT_PPM / 1_000_000),
             Some(_) | None => difference,
         });
     }
@@ -66,10 +69,8 @@ impl SourceClock {
 
 /// A difference that jumps by more is a clock that was set.
 const STEP: i64 = 2_000_000;
-/// How much a difference may grow from report to report, in microseconds: 100 ppm at five seconds.
-const SLEW: i64 = 500;
-/// How fast clocks may drift apart.
-const DRIFT_PPM: i64 = 100;
+/// How fast clocks may drift apart: no clock of a device is further off than this many parts in a million.
+const DRIFT_PPM: i64 = 200;
 
 #[cfg(test)]
 mod tests {
@@ -94,6 +95,24 @@ mod tests {
         let heard = sound.captured(4_000, Timestamp(10_500_000), &sender);
         let seen = picture.captured(45_000, Timestamp(10_700_000), &sender);
         assert_eq!((heard, seen), (Timestamp(10_500_000), Timestamp(10_500_000)));
+    }
+
+    #[test]
+    fn a_camera_is_followed_over_eight_hours_at_100_ppm_with_and_without_reports() {
+        for (ppm, every) in [(100, Some(5_000)), (-100, Some(5_000)), (100, Some(10_000)), (100, None), (-100, None)] {
+            let (mut clock, mut sender, mut worst) = (SourceClock::new(90_000), SenderClock::default(), 0);
+            for ms in (0..8 * 3_600_000_i64).step_by(100) {
+                let (wall, arrival) = (ms * 1_000, Timestamp((ms + 20 + (ms * 7_919 / 100) % 60) * 1_000));
+                let time = ms * 90 + ms * 90 * ppm / 1_000_000;
+                if every.is_some_and(|every| ms % every == 0) {
+                    sender.report(wall + ms * ppm / 1_000, arrival);
+                    clock.report(wall + ms * ppm / 1_000, time);
+                }
+                let captured = clock.captured(time, arrival, &sender);
+                worst = if ms > 60_000 { worst.max((captured.0 - wall).abs()) } else { worst };
+            }
+            assert!(worst <= 40_000, "{ppm} ppm, reports every {every:?} ms: {worst} us");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ledger::{Deed, FOLDER, Ledger};
 use super::{Error, Store};
-use crate::record::Sheet;
+use crate::record::{Sheet, later};
 
 /// What somebody orders about a record.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
@@ -71,6 +71,7 @@ pub async fn delete(
         return Err(refusal);
     }
     ledger.add(now, Deed::Delete { by, reason })?;
+    later::forget(directory, hearing);
     // Out of the way at once: what is half deleted is no record any more.
     let (folder, away) = (directory.join(hearing.to_string()), directory.join(FOLDER).join(format!("{hearing}.gone")));
     fs::rename(&folder, &away).map_err(Error::disk(&folder, "move away"))?;

@@ -78,9 +78,9 @@ impl Files {
     /// Home has what was captured before `through`.
     pub(super) fn kept(&mut self, name: Name, through: Timestamp) {
         let Some(segments) = self.tracks.get_mut(&name) else { return };
-        // One that nothing is appended to any more, because the track is gone, is ended so that it can go.
+        // One that nothing is appended to any more, because the track or the hearing is gone, is ended so that it can go.
         if let Some(last) = segments.last_mut()
-            && last.written.elapsed().is_ok_and(|age| age > STALE)
+            && (last.written.elapsed().is_ok_and(|age| age > STALE) || last.is_long_before(through))
         {
             last.end();
         }

@@ -82,6 +82,11 @@ impl Segment {
         self.file.is_none() && self.span.is_none_or(|(_, last)| last < through)
     }
 
+    /// True when nothing that is captured at `through` or later would be appended to it.
+    pub(super) fn is_long_before(&self, through: Timestamp) -> bool {
+        self.span.is_none_or(|(_, last)| through.since(last) > LONGEST)
+    }
+
     /// Appends what was captured in a span to a piece; false when the piece is full.
     pub(super) fn read(&self, from: Timestamp, to: Timestamp, piece: &mut Piece, room: &mut usize) -> io::Result<bool> {
         if self.span.is_none_or(|(first, last)| last < from || first >= to) {

@@ -64,7 +64,14 @@ impl Filler {
     /// Starts the task; it ends with the handle.
     pub(crate) fn start(needs: Needs) -> Self {
         let (words, received) = mpsc::channel(WORDS);
-        let task = Task { needs, words: received, holes: Holes::default(), taken: BTreeSet::new(), lacking: Vec::new(), finish: None };
+        let task = Task {
+            needs,
+            words: received,
+            holes: Holes::default(),
+            taken: BTreeSet::new(),
+            lacking: Vec::new(),
+            finish: None,
+        };
         tokio::spawn(task.run());
         Self { words }
     }
@@ -172,7 +179,8 @@ impl Task {
 
     /// What the record lacks is noted before it is sealed, to be fetched once the edge can be reached.
     async fn note(&mut self) {
-        let (shelf, hearing, lacking) = (self.needs.shelf.clone(), self.needs.hearing, std::mem::take(&mut self.lacking));
+        let (shelf, hearing, lacking) =
+            (self.needs.shelf.clone(), self.needs.hearing, std::mem::take(&mut self.lacking));
         if lacking.is_empty() {
             return;
         }
@@ -214,7 +222,8 @@ impl Task {
 
     fn fetch(&self, want: Want) -> Fetching {
         let (zone, trunks) = (self.zone_of(want.hole.track), self.needs.trunks.clone());
-        let lack = Lack { hearing: self.needs.hearing, track: want.hole.track, from: want.from, to: want.to, role: None };
+        let lack =
+            Lack { hearing: self.needs.hearing, track: want.hole.track, from: want.from, to: want.to, role: None };
         Box::pin(async move {
             match zone {
                 Some(zone) => (want, trunks.fetch(&zone, lack).await),

@@ -1,9 +1,9 @@
 //! The node that bridges court hearings across security zones. See docs/architecture.md.
 
 mod admin;
+mod after;
 pub mod cli;
 pub mod endpoint;
-mod after;
 mod late;
 pub mod net;
 pub mod node;

@@ -99,17 +99,20 @@ impl Addition {
         self.end()?;
         let (name, frames) = (self.name.clone(), self.frames);
         if frames == 0 {
-            let answer = if was_asked { "was asked after the close and has nothing" } else { "gives nothing after the close" };
+            let answer =
+                if was_asked { "was asked after the close and has nothing" } else { "gives nothing after the close" };
             let reason = format!("{name}: the node in {edge} {answer} of what is lacking");
             self.entries.push(Entry::Fault { part: "trunk".to_owned(), reason, over: true });
         } else {
             let Lacking { from, to, .. } = self.lacking;
             self.index.extend(Line::Late { from, to, edge: edge.to_owned(), frames }.to_bytes());
             let file = index::added(self.first);
-            let mut sink = Sink::create(&self.way, &file, format!("{name}/{file}")).map_err(Error::disk(&self.way, "write"))?;
+            let mut sink =
+                Sink::create(&self.way, &file, format!("{name}/{file}")).map_err(Error::disk(&self.way, "write"))?;
             sink.push(&self.index);
             self.spans.extend(settle(&mut sink, &self.way)?);
-            let late = |spans: &[Span]| Entry::Late { track: name.clone(), edge: edge.to_owned(), spans: spans.to_vec() };
+            let late =
+                |spans: &[Span]| Entry::Late { track: name.clone(), edge: edge.to_owned(), spans: spans.to_vec() };
             let lines: Vec<Entry> = self.spans.chunks(SPANS).map(late).collect();
             self.entries.extend(lines);
         }
@@ -126,10 +129,13 @@ impl Addition {
         let wanted = is_ordered && self.hole.wants(frame);
         let Some(epoch) = self.sheet.epoch.filter(|epoch| wanted && captured >= *epoch) else { return Ok(()) };
         let payloads = frame.packets.iter().map(|packet| &packet.payload[..]);
-        let Ok(data) = depacketize::frame(format(codec), Framing::LengthPrefixed, payloads) else { return self.miss() };
+        let data = depacketize::frame(format(codec), Framing::LengthPrefixed, payloads).ok();
         let open = self.open.as_ref().filter(|(of, _)| *of == codec).map(|(_, segment)| &segment.coding);
-        let (key, coding) = describe(codec, frame.head().key, &data, open.or(self.known.as_ref()));
-        let Some(coding) = coding else { return self.miss() };
+        let described = data.map(|data| (describe(codec, frame.head().key, &data, open.or(self.known.as_ref())), data));
+        let Some(((key, Some(coding)), data)) = described else {
+            metrics::counter!("hearing_record_late_frames_lost_total").increment(1);
+            return Ok(());
+        };
         if open != Some(&coding) {
             self.end()?;
             let segment = Segment::begin(&self.way, &self.name, self.next, coding, captured);
@@ -150,12 +156,6 @@ impl Addition {
             let line = Line::Cluster { file, offset, ms: placed.ms, captured, arrived: Timestamp::now(), media_time };
             self.index.extend(line.to_bytes());
         }
-        Ok(())
-    }
-
-    #[expect(clippy::unnecessary_wraps, reason = "it ends the frame where it stands")]
-    fn miss(&self) -> Result<(), Error> {
-        metrics::counter!("hearing_record_late_frames_lost_total").increment(1);
         Ok(())
     }
 

@@ -10,9 +10,9 @@ use hearing_signaling::registry::Journaled;
 use tokio::sync::mpsc;
 
 use super::clock::Clocks;
-use super::ledger::{Found, Ledger};
+use super::ledger::{self, Found, Ledger, commit_within};
 use super::narrate::{self, Narrator};
-use super::reserve::Reserve;
+use super::reserve::{Reserve, is_full};
 use super::seal::{self, Closing, Seal};
 use super::sheet::{self, Sheet};
 use super::sink::Sink;
@@ -193,6 +193,7 @@ impl Books {
         });
         written.unwrap_or_else(|error| {
             self.fail(&error);
+            self.make_room_after(&error, FORMS);
             false
         })
     }
@@ -200,12 +201,13 @@ impl Books {
     /// A checkpoint when one is due, everything to the disk, and what there is to tell.
     pub(super) fn commit(&mut self, now: Instant, events: &mpsc::Sender<RecordEvent>) {
         if let Some(Closing::Sealing(last)) = &mut self.closing
-            && let Err(error) = last.sink.commit()
+            && let Err(error) = commit_within(&mut last.sink, &mut self.reserve)
         {
             self.trouble = Some(error.to_string());
         }
         let State::Open(ledger) = &mut self.state else { return };
-        let committed = if self.closing.is_some() { ledger.commit_only() } else { ledger.commit(now) };
+        let checked = if self.closing.is_some() { Ok(()) } else { ledger.checkpoint_when_due(now) };
+        let committed = checked.and_then(|()| ledger.commit(&mut self.reserve));
         if let Some(request) = ledger.ask() {
             // A witness that is not asked now is asked with the next checkpoint.
             _ = events.try_send(RecordEvent::Cosign(Box::new(request)));
@@ -224,6 +226,10 @@ impl Books {
     /// # Errors
     /// When the step can't be made now; it is tried again.
     pub(super) fn seal(&mut self, now: Instant, sheet: &Sheet) -> Result<Option<Seal>, Error> {
+        self.next_step(now, sheet).inspect_err(|error| self.make_room_after(error, FORMS))
+    }
+
+    fn next_step(&mut self, now: Instant, sheet: &Sheet) -> Result<Option<Seal>, Error> {
         if let State::Sealed(integrity) = &self.state {
             return Ok(Some(Seal { integrity: integrity.clone(), witness: None }));
         }
@@ -288,9 +294,30 @@ impl Books {
         self.hurried = Some(now);
     }
 
-    /// The room that was kept free on a disk that is full now.
-    pub(super) fn use_reserve(&mut self) {
+    /// Gives `bytes` of the room that was kept free; false when there is none.
+    pub(super) fn lend(&mut self, bytes: u64) -> bool {
+        self.reserve.as_mut().is_some_and(|reserve| reserve.give(bytes))
+    }
+
+    fn make_room_after(&mut self, error: &Error, bytes: u64) {
+        if matches!(error, Error::Disk { source, .. } if is_full(source)) {
+            self.lend(bytes);
+        }
+    }
+
+    /// The disk is full: the room that was kept is given back, and the manifest goes on on the spill disk. True once it does.
+    pub(super) fn spill(&mut self) -> bool {
         self.reserve = None;
+        let (Some(spill), folder) = (&self.spill, &self.folder) else { return true };
+        let moved = match (&mut self.state, &mut self.closing) {
+            (_, Some(Closing::Sealing(last))) => last.sink.move_to(folder, spill, ledger::FILE),
+            (State::Open(ledger), _) => ledger.sink.move_to(folder, spill, ledger::FILE),
+            (State::Shut | State::Sealed(_), _) => return false,
+        };
+        if let Err(error) = &moved {
+            self.trouble = Some(format!("the manifest does not go on on the spill disk: {error}"));
+        }
+        moved.is_ok()
     }
 
     /// What went wrong since the last call, a turn of the writer ago.
@@ -325,4 +352,6 @@ impl Books {
 
 /// The most verdicts that are kept until the record begins.
 const CROSSINGS: usize = 1_024;
+/// What the sheet and the forms need, in bytes, while their old versions are still there.
+const FORMS: u64 = 128 << 10;
 const RETRY: Duration = Duration::from_secs(1);

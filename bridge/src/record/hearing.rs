@@ -8,7 +8,6 @@ mod late;
 
 use std::collections::btree_map;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -38,6 +37,10 @@ pub(super) struct Hearing {
     spill: Option<PathBuf>,
     /// The disk is full and new files go to the spill disk.
     spilling: bool,
+    /// When manifest and indexes were last tried to be moved there, and whether the manifest is there.
+    spilled: Option<(Instant, bool)>,
+    /// The disk is full and there is no other one: media waits until there is room.
+    held: bool,
     pub(super) books: Books,
     sheet: Sheet,
     /// The sheet on the disk is older.
@@ -76,6 +79,8 @@ impl Hearing {
             folder,
             spill,
             spilling: false,
+            spilled: None,
+            held: false,
             books,
             sheet,
             sheet_changed: false,
@@ -143,14 +148,7 @@ impl Hearing {
         if self.sheet.is_open() {
             self.open_books(now);
         }
-        let failed: Vec<io::Error> = self.tracks.values_mut().filter_map(|track| track.commit().err()).collect();
-        let is_full = failed.iter().any(|error| error.kind() != io::ErrorKind::Other);
-        if let Some(error) = failed.into_iter().next_back() {
-            self.trouble = Some((error.to_string(), now));
-        }
-        if is_full {
-            self.spill();
-        }
+        self.commit_tracks(now);
         self.keep_books(now);
         self.trouble.take_if(|(_, at)| now.saturating_duration_since(*at) > CALM);
         self.fault = self.trouble.as_ref().map(|(reason, _)| reason.clone());

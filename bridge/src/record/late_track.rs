@@ -125,8 +125,11 @@ impl LateTrack {
         std::mem::replace(&mut self.frames, 0)
     }
 
-    pub(super) fn commit(&mut self) -> io::Result<()> {
-        self.segment.as_mut().map_or(Ok(()), |segment| segment.sink.commit())
+    /// Lets go of what waits.
+    pub(super) fn give_up(&mut self) {
+        if let Some(segment) = &mut self.segment {
+            segment.sink.give_up();
+        }
     }
 
     pub(super) fn is_settled(&self) -> bool {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,6 +15,7 @@ use hearing_proto::manifest::{
 use super::clock::Clocks;
 use super::forms::Happening;
 use super::recover;
+use super::reserve::{Reserve, is_full};
 use super::seal::Last;
 use super::sheet::Sheet;
 use super::sink::Sink;
@@ -199,24 +201,24 @@ impl Ledger {
         Ok(checkpoint.root.to_string())
     }
 
-    /// A checkpoint when one is due, and everything to the disk.
+    /// A checkpoint, when one is due.
     ///
     /// # Errors
-    /// When the key does not sign or the disk takes nothing.
-    pub(super) fn commit(&mut self, now: Instant) -> Result<(), Error> {
+    /// When the key does not sign.
+    pub(super) fn checkpoint_when_due(&mut self, now: Instant) -> Result<(), Error> {
         if now >= self.due && self.chain.unsigned() > 0 {
             self.checkpoint(now)?;
         }
-        self.commit_only()
+        Ok(())
     }
 
-    /// Everything to the disk.
+    /// Everything to the disk; when it is full, into the room that was kept.
     ///
     /// # Errors
     /// When the disk takes nothing.
-    pub(super) fn commit_only(&mut self) -> Result<(), Error> {
+    pub(super) fn commit(&mut self, reserve: &mut Option<Reserve>) -> Result<(), Error> {
         self.flush();
-        self.sink.commit().map_err(Error::disk(&self.path, "write"))
+        commit_within(&mut self.sink, reserve).map_err(Error::disk(&self.path, "write"))
     }
 
     /// What the witness is to be asked now, if anything.
@@ -280,6 +282,15 @@ impl Ledger {
         let bytes = self.chain.take();
         self.sink.push(&bytes);
     }
+}
+
+/// Writes what waits; on a full disk, into room that the reserve gives.
+pub(super) fn commit_within(sink: &mut Sink, reserve: &mut Option<Reserve>) -> io::Result<()> {
+    let written = sink.commit();
+    let waits = sink.waiting() as u64;
+    let is_refused = written.as_ref().is_err_and(is_full);
+    let is_given = is_refused && reserve.as_mut().is_some_and(|reserve| reserve.give(waits));
+    if is_given { sink.commit() } else { written }
 }
 
 fn opening(folder: &Path, sheet: &Sheet, signing: &Signing, clocks: &Clocks) -> Opening {

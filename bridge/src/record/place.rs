@@ -32,6 +32,11 @@ impl Place {
         self.record.join(&self.track)
     }
 
+    /// The track's folder on the spill disk, if there is one.
+    pub(super) fn spill_folder(&self) -> Option<PathBuf> {
+        Some(self.spill.as_ref()?.join(&self.track))
+    }
+
     /// True while the file that is being written is on the disk that is full.
     pub(super) const fn has_to_move(&self) -> bool {
         self.spilling && !self.spilled && self.spill.is_some()

@@ -1,8 +1,9 @@
 //! The one place where the bytes of a record pass on their way to the disk, in order: they are written, made durable, and
 //! only then offered to the manifest as pieces with their hash.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -68,6 +69,32 @@ impl Sink {
         let (open, pieces) = (Piece::at(written), Vec::new());
         let (shared, waiting) = (Arc::new(shared), Vec::new());
         Ok(Self { shared, name, edge: None, waiting, written, submitted: written, open, pieces })
+    }
+
+    /// Goes on in a copy in another folder, of what is on its disk; a link in the old place leads there from then on. What waits goes
+    /// on waiting. When it fails nothing has changed.
+    pub(super) fn move_to(&mut self, from: &Path, to: &Path, file: &str) -> io::Result<()> {
+        fs::create_dir_all(to)?;
+        let (old, new, link) = (from.join(file), to.join(file), from.join(format!(".{file}.link")));
+        fs::copy(&old, &new)?;
+        let copy = OpenOptions::new().append(true).open(&new)?;
+        copy.set_len(self.written)?;
+        copy.sync_all()?;
+        File::open(to)?.sync_all()?;
+        // One that a crash left.
+        drop(fs::remove_file(&link));
+        symlink(&new, &link)?;
+        fs::rename(&link, &old)?;
+        let shared = Shared {
+            file: copy,
+            folder: File::open(from)?,
+            named: AtomicBool::new(false),
+            durable: AtomicU64::new(self.durable()),
+            failed: AtomicBool::new(false),
+        };
+        self.shared = Arc::new(shared);
+        self.submitted = self.durable();
+        Ok(())
     }
 
     /// What is in it had been kept by the node of that zone.

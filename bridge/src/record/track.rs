@@ -14,6 +14,7 @@ use hearing_proto::depacketize::{self, Framing};
 use hearing_proto::manifest::Entry;
 use hearing_proto::matroska::Coding;
 use hearing_signaling::hearing::PauseReason;
+use rustix::io::Errno;
 
 use super::catalog;
 use super::coding::{describe, format};
@@ -24,6 +25,7 @@ use super::place::Place;
 use super::segment::Segment;
 use super::sink::Sink;
 use super::voice::Voice;
+use gaps::WAITING_LIMIT;
 
 /// A track in the writer.
 pub(super) struct Track {
@@ -46,6 +48,10 @@ pub(super) struct Track {
     voice: Voice,
     /// When the last written frame was captured.
     last: Option<Timestamp>,
+    /// The same, of the last one that the disk took.
+    kept: Option<Timestamp>,
+    /// The index is on the spill disk.
+    moved: bool,
     /// When the last frame was written.
     fed: Instant,
     /// True once a frame of the present run is durable.
@@ -84,6 +90,8 @@ impl Track {
             pause: None,
             voice: Voice::default(),
             last,
+            kept: last,
+            moved: false,
             fed: now,
             durable: false,
             retry: now,
@@ -186,17 +194,22 @@ impl Track {
         self.place.spilling = true;
     }
 
-    /// Writes what waits. When the disk has refused too much for too long, the segment is given up and the gap named.
-    pub(super) fn commit(&mut self) -> io::Result<()> {
+    /// Writes what waits, unless it is `held` because the disk is full. When the disk has refused too much for too long, the segment
+    /// is given up and the gap named.
+    pub(super) fn commit(&mut self, held: bool) -> io::Result<()> {
+        let write = |sink: &mut Sink| match held && sink.waiting() > 0 {
+            true => Err(Errno::NOSPC.into()),
+            false => sink.commit(),
+        };
         self.ended.retain(|sink| !sink.is_settled());
         self.place.link();
-        let mut result = self.index.commit();
+        let mut result = write(&mut self.index);
         for sink in &mut self.ended {
-            result = result.and(sink.commit());
+            result = result.and(write(sink));
         }
-        result = result.and(self.late.commit());
+        result = result.and(self.late.sink().map_or(Ok(()), write));
         if let Some(segment) = &mut self.segment {
-            let written = segment.sink.commit();
+            let written = write(&mut segment.sink);
             if written.is_ok() {
                 segment.uncommitted = 0;
             }
@@ -206,9 +219,28 @@ impl Track {
         if let (Some(segment), Some(last), true) = (&self.segment, self.last, self.ended.is_empty()) {
             self.late.settle(segment.sink.end(), segment.sink.durable(), last);
         }
-        self.give_up();
+        if result.is_ok() {
+            self.kept = self.last;
+        }
+        self.give_up(WAITING_LIMIT);
         self.durable &= result.is_ok();
         result
+    }
+
+    /// Writes the index into room that `lend` gives, on a disk that is full.
+    pub(super) fn save_index(&mut self, mut lend: impl FnMut(u64) -> bool) {
+        // What is not written now waits for the next turn.
+        if self.index.waiting() > 0 && self.index.commit().is_err() && lend(self.index.waiting() as u64) {
+            drop(self.index.commit());
+        }
+    }
+
+    /// Goes on with the index on the spill disk; until that works, on the first one.
+    pub(super) fn move_index(&mut self) {
+        let (from, to) = (self.place.folder(), self.place.spill_folder());
+        if let Some(to) = to.filter(|_| !self.moved) {
+            self.moved = self.index.move_to(&from, &to, index::FILE).is_ok();
+        }
     }
 
     /// True while a frame of it is durable and the last one is not older than 2 s.

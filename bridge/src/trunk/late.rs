@@ -212,7 +212,8 @@ impl Peer {
         let zone = &self.settings.identity.zone;
         let Some(plan) = self.carried.get(&lack.hearing).filter(|c| c.carry.home.is_none()).map(|c| c.plan()) else {
             let vouched = self.settings.vouches.contains(zone);
-            return vouched && lack.role.is_some_and(|role| self.shared.gate.lets(zone, &self.shared.own.zone, role, lack.track));
+            return vouched
+                && lack.role.is_some_and(|role| self.shared.gate.lets(zone, &self.shared.own.zone, role, lack.track));
         };
         let Some(info) = info(&plan, lack.track).filter(|info| info.origin == self.settings.identity.zone) else {
             return false;

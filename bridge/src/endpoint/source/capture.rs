@@ -17,7 +17,9 @@ impl SenderClock {
         let difference = arrival.0 - ntp;
         let since = self.told.replace(arrival).map_or(0, |before| arrival.since(before).max(0));
         self.offset = Some(match self.offset {
-            Some(offset) if (difference - offset).abs() <= STEP => difference.min(offset + since * DRIFT_PPM / 1_000_000),
+            Some(offset) if (difference - offset).abs() <= STEP => {
+                difference.min(offset + since * DRIFT_PPM / 1_000_000)
+            }
             Some(_) | None => difference,
         });
     }

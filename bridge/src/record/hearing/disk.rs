@@ -1,6 +1,7 @@
 //! What happens to the disk of a record: full, standing still, taken away.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -8,8 +9,9 @@ use std::time::{Duration, Instant};
 use hearing_proto::manifest::Entry;
 
 use super::Hearing;
+use crate::record::reserve::is_full;
 use crate::record::track::Track;
-use crate::record::{RecordEvent, Space};
+use crate::record::{RecordEvent, Space, space};
 
 /// Where the record's folder was when it was opened. A disk that is taken away may well go on taking what is written into
 /// files that are open, and nobody will ever find it again.
@@ -97,12 +99,44 @@ impl Hearing {
         }
         tracing::error!(hearing = %self.sheet.hearing, "the disk of the record is full: it goes on on the spill disk");
         self.spilling = true;
-        self.books.use_reserve();
-        self.books.fault("disk", "full: new files go to the spill disk", false);
+        self.books.fault("disk", "full: the record goes on on the spill disk", false);
         self.tracks.values_mut().for_each(Track::spill);
+    }
+
+    /// Manifest and indexes go on on the spill disk as well; tried once a second until they do.
+    fn move_books(&mut self, now: Instant) {
+        let is_recent = |(at, _): (Instant, bool)| now.saturating_duration_since(at) < LOOK;
+        if !self.spilling || self.disk.is_gone() || self.spilled.is_some_and(is_recent) {
+            return;
+        }
+        let is_moved = self.spilled.is_some_and(|(_, moved)| moved) || self.books.spill();
+        self.spilled = Some((now, is_moved));
+        self.tracks.values_mut().for_each(Track::move_index);
+    }
+
+    /// Writes what waits. When the disk is full and there is no other one, media waits until there is room, so that the room that was
+    /// kept is there for manifest and indexes.
+    pub(super) fn commit_tracks(&mut self, now: Instant) {
+        self.held = self.held && space::free(&self.folder).is_ok_and(|room| room.bytes < ROOM);
+        let held = self.held;
+        let failed: Vec<io::Error> = self.tracks.values_mut().filter_map(|track| track.commit(held).err()).collect();
+        let is_refused = failed.iter().any(|error| error.kind() != io::ErrorKind::Other);
+        self.held = self.spill.is_none() && failed.iter().any(is_full);
+        if let Some(error) = failed.into_iter().next_back() {
+            self.trouble = Some((error.to_string(), now));
+        }
+        if is_refused {
+            self.spill();
+        }
+        self.move_books(now);
+        for track in self.tracks.values_mut().filter(|_| held || self.held) {
+            track.save_index(|bytes| self.books.lend(bytes));
+        }
     }
 }
 
 const LOOK: Duration = Duration::from_secs(1);
+/// With less room than this, media goes on waiting on a disk that was full.
+const ROOM: u64 = 512 << 10;
 /// A disk with less room than this counts as full when there is another one to go on with.
 const SPILL_BELOW: u64 = 32 << 20;

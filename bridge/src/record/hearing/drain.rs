@@ -51,6 +51,7 @@ impl Hearing {
     pub(super) fn end_tracks(&mut self) {
         self.drain = Drain::Over;
         self.tracks.values_mut().for_each(|track| track.end(StartReason::Restart));
+        self.name_ends();
     }
 
     /// Stops waiting for what was captured before the order to end.

@@ -20,6 +20,8 @@ pub(super) struct Ending {
     /// The hearing is closed, not only this process.
     pub(super) close: bool,
     until: Instant,
+    /// What the disk did not take was let go of.
+    gave_up: bool,
 }
 
 impl Hearing {
@@ -53,11 +55,12 @@ impl Hearing {
     }
 
     fn begin_end(&mut self, now: Instant, close: bool, reply: Reply) {
-        self.ending = Some(Ending { reply, stop: None, close, until: now + DRAIN + PATIENCE });
+        self.ending = Some(Ending { reply, stop: None, close, until: now + DRAIN + PATIENCE, gave_up: false });
     }
 
     /// One step of the end; true when it is over.
     pub(super) fn finish(&mut self, now: Instant, wall: Timestamp) -> bool {
+        self.give_up(now);
         let Some(ending) = &self.ending else { return false };
         let seals = ending.close && self.sheet.epoch.is_some();
         let late = now >= ending.until;
@@ -84,6 +87,24 @@ impl Hearing {
             drop(reply.send(result));
         }
         true
+    }
+
+    /// Half of the patience is for the disk to take what waits. Then that is let go of and named, so that the record can be sealed.
+    fn give_up(&mut self, now: Instant) {
+        let (Some(ending), Drain::Over) = (&mut self.ending, &self.drain) else { return };
+        if ending.gave_up || !ending.close || now + PATIENCE / 2 < ending.until {
+            return;
+        }
+        ending.gave_up = true;
+        self.tracks.values_mut().for_each(Track::give_up_all);
+        self.name_ends();
+    }
+
+    /// What is missing behind the last frame of each track is named.
+    pub(super) fn name_ends(&mut self) {
+        if let Some(at) = self.ordered_off() {
+            self.tracks.values_mut().for_each(|track| track.name_end(at));
+        }
     }
 
     /// One step of the seal; `Some` when it is made.

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use hearing_config::{Codec, HearingId};
 use hearing_proto::manifest::Entry;
-use hearing_proto::manifest::verify::Verdict;
-use hearing_signaling::hearing::RecordOrder;
+use hearing_proto::manifest::verify::{Code, Verdict};
+use hearing_signaling::hearing::{PauseReason, RecordOrder};
 use tokio::sync::mpsc;
 
 use super::bench::{AUDIO, Bench, SECOND, VIDEO, judged, meta, signing};
@@ -52,6 +52,85 @@ fn a_record_whose_disk_is_full_goes_on_on_the_spill_disk_without_a_hole() {
     let report = judged(&bench.folder);
     assert_eq!(report.verdict, Verdict::Intact, "{:?}", report.findings);
     assert!(lines.iter().any(|line| matches!(&line.entry, Entry::Fault { reason, .. } if reason.contains("spill"))));
+}
+
+/// As full as the disk can be: what `write` leaves behind when it fails.
+fn fill(disk: &SmallDisk, name: &str) {
+    drop(std::fs::write(disk.0.join(name), vec![0; 300 << 20]));
+}
+
+#[test]
+fn manifest_and_indexes_go_on_on_the_spill_disk_and_a_crash_there_is_no_loss() {
+    let (disk, other) = (SmallDisk::mount(64), tempfile::tempdir().unwrap());
+    let id = HearingId::random().to_string();
+    let spill = Some(other.path().join(&id));
+    let mut bench = Bench::with_spill(&disk.0.join(&id), spill.clone(), 0);
+    let (clip, mut packetizer) = (source::h264("320x180", 3), Packetizer::default());
+    bench.track(VIDEO, Codec::H264, 0);
+    bench.order(RecordOrder::Run, 0);
+    let mut at = bench.play(VIDEO, &clip, 0, &mut packetizer);
+    bench.settled_turn(at);
+    fill(&disk, "ballast");
+    at = bench.play(VIDEO, &clip, at, &mut packetizer);
+    bench.settled_turn(at);
+    // The room that was kept is given back by now: that is used up as well.
+    fill(&disk, "more");
+    for _ in 0..10 {
+        at = bench.play(VIDEO, &clip, at, &mut packetizer);
+        bench.settled_turn(at);
+    }
+    for file in ["manifest.jsonl", "counsel-video/index.jsonl"] {
+        let target = bench.folder.join(file).read_link().unwrap();
+        assert_eq!(target, other.path().join(&id).join(file), "{file} is not on the spill disk");
+    }
+    let before = bench.manifest().len();
+    let folder = bench.folder.clone();
+    drop(bench);
+    let report = judged(&folder);
+    assert!(report.verdict == Verdict::Incomplete && !report.has(Code::GapUndeclared), "{:?}", report.findings);
+    let mut back = Bench::with_spill(&folder, spill, 60);
+    back.close(0);
+    assert!(back.manifest().len() > before);
+    let report = judged(&folder);
+    assert!(report.verdict == Verdict::Incomplete && report.sealed, "{:?}", report.findings);
+    assert!(report.has(Code::Restarted) && !report.has(Code::GapUndeclared), "{:?}", report.findings);
+    let frames: usize = (1..=2).map(|number| blocks(&back.file("counsel-video", number)).len()).sum();
+    assert_eq!(frames, 12 * clip.frames.len(), "no frame is missing");
+}
+
+#[test]
+fn a_long_record_on_a_full_disk_without_another_one_is_sealed_with_its_gaps_declared() {
+    let disk = SmallDisk::mount(48);
+    let mut bench = Bench::at(&disk.0.join(HearingId::random().to_string()), 0);
+    let (clip, mut packetizer) = (source::h264("640x360", 3), Packetizer::default());
+    let (sound, mut sounds) = (source::opus(3), Packetizer::default());
+    bench.track(VIDEO, Codec::H264, 0);
+    bench.track(AUDIO, Codec::Opus, 0);
+    bench.order(RecordOrder::Run, 0);
+    let mut at = 0;
+    // Ten minutes, of which all but the first three seconds on a full disk, with a recess in the middle.
+    for turn in 0..200 {
+        match turn {
+            1 => fill(&disk, "ballast"),
+            100 => bench.order(RecordOrder::Pause(PauseReason::Recess), at),
+            110 => bench.order(RecordOrder::Run, at),
+            _ => {}
+        }
+        bench.play(AUDIO, &sound, at, &mut sounds);
+        at = bench.play(VIDEO, &clip, at, &mut packetizer);
+        bench.settled_turn(at);
+    }
+    let seal = bench.close(at);
+    let report = judged(&bench.folder);
+    assert_eq!((report.verdict, report.value), (Verdict::Incomplete, Some(seal.integrity)), "{:?}", report.findings);
+    assert!(report.has(Code::GapDeclared) && !report.has(Code::GapUndeclared), "{:?}", report.findings);
+    for track in ["counsel-audio", "counsel-video"] {
+        let lost = report.gaps.iter().filter(|gap| gap.track.as_deref() == Some(track) && gap.reason == "disk");
+        let span: i64 = lost.filter_map(|gap| Some(gap.to? - gap.from?)).sum();
+        assert!(span > 500 * SECOND, "{track}: gaps of {} s are declared: {:?}", span / SECOND, report.gaps);
+    }
+    let form = std::fs::read_to_string(bench.folder.join("explanation.txt")).unwrap();
+    assert!(form.contains("disk"), "{form}");
 }
 
 /// A file system of its own on a loop device, gone with the value.

@@ -9,17 +9,38 @@ use crate::record::leg::Missing;
 use crate::router::Frame;
 
 impl Track {
-    /// Lets go of what the disk doesn't take, when it is more than [`WAITING_LIMIT`].
-    pub(super) fn give_up(&mut self) {
-        for sink in self.ended.iter_mut().filter(|sink| sink.waiting() > WAITING_LIMIT) {
+    /// Lets go of what the disk doesn't take, when it is more than `limit` bytes.
+    pub(super) fn give_up(&mut self, limit: usize) {
+        let nothing = Missing { reason: GapReason::Disk, packets: 0, frames: 0 };
+        let mut lost = None;
+        for sink in self.ended.iter_mut().filter(|sink| sink.waiting() > limit) {
             sink.give_up();
+            lost = Some(nothing);
         }
-        if let Some(mut segment) = self.segment.take_if(|segment| segment.sink.waiting() > WAITING_LIMIT) {
-            self.miss(Missing { reason: GapReason::Disk, packets: 0, frames: segment.uncommitted });
+        if let Some(mut segment) = self.segment.take_if(|segment| segment.sink.waiting() > limit) {
+            lost = Some(Missing { frames: segment.uncommitted, ..nothing });
             segment.sink.give_up();
             self.ended.push(segment.sink);
             self.start = StartReason::Recovered;
             self.durable = false;
+        }
+        if let Some(lost) = lost {
+            self.miss(lost);
+            // What was given up is no frame of the record.
+            self.last = self.kept;
+        }
+    }
+
+    /// The record ends here and the disk takes nothing: what waits is let go of.
+    pub(in crate::record) fn give_up_all(&mut self) {
+        self.give_up(0);
+        self.late.give_up();
+    }
+
+    /// The record ends at `at`: what is missing behind the last frame is named.
+    pub(in crate::record) fn name_end(&mut self, at: Timestamp) {
+        if let Some(missing) = self.missing.take_if(|missing| missing.reason != GapReason::Pause) {
+            self.name_gap(missing, self.last, at);
         }
     }
 
@@ -63,4 +84,4 @@ impl Track {
 /// A hole of this many microseconds is a gap even if nothing else explains it.
 const SILENT: i64 = 2_000_000;
 /// What may wait for a disk that takes nothing, in bytes: 10 s at 12 Mb/s.
-const WAITING_LIMIT: usize = 16 << 20;
+pub(super) const WAITING_LIMIT: usize = 16 << 20;

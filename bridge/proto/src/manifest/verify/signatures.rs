@@ -276,7 +276,8 @@ impl<'a> Pass<'a, '_> {
 
     /// Rule 6: a cosignature covers every line before its checkpoint, so only what comes after the last one is without.
     fn tell_uncosigned(&mut self) {
-        let is_media = |placed: &&Placed<'_>| matches!(placed.line.entry.matter(), Entry::Data { .. } | Entry::Late { .. });
+        let is_media =
+            |placed: &&Placed<'_>| matches!(placed.line.entry.matter(), Entry::Data { .. } | Entry::Late { .. });
         let mut bare = self.record.lines.iter().filter(is_media).filter(|placed| placed.line.seq >= self.cosigned);
         if let Some(first) = bare.next() {
             let last = bare.next_back().unwrap_or(first);

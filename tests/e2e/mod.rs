@@ -16,4 +16,5 @@ mod terminals;
 mod thin_line;
 mod three_zones;
 mod verify;
+mod voice;
 mod witness;

@@ -21,6 +21,8 @@ fn an_intact_record_is_told_from_a_changed_an_unfinished_and_an_unknown_one() {
     assert_eq!(record.verify(&["--trust", &record.root(), "--value", &record.value]).0, 0);
     assert_eq!(record.verify(&[]).0, 3, "nothing is trusted");
     assert_eq!(record.verify(&["--trust", "/nowhere/root.pem"]).0, 3);
+    let (code, said) = record.verify(&["--trust", &record.root(), "--value", "1234 5678"]);
+    assert!(code == 3 && said.contains("44 digits"), "a value that was misread judges nothing: {code} {said}");
     let media = record.folder().join("judge-video/0001.mkv");
     fs::write(&media, "what was never filmed").unwrap();
     let (code, said) = record.verify(&["--trust", &record.root()]);

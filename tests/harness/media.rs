@@ -26,6 +26,31 @@ impl Card {
     }
 }
 
+impl Card {
+    /// The same card with a voice in place of the tone: two seconds of syllables, two of silence, again and again.
+    pub(crate) fn speaking(directory: &Path, seat: u8) -> Self {
+        let card = Self::draw(directory, seat);
+        write_wav(&card.audio, &voice()).expect("the card's voice is written");
+        card
+    }
+}
+
+/// Pulses of a throat at 120 Hz through three formants, four syllables a second; then nothing.
+fn voice() -> Vec<i16> {
+    let rate = SAMPLE_RATE as f32;
+    let formants = [(700.0_f32, 130.0_f32), (1_220.0, 160.0), (2_600.0, 250.0)];
+    let loud =
+        |frequency: f32| formants.iter().map(|(at, wide)| (-((frequency - at) / wide).powi(2)).exp()).sum::<f32>();
+    let harmonics: Vec<(f32, f32)> = (1..34).map(|n| n as f32 * 120.0).map(|f| (f, 0.15 + loud(f))).collect();
+    let speech = (0..SAMPLE_RATE * 2).map(|n| {
+        let at = n as f32 / rate;
+        let syllable = (at * 4.0 * std::f32::consts::PI).sin().abs();
+        let throat: f32 = harmonics.iter().map(|(f, level)| level * (at * f * std::f32::consts::TAU).sin()).sum();
+        (throat * syllable * 1_800.0).clamp(-32_000.0, 32_000.0) as i16
+    });
+    speech.chain(std::iter::repeat_n(0, SAMPLE_RATE as usize * 2)).collect()
+}
+
 /// True when `heard` (Hz) is the tone of `seat`.
 pub(crate) fn is_tone_of(seat: u8, heard: f32) -> bool {
     (heard - frequency(seat) as f32).abs() < 30.0
@@ -45,7 +70,11 @@ fn write_video(path: &Path, seat: u8) -> std::io::Result<()> {
 fn write_audio(path: &Path, seat: u8) -> std::io::Result<()> {
     let mut samples = vec![0; SAMPLE_RATE as usize * 4];
     Tone::starting(seat, 0).fill(&mut samples);
-    let bytes: Vec<u8> = samples.iter().flat_map(|sample: &i16| sample.to_le_bytes()).collect();
+    write_wav(path, &samples)
+}
+
+fn write_wav(path: &Path, samples: &[i16]) -> std::io::Result<()> {
+    let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
     let length = u32::try_from(bytes.len()).expect("four seconds fit");
     let mut file = BufWriter::new(File::create(path)?);
     file.write_all(b"RIFF")?;

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::print;
 use crate::net::pem;
-use crate::record::evidence;
+use crate::record::{evidence, reason_words};
 
 /// 核验录像 Verifies a record, offline
 #[derive(Debug, clap::Args)]
@@ -21,7 +21,8 @@ use crate::record::evidence;
   hearing record verify /media/usb/123 --trust root.pem
   hearing record verify 123.zip --trust root.pem --witness gov-witness.jsonl --value \"0123 4567 ..\"
 
-退出码 Exit codes: 0 完好 intact; 1 被篡改 tampered with; 2 不完整，缺口已说明 incomplete, its gaps declared; 3 无法判断 can't be judged: no trusted root, unknown key, no manifest; 用法错误 usage is 2")]
+退出码 Exit codes: 0 完好 intact; 1 被篡改 tampered with; 2 不完整，缺口已说明 incomplete, its gaps declared; 3 无法判断 can't be judged: no trusted root, unknown key, no manifest, a value that was misread
+用法错误也是 2 wrong usage is 2 as well, with nothing on standard output")]
 pub(super) struct Args {
     /// 录像文件夹、导出文件夹或 zip The record's folder, or an export of it, as a folder or zip
     #[arg(value_name = "PATH")]
@@ -37,7 +38,7 @@ pub(super) struct Args {
     crl: Option<PathBuf>,
     /// 当事人签署的完整性校验值 The integrity value that the parties signed
     #[arg(long, value_name = "DIGITS")]
-    value: Option<IntegrityValue>,
+    value: Option<String>,
     /// 输出 JSON Prints the report as JSON
     #[arg(long)]
     pub(super) json: bool,
@@ -65,14 +66,20 @@ fn trust(args: &Args) -> anyhow::Result<Trust> {
     let roots = args.trust.as_deref().map(pem::certificates).transpose()?.unwrap_or_default();
     let revoked = args.crl.as_deref().map(pem::lists).transpose()?.unwrap_or_default();
     let witness = args.witness.as_deref().map(read).transpose()?.map(|file| witness_lines(&file));
+    let value = args.value.as_deref().map(value).transpose()?;
     Ok(Trust {
         roots: roots.into_iter().map(Der).collect(),
         revoked,
         witness,
-        value: args.value,
+        value,
         hearing: evidence::named(&args.path).map(|hearing| hearing.to_string()),
         threads: available_parallelism().map_or(1, usize::from),
     })
+}
+
+/// A value that was misread says nothing of the record.
+fn value(digits: &str) -> anyhow::Result<IntegrityValue> {
+    digits.parse().map_err(|error| anyhow::anyhow!("--value {digits:?}: {error}"))
 }
 
 fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
@@ -103,7 +110,13 @@ fn told(report: &Report) -> Vec<String> {
     section(&mut lines, "发现 findings", report.findings.iter().map(finding));
     let gaps = report.gaps.iter().map(|gap| {
         let track = gap.track.as_deref().unwrap_or("全部 all");
-        format!("{track}: {}, {} (清单第 {} 行 line {})", span(gap.from, gap.to), gap.reason, gap.entry, gap.entry)
+        let filled = match (gap.filled, gap.later) {
+            (true, true) => "，封存后补上 filled after the seal",
+            (true, false) => "，已补上 filled",
+            (false, _) => "",
+        };
+        let (time, reason) = (span(gap.from, gap.to), reason_words(&gap.reason));
+        format!("{track}: {time}, {reason}{filled} (清单第 {} 行 line {})", gap.entry, gap.entry)
     });
     section(&mut lines, "缺口与休庭 gaps and recesses", gaps);
     let bare = report.uncosigned.iter().map(|bare| {

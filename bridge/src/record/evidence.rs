@@ -40,7 +40,7 @@ impl Folder {
         if path.join(MANIFEST).exists() {
             return Ok(Self(path.to_owned()));
         }
-        let entries = fs::read_dir(path)?.collect::<io::Result<Vec<_>>>()?;
+        let entries = fs::read_dir(path).and_then(Iterator::collect::<io::Result<Vec<_>>>).map_err(of(path))?;
         let mut holding = entries.into_iter().map(|e| e.path()).filter(|path| path.join(MANIFEST).exists());
         match (holding.next(), holding.next()) {
             (Some(folder), None) => Ok(Self(folder)),
@@ -87,7 +87,8 @@ struct Zip {
 
 impl Zip {
     fn open(path: &Path) -> io::Result<Self> {
-        let mut archive = ZipArchive::new(File::open(path)?)?;
+        let file = File::open(path).map_err(of(path))?;
+        let mut archive = ZipArchive::new(file).map_err(io::Error::from).map_err(of(path))?;
         let mut entries = Vec::new();
         for n in 0..archive.len() {
             let entry = archive.by_index_raw(n)?;
@@ -121,6 +122,11 @@ impl Files for Zip {
         file.seek(SeekFrom::Start(*start))?;
         Ok(Box::new(file.take(*length)))
     }
+}
+
+/// The error names the path.
+fn of(path: &Path) -> impl FnOnce(io::Error) -> io::Error {
+    move |error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 fn missing(path: &Path) -> io::Error {
@@ -177,5 +183,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let refused = open(directory.path()).err().unwrap().to_string();
         assert!(refused.contains(MANIFEST) && refused.contains(&directory.path().display().to_string()), "{refused}");
+        let nowhere = directory.path().join("nowhere");
+        let refused = open(&nowhere).err().unwrap().to_string();
+        assert!(refused.contains(&nowhere.display().to_string()), "{refused}");
     }
 }

@@ -193,6 +193,15 @@ fn pause(reason: &str) -> String {
     format!("{zh} {reason}")
 }
 
+/// The word for a pause or a gap, in Chinese before the English one.
+pub(crate) fn reason_words(reason: &str) -> String {
+    match reason {
+        "recess" | "closed-evidence" | "mediation" => pause(reason),
+        "pause" => format!("依令暂停 {reason}"),
+        _ => gap(reason),
+    }
+}
+
 fn gap(reason: &str) -> String {
     let zh = match reason {
         "network" => "网络丢包",

@@ -53,6 +53,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use addition::Addition;
 pub use clock::Clocks;
+pub(crate) use forms::reason_words;
 pub use index::{GapReason, Line, StartReason, read as read_index};
 pub use seal::Seal;
 pub use sheet::{Meta, Order, Pause, Seat, Sheet, What};

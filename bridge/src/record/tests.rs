@@ -9,6 +9,7 @@ mod flow;
 mod full;
 mod hours;
 mod kill;
+mod later;
 mod power;
 mod source;
 mod stop;

@@ -141,6 +141,11 @@ impl Bench {
         }
     }
 
+    /// The hearing that is recorded.
+    pub(super) fn hearing_id(&self) -> HearingId {
+        self.folder.file_name().unwrap().to_str().unwrap().parse().unwrap()
+    }
+
     /// `micros` after the start.
     pub(super) fn instant(&self, micros: i64) -> Instant {
         self.start + Duration::from_micros(micros as u64)

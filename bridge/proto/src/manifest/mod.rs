@@ -10,6 +10,7 @@ mod entry;
 mod existing;
 mod hash;
 mod integrity;
+mod kind;
 mod line;
 mod log;
 pub mod note;

@@ -236,13 +236,13 @@ impl Bench {
 
     /// Takes turns from `micros` on until the record is sealed.
     pub(super) fn until_sealed(&mut self, closed: &mut Closed, micros: i64) -> Seal {
-        for turn in 0..100 {
+        for turn in 0..300 {
             self.settled_turn(micros + turn * 80_000);
             if let Ok(result) = closed.try_recv() {
                 return result.unwrap().expect("the record had begun");
             }
         }
-        panic!("the record is not sealed after a hundred turns");
+        panic!("the record is not sealed after 24 s");
     }
 
     /// The whole lines of a manifest that a crash may have torn.

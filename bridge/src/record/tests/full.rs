@@ -122,7 +122,12 @@ fn a_long_record_on_a_full_disk_without_another_one_is_sealed_with_its_gaps_decl
     }
     let seal = bench.close(at);
     let report = judged(&bench.folder);
-    assert_eq!((report.verdict, report.value.clone()), (Verdict::Incomplete, Some(seal.integrity)), "{:?}", report.findings);
+    assert_eq!(
+        (report.verdict, report.value.clone()),
+        (Verdict::Incomplete, Some(seal.integrity)),
+        "{:?}",
+        report.findings
+    );
     assert!(report.has(Code::GapDeclared) && !report.has(Code::GapUndeclared), "{:?}", report.findings);
     for track in ["counsel-audio", "counsel-video"] {
         let lost = report.gaps.iter().filter(|gap| gap.track.as_deref() == Some(track) && gap.reason == "disk");

@@ -25,6 +25,8 @@ impl Track {
             self.durable = false;
         }
         if let Some(lost) = lost {
+            // A pause by order takes nothing from a record, and must not stand for what was lost before it.
+            self.missing.take_if(|missing| missing.reason == GapReason::Pause);
             self.miss(lost);
             // What was given up is no frame of the record.
             self.last = self.kept;

@@ -515,7 +515,7 @@ def files(folder, alg, lines, unbroken, sealed):
             full = os.path.join(path, name)
             there[os.path.relpath(full, folder).replace(os.sep, "/")] = full
     there.pop("manifest.jsonl", None)
-    for name in set(there) - set(spans) - set(replaced):
+    for name in {name for name in there if os.path.getsize(there[name])} - set(spans) - set(replaced):
         found("uncovered-tail" if sealed is None else "file-extra", None, name)
     differing = {}
     for name in set(spans) | set(replaced):

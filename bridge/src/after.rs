@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{debug, info, warn};
 
+use crate::record::late::TOLERANCE;
 use crate::record::later::{Lacking, Lacks, Shelf};
 use crate::record::{Addition, Error, Recorder};
 use crate::trunk::{FetchError, Lack, Trunks};
@@ -138,7 +139,7 @@ impl Task {
         self.open.insert(hearing, left);
     }
 
-    /// Fetches all of it, piece by piece; nothing is in the record before everything is there. `last` ends it with what there is.
+    /// Fetches all of it and adds it to the record; `last` ends it with nothing, without asking.
     async fn ask(
         &self,
         hearing: HearingId,
@@ -146,30 +147,47 @@ impl Task {
         (zone, role): (&Zone, Role),
         last: bool,
     ) -> Result<Came, Error> {
-        let (mut addition, hole) = (None, lacking.hole());
-        let mut from = hole.from.plus(-crate::record::late::TOLERANCE);
-        let to = hole.to.plus(crate::record::late::TOLERANCE);
-        while !last {
-            let lack = Lack { hearing, track: lacking.track, from, to, role: Some(role) };
-            let piece = match self.trunks.fetch(zone, lack).await {
-                Ok(piece) => piece,
-                Err(FetchError::LineDown | FetchError::Late) => return Ok(Came::Wait),
-                Err(FetchError::Refused | FetchError::Denied | FetchError::NoTrunk(_)) => return Ok(Came::Refused),
-            };
-            let upto = piece.upto;
-            if let Some(codec) = piece.codec {
-                let mut adding = self.addition(hearing, lacking, addition.take()).await?;
-                addition = Some(blocking(move || adding.take(codec, &piece.frames).map(|()| adding)).await?);
-            }
-            if upto >= hole.to || upto <= from {
-                break;
-            }
-            from = upto;
-        }
-        let (adding, edge) = (self.addition(hearing, lacking, addition).await?, zone.to_string());
+        let begun = match last {
+            true => None,
+            false => match self.fetch(hearing, lacking, (zone, role)).await? {
+                Ok(begun) => begun,
+                Err(came) => return Ok(came),
+            },
+        };
+        let (adding, edge) = (self.addition(hearing, lacking, begun).await?, zone.to_string());
         let frames = blocking(move || adding.finish(&edge, !last)).await?;
         info!(%hearing, track = %lacking.track, frames, "a sealed record was added to");
         Ok(Came::Done)
+    }
+
+    /// Fetches it piece by piece, beside the record; `None` when the edge has nothing of it.
+    async fn fetch(
+        &self,
+        hearing: HearingId,
+        lacking: Lacking,
+        (zone, role): (&Zone, Role),
+    ) -> Result<Result<Option<Addition>, Came>, Error> {
+        let (mut begun, to) = (None, lacking.to.plus(TOLERANCE));
+        let mut from = lacking.from.plus(-TOLERANCE);
+        loop {
+            let lack = Lack { hearing, track: lacking.track, from, to, role: Some(role) };
+            let piece = match self.trunks.fetch(zone, lack).await {
+                Ok(piece) => piece,
+                Err(FetchError::LineDown | FetchError::Late) => return Ok(Err(Came::Wait)),
+                Err(FetchError::Refused | FetchError::Denied | FetchError::NoTrunk(_)) => {
+                    return Ok(Err(Came::Refused));
+                }
+            };
+            let upto = piece.upto;
+            if let Some(codec) = piece.codec {
+                let mut adding = self.addition(hearing, lacking, begun.take()).await?;
+                begun = Some(blocking(move || adding.take(codec, &piece.frames).map(|()| adding)).await?);
+            }
+            if upto >= lacking.to || upto <= from {
+                return Ok(Ok(begun));
+            }
+            from = upto;
+        }
     }
 
     async fn addition(&self, hearing: HearingId, lacking: Lacking, begun: Option<Addition>) -> Result<Addition, Error> {

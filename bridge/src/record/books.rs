@@ -189,7 +189,7 @@ impl Books {
                 self.sheet = Some((line, text));
                 return Ok(false);
             }
-            sheet.write(&self.folder).map(|()| true)
+            seal::write(&self.folder, self.spill.as_deref(), &[(sheet::FILE, sheet.text())]).map(|()| true)
         });
         written.unwrap_or_else(|error| {
             self.fail(&error);
@@ -249,7 +249,7 @@ impl Books {
                 let written = if ledger.sink.durable() < from {
                     Ok(None)
                 } else {
-                    seal::write(&self.folder, &texts).and_then(|()| ledger.close()).map(Some)
+                    seal::write(&self.folder, self.spill.as_deref(), &texts).and_then(|()| ledger.close()).map(Some)
                 };
                 self.state = State::Open(ledger);
                 self.closing = Some(match written? {
@@ -260,6 +260,8 @@ impl Books {
             (Closing::Cosigning { size, until }, State::Open(ledger)) => {
                 let is_durable = ledger.sink.is_settled();
                 if is_durable && (ledger.is_cosigned_up_to(size) || now >= self.hurried.unwrap_or(until)) {
+                    // What is sealed holds nothing that no line names, at no moment.
+                    drop(self.reserve.take());
                     self.closing = Some(Closing::Sealing(Box::new(ledger.seal(now)?)));
                 } else {
                     self.state = State::Open(ledger);
@@ -268,7 +270,7 @@ impl Books {
             }
             (Closing::Sealing(last), state) if last.sink.is_settled() => {
                 self.state = State::Sealed(last.integrity.clone());
-                drop((state, self.reserve.take()));
+                drop(state);
                 if let Some(records) = self.folder.parent() {
                     seal::remember(records, &sheet.hearing.to_string(), last.root)?;
                 }

@@ -74,6 +74,7 @@ impl Ledger {
         if let Some(value) = recover::seal(&existing) {
             return Ok(Found::Sealed(value));
         }
+        recover::clear_drafts(folder)?;
         let stamp = clocks.now();
         let keys = HearingKeys::generate().map_err(Error::Key)?;
         let opening = opening(folder, sheet, signing, clocks);

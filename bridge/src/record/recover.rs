@@ -31,6 +31,20 @@ pub(super) fn last_told(manifest: &[u8]) -> Option<i64> {
     lines(manifest).last().map(|line| line.utc)
 }
 
+/// Drafts of files and links that a crash left: they are no part of the record, and a sealed one may not hold them.
+pub(super) fn clear_drafts(folder: &Path) -> Result<(), Error> {
+    let entries = fs::read_dir(folder).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
+    for entry in entries.map_err(Error::disk(folder, "read"))? {
+        let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            clear_drafts(&path)?;
+        } else if name.starts_with('.') && (name.ends_with(".next") || name.ends_with(".link")) {
+            fs::remove_file(&path).map_err(Error::disk(&path, "remove"))?;
+        }
+    }
+    Ok(())
+}
+
 fn lines(manifest: &[u8]) -> impl Iterator<Item = Line> {
     manifest.split(|byte| *byte == b'\n').filter_map(|line| Line::parse(line).ok())
 }

@@ -10,8 +10,9 @@ use hearing_proto::manifest::{Hash, Previous};
 use serde::{Deserialize, Serialize};
 
 use super::ledger::Ledger;
+use super::reserve::is_full;
 use super::sheet::Sheet;
-use super::sink::Sink;
+use super::sink::{self, Sink};
 use super::{Error, forms};
 
 /// What proves a record that is sealed.
@@ -61,9 +62,16 @@ impl Closing {
     }
 }
 
-/// Writes files whose lines in the manifest are durable.
-pub(super) fn write(folder: &Path, texts: &[(&'static str, String)]) -> Result<(), Error> {
-    texts.iter().try_for_each(|(file, text)| replace(folder, file, text.as_bytes()))
+/// Writes files whose lines in the manifest are durable; on a full disk on the spill disk, with a link to there.
+pub(super) fn write(folder: &Path, spill: Option<&Path>, texts: &[(&'static str, String)]) -> Result<(), Error> {
+    texts.iter().try_for_each(|(file, text)| match (replace(folder, file, text.as_bytes()), spill) {
+        (Err(Error::Disk { source, .. }), Some(spill)) if is_full(&source) => {
+            fs::create_dir_all(spill).map_err(Error::disk(spill, "make the folder"))?;
+            replace(spill, file, text.as_bytes())?;
+            sink::link(folder, spill, file).map_err(Error::disk(folder, "link"))
+        }
+        (written, _) => written,
+    })
 }
 
 /// Replaces a file as a whole, at once or not at all, and durably.
@@ -76,7 +84,11 @@ pub(super) fn replace(folder: &Path, file: &str, text: &[u8]) -> Result<(), Erro
         fs::rename(&next, &path)?;
         File::open(folder)?.sync_all()
     };
-    write().map_err(Error::disk(&path, "write"))
+    write().map_err(|error| {
+        // A draft that is not whole is no part of any record.
+        drop(fs::remove_file(&next));
+        Error::disk(&path, "write")(error)
+    })
 }
 
 #[derive(Serialize, Deserialize)]

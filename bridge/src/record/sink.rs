@@ -75,16 +75,13 @@ impl Sink {
     /// on waiting. When it fails nothing has changed.
     pub(super) fn move_to(&mut self, from: &Path, to: &Path, file: &str) -> io::Result<()> {
         fs::create_dir_all(to)?;
-        let (old, new, link) = (from.join(file), to.join(file), from.join(format!(".{file}.link")));
+        let (old, new) = (from.join(file), to.join(file));
         fs::copy(&old, &new)?;
         let copy = OpenOptions::new().append(true).open(&new)?;
         copy.set_len(self.written)?;
         copy.sync_all()?;
         File::open(to)?.sync_all()?;
-        // One that a crash left.
-        drop(fs::remove_file(&link));
-        symlink(&new, &link)?;
-        fs::rename(&link, &old)?;
+        link(from, to, file)?;
         let shared = Shared {
             file: copy,
             folder: File::open(from)?,
@@ -191,6 +188,15 @@ impl Sink {
         let ready = self.pieces.iter().take_while(|piece| piece.to <= durable).count();
         self.pieces.drain(..ready)
     }
+}
+
+/// Puts a link to a file in `to` into the place of the one in `from`, at once or not at all.
+pub(super) fn link(from: &Path, to: &Path, file: &str) -> io::Result<()> {
+    let draft = from.join(format!(".{file}.link"));
+    // One that a crash left.
+    drop(fs::remove_file(&draft));
+    symlink(to.join(file), &draft)?;
+    fs::rename(&draft, from.join(file))
 }
 
 impl Piece {

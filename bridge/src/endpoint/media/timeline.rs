@@ -187,7 +187,8 @@ mod tests {
             sender.report(second * 1_000_000, wall(second * 1000 + delay));
         }
         let told = sender.local(0).unwrap().since(wall(0));
-        assert!((20_000..21_000).contains(&told), "{told}");
+        // The report of least delay is 26 s old by now: clocks may have drifted by 4 ms since.
+        assert!((20_000..24_000).contains(&told), "{told}");
     }
 
     #[test]

@@ -97,9 +97,14 @@ fn what_home_has_is_deleted_and_nothing_that_it_does_not_have() {
     files.kept(NAME, second(99));
     // The last file is being written.
     assert_eq!(seconds(&files.read(NAME, second(0), second(99))), (30..35).collect::<Vec<_>>());
+    drop(files);
     let mut files = Files::open(settings(folder.path())).unwrap();
     files.kept(NAME, second(99));
     assert_eq!(files.read(NAME, second(0), second(99)).frames, []);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");
+    // The hearing is over, and home has all of it.
+    let mut files = filled(settings(folder.path()), 35, 10);
+    files.kept(NAME, second(3_600));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");
 }
 

@@ -82,9 +82,9 @@ impl Segment {
         self.file.is_none() && self.span.is_none_or(|(_, last)| last < through)
     }
 
-    /// True when nothing that is captured at `through` or later would be appended to it.
+    /// True when all of it was captured so long before `through` that the hearing must be over.
     pub(super) fn is_long_before(&self, through: Timestamp) -> bool {
-        self.span.is_none_or(|(_, last)| through.since(last) > LONGEST)
+        self.span.is_none_or(|(_, last)| through.since(last) > OVER)
     }
 
     /// Appends what was captured in a span to a piece; false when the piece is full.
@@ -200,6 +200,8 @@ const MAGIC: &str = "hearing-spool/1 ";
 const LINE: u64 = 64;
 /// What a file holds, in microseconds of capture: what can be deleted only together.
 const LONGEST: i64 = 10_000_000;
+/// Home has media of so much later, in microseconds, only once it says that it wants nothing more.
+const OVER: i64 = 600_000_000;
 const LARGEST: u64 = 8 << 20;
 /// The most frames of one piece.
 const FRAMES: usize = 2_000;

@@ -55,7 +55,9 @@ pub(super) fn check(
             None => report.add(claim.named(Code::FileMissing, name)),
         }
     }
-    for name in there.keys().filter(|name| **name != super::MANIFEST && !claims.contains_key(**name)) {
+    // A file without a byte is what a crash or a full disk left when it was made: there is nothing to cover.
+    let with_bytes = there.iter().filter(|(_, length)| **length > 0).map(|(name, _)| name);
+    for name in with_bytes.filter(|name| **name != super::MANIFEST && !claims.contains_key(**name)) {
         let code = if is_sealed { Code::FileExtra } else { Code::UncoveredTail };
         report.add(Finding::new(code).file(name));
     }

@@ -56,8 +56,14 @@ pub(super) fn check(record: &Record<'_>, report: &mut Report) {
             report.add(Finding::new(Code::GapUndeclared).entry(seq).track(Some(track)).time(Some(from), Some(to)));
         }
     }
+    tell(&mut holes, late, report);
+    report.gaps = holes.into_iter().map(|(_, hole)| hole).collect();
+}
+
+/// Says of each hole whether what came late fills it.
+fn tell(holes: &mut [(u64, Hole)], mut late: BTreeMap<&str, Vec<Came>>, report: &mut Report) {
     late.values_mut().for_each(|times| times.sort_unstable());
-    for (_, hole) in &mut holes {
+    for (_, hole) in holes {
         let came = hole.track.as_deref().and_then(|track| late.get(track)).map_or(&[][..], Vec::as_slice);
         let in_time = fills(came.iter().filter(|came| !came.after_seal), hole);
         hole.filled = in_time || fills(came.iter(), hole);
@@ -72,7 +78,6 @@ pub(super) fn check(record: &Record<'_>, report: &mut Report) {
             report.add(finding.time(hole.from, hole.to).detail(&hole.reason));
         }
     }
-    report.gaps = holes.into_iter().map(|(_, hole)| hole).collect();
 }
 
 /// Media that came late: when it was captured, and whether the record was sealed by then.

@@ -59,7 +59,6 @@ impl Link {
             number,
             connection: connection.clone(),
             outbox: Outbox::new(transport::outbox_limit(kbps)),
-            window: transport::send_window(kbps),
             narrowed: narrowed.clone(),
             passages: passages_end,
             frames: frames_end,

@@ -53,8 +53,6 @@ pub(super) struct Sender {
     pub(super) number: u64,
     pub(super) connection: Connection,
     pub(super) outbox: Outbox,
-    /// Bytes that QUIC may take of streams, at most.
-    pub(super) window: u64,
     /// What the line had no room for before.
     pub(super) narrowed: Narrowed,
     pub(super) passages: mpsc::Receiver<Passage>,
@@ -72,8 +70,6 @@ struct Work {
     narrow: Narrow,
     /// What the peer's task took no note of yet.
     untold: BTreeMap<Name, Room>,
-    /// What QUIC may take of streams now, and when that was looked at.
-    window: (u64, Instant),
     redundancy: Redundancy,
     parity: Parity,
     /// Frames that went with parity; what they give was lost.
@@ -88,7 +84,6 @@ impl Sender {
         let mut work = Work::new(Instant::now(), &self.narrowed);
         loop {
             let now = Instant::now();
-            self.fit(now, &mut work);
             self.send_due(now, &mut work);
             self.ask_keys(now, &work);
             self.look(now, &mut work);
@@ -149,20 +144,6 @@ impl Sender {
 
     fn rank(&mut self, work: &Work) {
         work.narrow.ranks().for_each(|(name, rank)| self.outbox.rank(name, rank));
-    }
-
-    /// QUIC takes little more than the line carries now: what waits there waits behind what is more urgent, and nobody sees it wait.
-    fn fit(&self, now: Instant, work: &mut Work) {
-        if now < work.window.1 {
-            return;
-        }
-        let carries = self.connection.stats().path.cwnd;
-        let fits = (carries + carries / 4).clamp(LEAST_WINDOW, self.window);
-        if fits.abs_diff(work.window.0) > work.window.0 / 16 {
-            self.connection.set_send_window(fits);
-            work.window.0 = fits;
-        }
-        work.window.1 = now + FIT_EVERY;
     }
 
     /// All sound, and a picture of a rank of which none is on its way into QUIC, nor of one before it.
@@ -318,7 +299,6 @@ impl Work {
             writing: [0; Rank::COUNT],
             narrow: Narrow::new(now, narrowed),
             untold: BTreeMap::new(),
-            window: (0, now),
             redundancy: Redundancy::new(now),
             parity: Parity::new(now),
             outcomes: JoinSet::new(),
@@ -345,7 +325,4 @@ async fn receive(frames: &mut mpsc::Receiver<(Name, Frame)>) -> (Name, Frame) {
     }
 }
 
-/// How often the window is looked at: about a round trip.
-const FIT_EVERY: Duration = Duration::from_millis(20);
-const LEAST_WINDOW: u64 = 48 << 10;
 const KEY_RETRY: Duration = Duration::from_millis(100);

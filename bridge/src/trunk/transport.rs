@@ -25,11 +25,6 @@ pub(super) fn outbox_limit(kbps: u32) -> usize {
     ((rate(kbps) * 0.2) as usize).clamp(256 << 10, 8 << 20)
 }
 
-/// Bytes that QUIC takes of streams before they are acknowledged, at most: 150 ms of the booked rate.
-pub(super) fn send_window(kbps: u32) -> u64 {
-    ((rate(kbps) * 0.15) as u64).clamp(256 << 10, 4 << 20)
-}
-
 pub(super) fn client(tls: &TrunkTls, kbps: u32) -> Result<ClientConfig, NoInitialCipherSuite> {
     let crypto = QuicClientConfig::try_from(tls.client(wire::ALPN))?;
     let mut config = ClientConfig::new(Arc::new(crypto));
@@ -85,6 +80,7 @@ pub(super) fn any_address(to: SocketAddr) -> SocketAddr {
 
 fn transport(kbps: u32) -> TransportConfig {
     let mut config = TransportConfig::default();
+    let window = ((rate(kbps) * 0.15) as u64).clamp(256 << 10, 4 << 20);
     config
         .initial_mtu(MTU)
         .min_mtu(MTU)
@@ -95,7 +91,7 @@ fn transport(kbps: u32) -> TransportConfig {
         .max_concurrent_bidi_streams(VarInt::from_u32(1))
         .stream_receive_window(VarInt::from_u32(2 << 20))
         .receive_window(VarInt::from_u32(16 << 20))
-        .send_window(send_window(kbps))
+        .send_window(window)
         .datagram_send_buffer_size(96 << 10)
         .datagram_receive_buffer_size(Some(128 << 10))
         .congestion_controller_factory(Arc::new(Booking { rate: rate(kbps) }));

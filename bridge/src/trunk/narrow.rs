@@ -23,8 +23,6 @@ pub(super) struct Narrow {
     rtt: Option<Duration>,
     /// The queue that stood on the line at the last look.
     queue: Duration,
-    /// True while the line loses next to nothing.
-    lossless: bool,
     looked: Instant,
     shed: Option<Instant>,
     lowered: Option<Instant>,
@@ -41,20 +39,8 @@ impl Narrow {
     /// On a new link, after what was learned on those before.
     pub(super) const fn new(now: Instant, narrowed: &Narrowed) -> Self {
         let (shed, lowered, raised, rtt) = (None, None, None, None);
-        let (queue, lossless, crowded, patience, tries) = (Duration::ZERO, false, 0, narrowed.patience, FIRST);
-        Self {
-            tracks: BTreeMap::new(),
-            rtt,
-            queue,
-            lossless,
-            looked: now,
-            shed,
-            lowered,
-            raised,
-            crowded,
-            patience,
-            tries,
-        }
+        let (queue, crowded, patience, tries) = (Duration::ZERO, 0, narrowed.patience, FIRST);
+        Self { tracks: BTreeMap::new(), rtt, queue, looked: now, shed, lowered, raised, crowded, patience, tries }
     }
 
     /// A track is let out, without what it lacks.
@@ -111,18 +97,13 @@ impl Narrow {
         }
     }
 
-    /// The line lost this share of the packets lately.
-    pub(super) fn handle_loss(&mut self, loss: f64) {
-        self.lossless = loss < LOSSLESS;
-    }
-
-    /// The round trip now. Frames that are given up on the way while a queue stands there do not fit, nor do those that are given up
-    /// although nothing is lost: they waited within QUIC. Otherwise it is only loss.
+    /// The round trip now. Frames that are given up on the way while a queue stands there do not fit; without a queue it
+    /// is only loss.
     pub(super) fn handle_rtt(&mut self, now: Instant, rtt: Duration) {
         let shortest = self.rtt.map_or(rtt, |shortest| shortest.min(rtt));
         (self.rtt, self.queue) = (Some(shortest), rtt.saturating_sub(shortest));
         for track in self.tracks.values_mut() {
-            if std::mem::take(&mut track.late) && (self.queue > QUEUE || self.lossless) {
+            if std::mem::take(&mut track.late) && self.queue > QUEUE {
                 track.pressed = true;
                 self.shed = Some(now);
             }
@@ -273,8 +254,6 @@ pub(super) const LOOK: Duration = Duration::from_millis(500);
 const SETTLE: Duration = Duration::from_millis(1_500);
 /// A queue of this length stands on the line.
 const QUEUE: Duration = Duration::from_millis(15);
-/// A share of lost packets that makes no frame late.
-const LOSSLESS: f64 = 0.002;
 /// Looks in a row until a picture is held back: a moment's dip costs nobody a picture.
 const CROWDED: u32 = 2;
 /// The share of its frames with which a picture still moves most of the time.

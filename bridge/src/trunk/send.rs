@@ -246,10 +246,7 @@ impl Sender {
         }
         let path = self.connection.stats().path;
         let loss = work.redundancy.handle_path(now, Path { sent: path.sent_packets, lost: path.lost_packets });
-        if let Some(loss) = loss {
-            work.parity.handle_loss(now, loss);
-            work.narrow.handle_loss(loss);
-        }
+        loss.into_iter().for_each(|loss| work.parity.handle_loss(now, loss));
         self.outbox.tallies().for_each(|(name, _, tally)| work.narrow.handle_tally(name, &tally));
         work.narrow.handle_rtt(now, path.rtt);
         if !work.narrow.is_pressed() && !work.narrow.has_queue() {

@@ -88,20 +88,6 @@ fn frames_given_up_on_the_way_count_only_while_a_queue_stands_there() {
 }
 
 #[test]
-fn frames_given_up_on_the_way_of_a_line_that_loses_nothing_waited_for_room() {
-    let (mut narrow, now) = narrow();
-    narrow.handle_loss(0.02);
-    narrow.handle_rtt(now, Duration::from_millis(40));
-    narrow.handle_tally(name(2), &Tally { late: 3, ..Tally::default() });
-    narrow.handle_rtt(now, Duration::from_millis(40));
-    assert!(narrow.look(now).is_empty());
-    narrow.handle_loss(0.0);
-    narrow.handle_tally(name(2), &Tally { late: 4, ..Tally::default() });
-    narrow.handle_rtt(now, Duration::from_millis(40));
-    assert!(!narrow.look(now).is_empty());
-}
-
-#[test]
 fn a_track_that_gets_other_layers_keeps_what_was_taken_off() {
     let (mut narrow, start) = narrow();
     pressed(&mut narrow, start);

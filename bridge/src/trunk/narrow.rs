@@ -31,14 +31,16 @@ pub(super) struct Narrow {
     crowded: u32,
     /// How long nothing may have been shed before more is tried.
     patience: Duration,
+    /// The same before a picture is let in: that costs nobody else anything.
+    tries: Duration,
 }
 
 impl Narrow {
     /// On a new link, after what was learned on those before.
     pub(super) const fn new(now: Instant, narrowed: &Narrowed) -> Self {
         let (shed, lowered, raised, rtt) = (None, None, None, None);
-        let (queue, crowded, patience) = (Duration::ZERO, 0, narrowed.patience);
-        Self { tracks: BTreeMap::new(), rtt, queue, looked: now, shed, lowered, raised, crowded, patience }
+        let (queue, crowded, patience, tries) = (Duration::ZERO, 0, narrowed.patience, FIRST);
+        Self { tracks: BTreeMap::new(), rtt, queue, looked: now, shed, lowered, raised, crowded, patience, tries }
     }
 
     /// A track is let out, without what it lacks.
@@ -150,18 +152,22 @@ impl Narrow {
         if self.lowered.is_some_and(|at| now.duration_since(at) < SETTLE) {
             return Vec::new();
         }
+        // What was tried did not fit: it is tried again later than the last time.
+        let tried = self.raised.is_some_and(|at| now.duration_since(at) < PATIENCE);
+        let longer = |patience: Duration| if tried { (patience * 2).min(LONGEST_PATIENCE) } else { patience };
         let mut changed: Vec<Name> = self.make_smaller().into_iter().collect();
-        if changed.is_empty() {
+        if !changed.is_empty() {
+            self.patience = longer(self.patience);
+        } else {
             changed = match last {
                 Some(last) => self.judge(last),
                 None => self.hold_back(),
             };
+            if !changed.is_empty() {
+                self.tries = longer(self.tries);
+            }
         }
         if !changed.is_empty() {
-            if self.raised.is_some_and(|at| now.duration_since(at) < PATIENCE) {
-                // What was tried did not fit: it is tried again later than the last time.
-                self.patience = (self.patience * 2).min(LONGEST_PATIENCE);
-            }
             (self.lowered, self.raised, self.crowded) = (Some(now), None, 0);
         }
         changed
@@ -213,10 +219,9 @@ impl Narrow {
 
     fn raise(&mut self, now: Instant) -> Option<Name> {
         let since = [self.shed, self.lowered, self.raised].into_iter().flatten().max()?;
-        if now.duration_since(since) < self.patience {
-            return None;
-        }
-        let name = self.let_in().or_else(|| self.make_larger())?;
+        let calm = now.duration_since(since);
+        let let_in = if calm < self.tries { None } else { self.let_in() };
+        let name = let_in.or_else(|| if calm < self.patience { None } else { self.make_larger() })?;
         self.raised = Some(now);
         Some(name)
     }
@@ -254,6 +259,7 @@ const CROWDED: u32 = 2;
 /// The share of its frames with which a picture still moves most of the time.
 const ENOUGH: f64 = 0.6;
 const PATIENCE: Duration = Duration::from_secs(10);
+const FIRST: Duration = Duration::from_secs(2);
 const LONGEST_PATIENCE: Duration = Duration::from_secs(160);
 
 #[cfg(test)]

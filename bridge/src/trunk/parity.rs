@@ -32,7 +32,7 @@ enum Whose {
 
 impl Parity {
     pub(super) const fn new(now: Instant) -> Self {
-        Self { share: 0.0, calm: now, whose: Whose::All, pressed: None, raised: None, patience: PATIENCE }
+        Self { share: 0.0, calm: now, whose: Whose::All, pressed: None, raised: None, patience: FIRST }
     }
 
     /// The line lost this share of the packets, 0.0 to 1.0, since the last call.
@@ -49,9 +49,8 @@ impl Parity {
         if self.share == 0.0 || self.whose == Whose::Nobodys {
             return false;
         }
-        if self.raised.is_some_and(|at| now.duration_since(at) < PATIENCE) {
-            self.patience = (self.patience * 2).min(LONGEST_PATIENCE);
-        }
+        let tried = self.raised.is_some_and(|at| now.duration_since(at) < TRIAL);
+        self.patience = if tried { (self.patience * 2).min(LONGEST) } else { self.patience };
         self.raised = None;
         self.whose = if self.whose == Whose::All { Whose::Protected } else { Whose::Nobodys };
         true
@@ -121,15 +120,17 @@ const fn share_for(loss: f64) -> f64 {
     } else if loss < 0.13 {
         0.4
     } else {
-        0.5
+        0.6
     }
 }
 
 /// How long less must have been enough before less is done.
 const CALM: Duration = Duration::from_secs(10);
-/// How long the line must have had room before more is tried.
-const PATIENCE: Duration = Duration::from_secs(10);
-const LONGEST_PATIENCE: Duration = Duration::from_secs(160);
+/// How long the line must have had room before more is tried, at first.
+const FIRST: Duration = Duration::from_secs(2);
+const LONGEST: Duration = Duration::from_secs(160);
+/// When there is no room so soon after more was tried, that is why.
+const TRIAL: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {
@@ -183,14 +184,14 @@ mod tests {
     fn it_comes_back_when_there_is_room_for_a_while_and_later_when_that_failed() {
         let (mut parity, start) = lossy(0.1);
         parity.give_way(start);
-        parity.handle_room(start + S(9));
+        parity.handle_room(start + S(1));
         assert_eq!(parity.share(Rank::Ordinary), 0.0);
-        parity.handle_room(start + S(10));
+        parity.handle_room(start + S(2));
         assert!(parity.share(Rank::Ordinary) > 0.0);
-        parity.give_way(start + S(12));
-        parity.handle_room(start + S(31));
+        parity.give_way(start + S(4));
+        parity.handle_room(start + S(7));
         assert_eq!(parity.share(Rank::Ordinary), 0.0);
-        parity.handle_room(start + S(32));
+        parity.handle_room(start + S(8));
         assert!(parity.share(Rank::Ordinary) > 0.0);
     }
 

@@ -31,6 +31,8 @@ struct Booked {
     longer: Option<Duration>,
     /// Round trips in a row with a queue although next to nothing is sent.
     starved: u32,
+    /// True while the window is far too small, because a longer line was taken for a queue: it grows fast until one is seen.
+    searching: bool,
     mtu: u64,
     next_change: Instant,
     count_since: Instant,
@@ -46,6 +48,7 @@ impl Booked {
             min_rtt: GUESSED_RTT,
             longer: None,
             starved: 0,
+            searching: false,
             mtu: u64::from(mtu),
             next_change: now,
             count_since: now,
@@ -63,14 +66,19 @@ impl Booked {
         if queue > QUEUE_LIMIT {
             self.window *= 0.85;
         } else if queue < QUEUE_GOOD {
-            self.window *= if app_limited { 1.02 } else { 1.06 };
+            self.window *= match (app_limited, self.searching) {
+                (true, _) => 1.02,
+                (false, false) => 1.06,
+                (false, true) => 1.25,
+            };
         }
+        self.searching &= queue < QUEUE_GOOD && self.window < self.rate * srtt.as_secs_f64();
         self.clamp();
         let starved = queue > QUEUE_LIMIT && self.window <= self.least();
         self.starved = if starved { self.starved + 1 } else { 0 };
         // So little makes no queue: what is left is the line itself.
         if self.starved == STARVED {
-            self.longer = Some(srtt);
+            (self.longer, self.searching) = (Some(srtt), true);
         }
     }
 
@@ -189,6 +197,24 @@ mod tests {
         booked.round(MS(2), MS(1), false);
         booked.round(MS(40), MS(1), false);
         assert_eq!(booked.min_rtt, MS(2), "a shorter one is believed at once");
+    }
+
+    #[test]
+    fn after_a_step_to_a_longer_line_it_is_as_fast_as_before_within_ten_round_trips() {
+        let (mut booked, _) = booked();
+        booked.round(MS(1), MS(1), false);
+        while booked.longer.is_none() {
+            booked.round(MS(41), MS(1), false);
+        }
+        let rounds = (1..100).find(|_| {
+            booked.round(MS(41), MS(1), false);
+            booked.window() as f64 >= booked.rate * 0.041
+        });
+        assert!(rounds.is_some_and(|rounds| rounds <= 10), "{rounds:?}");
+        booked.round(MS(60), MS(1), false);
+        let before = booked.window();
+        booked.round(MS(45), MS(1), false);
+        assert!(booked.window() < before * 11 / 10, "the search is over");
     }
 
     #[test]

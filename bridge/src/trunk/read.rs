@@ -79,10 +79,12 @@ enum Next {
 }
 
 async fn next(stream: &mut RecvStream, parity: &mut Option<mpsc::Receiver<Piece>>, until: Instant) -> Next {
+    // In order is cheaper, and what is behind a gap is of use only with parity.
+    let ordered = parity.is_none();
     tokio::select! {
         biased;
         piece = piece(parity) => Next::Parity(piece),
-        chunk = timeout_at(until.into(), stream.read_chunk(CHUNK, false)) => match chunk {
+        chunk = timeout_at(until.into(), stream.read_chunk(CHUNK, ordered)) => match chunk {
             Ok(Ok(Some(chunk))) => Next::Bytes(chunk),
             Ok(Ok(None)) => Next::End,
             Ok(Err(_)) | Err(_) => Next::Over,

@@ -209,6 +209,7 @@ fn pictures_that_cannot_be_made_smaller_come_whole_or_wait_and_the_protected_are
     assert_eq!(line.held_seats(), [9, 10, 11], "a tenth of a picture is none");
     line.whole.fill(0);
     line.steps(8);
+    assert!(line.changes.iter().filter(|(_, held)| !held).count() <= 2, "{:?}", line.changes);
     assert!(line.whole[..9].iter().all(|looks| *looks == 16), "{:?}", line.whole);
 }
 
@@ -225,7 +226,7 @@ fn a_held_picture_is_let_in_again_by_itself_and_tried_ever_more_seldom() {
     let mut line = Line::new(300, &[P, O, O, O]);
     line.steps(100);
     let tries = line.changes.iter().filter(|(_, held)| !held).count();
-    assert!((2..=4).contains(&tries), "after 10, 20, 40 s: {:?}", line.changes);
+    assert!((3..=5).contains(&tries), "after 2, 4, 8, 16, 32 s: {:?}", line.changes);
     assert!(line.changes.iter().all(|(seat, _)| *seat == 3), "{:?}", line.changes);
     line.carries = 400;
     line.steps(200);
@@ -245,8 +246,8 @@ fn who_speaks_is_let_in_at_once_and_afterwards_waits_after_those_who_spoke_befor
     line.steps(3);
     assert_eq!(line.held_seats(), [1, 2], "another waits instead");
     line.speaks(3, false);
-    line.steps(25);
-    assert_eq!(line.held_seats(), [1, 2], "it spoke last");
+    line.steps(30);
+    assert!(line.held[2] && !line.held[3], "it spoke last: {:?}", line.held_seats());
 }
 
 #[test]
@@ -268,8 +269,8 @@ fn on_a_new_link_a_held_picture_stays_held_until_it_is_tried() {
     let mut narrow = Narrow::new(start, &narrowed);
     narrow.offer(name(0), LayerSet(1), Rank::Ordinary, narrowed.of(name(0)));
     narrow.offer(name(1), LayerSet(1), Rank::Ordinary, narrowed.of(name(1)));
-    assert_eq!(look(&mut narrow, start + S(19)), None);
-    assert_eq!(look(&mut narrow, start + S(20)), Some((name(1), LayerSet(1))));
+    assert_eq!(look(&mut narrow, start + S(1)), None);
+    assert_eq!(look(&mut narrow, start + S(2)), Some((name(1), LayerSet(1))));
     assert!(narrow.ranks().any(|of| of == (name(1), Rank::Last)));
 }
 

@@ -47,11 +47,16 @@ impl Core {
         };
         let lines = sdp::read(&tx.original.body).unwrap_or_default();
         let chosen = sdp::choose(&lines, self.settings.srtp == Srtp::Required);
-        if chosen.is_empty() {
-            return refuse(&mut tx, StatusCode::NotAcceptableHere, Vec::new()).await;
-        }
-        if Timer::read(&tx.original.headers, Side::Server).is_some_and(Timer::is_short) {
-            return refuse(&mut tx, StatusCode::SessionIntervalTooSmall, timer::least()).await;
+        let short = Timer::read(&tx.original.headers, Side::Server).is_some_and(Timer::is_short);
+        let refused = match (chosen.is_empty(), short) {
+            (true, _) => Some((StatusCode::NotAcceptableHere, Vec::new())),
+            (false, true) => Some((StatusCode::SessionIntervalTooSmall, timer::least())),
+            (false, false) => None,
+        };
+        if let Some((code, headers)) = refused {
+            // Its acknowledgement is awaited for seconds, in which the seat is free for the next try.
+            drop(permit);
+            return refuse(&mut tx, code, headers).await;
         }
         let (sender, states) = self.stack.dialogs.new_dialog_state_channel();
         let transport = tx.connection.as_ref().map(|connection| connection.transport().to_string());

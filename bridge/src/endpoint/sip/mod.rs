@@ -32,10 +32,11 @@ use tracing::{info, warn};
 
 use crate::endpoint::terminal::{Call, Ended};
 use crate::net::clock::NodeClock;
+use crate::net::sip::guard::refuse;
 use crate::net::sip::{self, Listen, ListenTls, Stack};
 use ports::Ports;
 pub use registrar::Device;
-use registrar::{Registrar, refuse};
+use registrar::Registrar;
 use sdp::{Chosen, Line, Own, Use};
 use session::{Session, Setup};
 

@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use crate::admin::{self, Admin};
+use crate::endpoint::gb28181::Gb28181;
 use crate::endpoint::rtsp::Way;
 use crate::endpoint::sip::Sip;
 use crate::endpoint::terminal::{Cards, Feeds, Through};
@@ -143,8 +144,12 @@ async fn terminals(config: &Config, clock: NodeClock, (feeds, cards): (Feeds, Ca
         Some(settings) => Some(Sip::start(settings, clock).await?),
         None => None,
     };
+    let gb28181 = match &config.gb28181 {
+        Some(settings) => Some(Gb28181::start(settings, clock).await?),
+        None => None,
+    };
     let (zone, cameras) = (config.node.zone.clone(), Way::of(config.rtsp.transport));
-    Ok(Terminals::new(terminals::Parts { zone, feeds, cards, clock, cameras, sip }))
+    Ok(Terminals::new(terminals::Parts { zone, feeds, cards, clock, cameras, sip, gb28181 }))
 }
 
 /// Runs a part that ends only with the node.

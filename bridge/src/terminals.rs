@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::endpoint::gb28181::Gb28181;
 use crate::endpoint::rtsp::{Camera, Way};
 use crate::endpoint::sip::Sip;
 use crate::endpoint::terminal::{Call, Cards, Ended, Feeds, Seat};
@@ -42,6 +43,8 @@ pub(crate) struct Parts {
     pub(crate) cameras: Way,
     /// SIP.
     pub(crate) sip: Option<Sip>,
+    /// GB/T 28181.
+    pub(crate) gb28181: Option<Gb28181>,
 }
 
 /// A terminal that is being kept connected.
@@ -139,11 +142,14 @@ impl Terminals {
         }
         match endpoint {
             Endpoint::Sip(_) => Ended::Unserved("this node has no [sip]"),
+            Endpoint::Gb28181(id) => match &self.parts.gb28181 {
+                Some(platform) => platform.keep(id, call).await,
+                None => Ended::Unserved("this node has no [gb28181]"),
+            },
             Endpoint::Rtsp(url) => match Camera::at(url, self.parts.clock) {
                 Ok(camera) => camera.pull(call, self.parts.cameras).await,
                 Err(why) => Ended::Unserved(why),
             },
-            Endpoint::Gb28181(_) => Ended::Unserved("this node does not speak GB/T 28181"),
             Endpoint::Browser => Ended::Unserved("a browser comes by itself"),
         }
     }

@@ -62,15 +62,16 @@ impl Config {
 
     /// Terminals of other zones are called by the nodes there.
     fn check_terminal(&self, seat: &TemplateSeat, key: &str) -> Result<(), Fault> {
-        let served = match seat.endpoint.kind() {
-            EndpointKind::Sip => self.sip.is_some(),
-            EndpointKind::Browser | EndpointKind::Gb28181 | EndpointKind::Rtsp => true,
+        let (served, section) = match seat.endpoint.kind() {
+            EndpointKind::Sip => (self.sip.is_some(), "sip"),
+            EndpointKind::Gb28181 => (self.gb28181.is_some(), "gb28181"),
+            EndpointKind::Browser | EndpointKind::Rtsp => (true, ""),
         };
         if served || seat.zone != self.node.zone {
             return Ok(());
         }
-        let problem = format!("{} can't be called: this node has no [sip]", seat.endpoint);
-        Err(Fault::new(key, problem, "add [sip] with udp = \"IP:PORT\""))
+        let problem = format!("{} can't be called: this node has no [{section}]", seat.endpoint);
+        Err(Fault::new(key, problem, format!("add [{section}] with udp = \"IP:PORT\"")))
     }
 
     fn no_page(&self, seat: &TemplateSeat, n: usize, m: usize) -> Fault {
@@ -86,12 +87,23 @@ impl Config {
             ("sip.tcp", sip.and_then(|sip| sip.tcp)),
             ("sip.tls.listen", sip.and_then(|sip| Some(sip.tls.as_ref()?.listen))),
         ];
-        let tcp: Vec<_> = tcp.into_iter().chain(sip_tcp.into_iter().filter_map(|(key, at)| Some((key, at?)))).collect();
+        let gb = self.gb28181.as_ref();
+        let terminals = sip_tcp.into_iter().chain([("gb28181.tcp", gb.and_then(|gb| gb.tcp))]);
+        let tcp: Vec<_> = tcp.into_iter().chain(terminals.filter_map(|(key, at)| Some((key, at?)))).collect();
         let workers = (0..self.media.workers).map(|n| ("media.bind", self.media.worker(n)));
         let others = self.trunks.listen.map(|listen| ("trunks.listen", listen)).into_iter();
         let others = others.chain(sip.and_then(|sip| Some(("sip.udp", sip.udp?))));
+        let others = others.chain(gb.and_then(|gb| Some(("gb28181.udp", gb.udp?))));
         let udp: Vec<_> = workers.chain(others).collect();
-        clash(&tcp).or_else(|| clash(&udp)).map_or(Ok(()), Err)
+        clash(&tcp).or_else(|| clash(&udp)).or_else(|| self.shared_ports()).map_or(Ok(()), Err)
+    }
+
+    /// Ports for media that SIP terminals and GB/T 28181 devices would both take.
+    fn shared_ports(&self) -> Option<Fault> {
+        let (sip, gb) = (self.sip.as_ref()?, self.gb28181.as_ref()?);
+        let shared = sip.advertise == gb.advertise && sip.rtp.0 <= gb.rtp.1 && gb.rtp.0 <= sip.rtp.1;
+        let problem = format!("{} to {} is taken by sip.rtp in part", gb.rtp.0, gb.rtp.1);
+        shared.then(|| Fault::new("gb28181.rtp", problem, "give each a range of its own"))
     }
 
     /// The node's own zone and those of its peers.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::crossing::Crossing;
 use crate::error::{Error, Fault};
+use crate::gb28181::Gb28181;
 use crate::node::{Admin, Media, Node, Web};
 use crate::pki::Pki;
 use crate::raw::Raw;
@@ -48,6 +49,8 @@ pub struct Config {
     pub rtsp: Rtsp,
     /// SIP terminals of this zone, when it has any.
     pub sip: Option<Sip>,
+    /// GB/T 28181 devices of this zone, when it has any.
+    pub gb28181: Option<Gb28181>,
     /// Kinds of hearings that can be started here.
     pub templates: Vec<Template>,
 }
@@ -113,6 +116,7 @@ impl Config {
             spool: Spool::parse(raw.spool, &node, base)?,
             rtsp: Rtsp::parse(raw.rtsp),
             sip: raw.sip.map(|raw| Sip::parse(raw, base)).transpose()?,
+            gb28181: raw.gb28181.map(|raw| Gb28181::parse(raw, base)).transpose()?,
             templates: Template::parse_all(raw.template)?,
             node,
         };

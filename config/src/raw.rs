@@ -7,8 +7,9 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::endpoint::Endpoint;
+use crate::endpoint::{DeviceId, Endpoint};
 use crate::error::{Error, Fault};
+use crate::gb28181::Gb28181Transport;
 use crate::media::Kind;
 use crate::rtsp::RtspTransport;
 use crate::seat::Role;
@@ -32,6 +33,7 @@ pub(crate) struct Raw {
     pub(crate) spool: Spool,
     pub(crate) rtsp: Rtsp,
     pub(crate) sip: Option<Sip>,
+    pub(crate) gb28181: Option<Gb28181>,
     pub(crate) template: Vec<Template>,
 }
 
@@ -178,6 +180,29 @@ pub(crate) struct SipTls {
 pub(crate) struct SipDevice {
     pub(crate) user: Option<String>,
     pub(crate) secret: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Gb28181 {
+    pub(crate) id: Option<DeviceId>,
+    pub(crate) domain: Option<String>,
+    pub(crate) udp: Option<String>,
+    pub(crate) tcp: Option<String>,
+    pub(crate) advertise: Option<String>,
+    pub(crate) rtp: Option<[i64; 2]>,
+    pub(crate) transport: Option<Gb28181Transport>,
+    pub(crate) keepalive: Option<i64>,
+    pub(crate) device: Vec<Gb28181Device>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Gb28181Device {
+    pub(crate) id: Option<DeviceId>,
+    pub(crate) secret: Option<String>,
+    pub(crate) transport: Option<Gb28181Transport>,
+    pub(crate) talk: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]

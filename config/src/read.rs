@@ -48,6 +48,26 @@ pub(crate) fn number(value: i64, (low, high): (u32, u32), key: &str) -> Result<u
     })
 }
 
+/// The first and the last of a range of ports for RTP, the first even.
+pub(crate) fn ports([first, last]: [i64; 2], key: &str) -> Result<(u16, u16), Fault> {
+    let port = |value: i64, n: usize| Ok(number(value, (1_024, 65_535), &format!("{key}[{n}]"))? as u16);
+    let (first, last) = (port(first, 0)?, port(last, 1)?);
+    if first % 2 == 0 && last >= first.saturating_add(FEWEST_PORTS - 1) {
+        return Ok((first, last));
+    }
+    let remedy =
+        "write the first and the last port, the first even and the last at least 7 above, such as [30000, 30999]";
+    Err(Fault::new(key, format!("{first} to {last} is no range for RTP"), remedy))
+}
+
+/// A part of a SIP address.
+pub(crate) fn word(text: String, key: &str) -> Result<String, Fault> {
+    let fine =
+        (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:[]".contains(&b));
+    let remedy = "write 1 to 64 letters, digits, -, _ and .";
+    if fine { Ok(text) } else { Err(Fault::new(key, format!("{text:?} can't stand in an address"), remedy)) }
+}
+
 /// A page address without path, query or trailing slash. Cameras work only on https and on loopback.
 pub(crate) fn page(text: &str, key: &str) -> Result<String, Fault> {
     const REMEDY: &str = "write \"https://HOST\" or \"https://HOST:PORT\" (\"http://\" for loopback only)";
@@ -96,3 +116,6 @@ fn is_loopback(host: &str) -> bool {
     };
     bare == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
+
+/// Sound and two pictures, each with RTCP, and room to move.
+const FEWEST_PORTS: u16 = 8;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::error::Fault;
 use crate::raw;
-use crate::read::{Base, address, ip, number, repeated, required};
+use crate::read::{Base, address, ip, ports, repeated, required, word};
 
 /// The node as a SIP user agent and registrar (RFC 3261) of its zone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +93,7 @@ impl Sip {
         let devices = raw.device.into_iter().enumerate().map(|(n, raw)| SipDevice::parse(raw, n, base));
         let devices: Vec<_> = devices.collect::<Result<_, _>>()?;
         distinct(&devices)?;
-        let (rtp, srtp) = (ports(raw.rtp.unwrap_or(DEFAULT_PORTS))?, raw.srtp.unwrap_or_default());
+        let (rtp, srtp) = (ports(raw.rtp.unwrap_or(DEFAULT_PORTS), "sip.rtp")?, raw.srtp.unwrap_or_default());
         let digest = algorithms(raw.digest)?;
         Ok(Self { udp, tcp, tls, advertise, domain: word(domain, "sip.domain")?, rtp, srtp, digest, devices })
     }
@@ -133,25 +133,4 @@ fn distinct(devices: &[SipDevice]) -> Result<(), Fault> {
     Err(Fault::new(format!("sip.device[{n}].user"), problem, "give each device a user of its own"))
 }
 
-fn ports([first, last]: [i64; 2]) -> Result<(u16, u16), Fault> {
-    let port = |value: i64, n: usize| Ok(number(value, (1_024, 65_535), &format!("sip.rtp[{n}]"))? as u16);
-    let (first, last) = (port(first, 0)?, port(last, 1)?);
-    if first % 2 == 0 && last >= first.saturating_add(FEWEST_PORTS - 1) {
-        return Ok((first, last));
-    }
-    let remedy =
-        "write the first and the last port, the first even and the last at least 7 above, such as [30000, 30999]";
-    Err(Fault::new("sip.rtp", format!("{first} to {last} is no range for RTP"), remedy))
-}
-
-/// A part of an address.
-fn word(text: String, key: &str) -> Result<String, Fault> {
-    let fine =
-        (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:[]".contains(&b));
-    let remedy = "write 1 to 64 letters, digits, -, _ and .";
-    if fine { Ok(text) } else { Err(Fault::new(key, format!("{text:?} can't stand in an address"), remedy)) }
-}
-
 const DEFAULT_PORTS: [i64; 2] = [30_000, 30_999];
-/// Sound and two pictures, each with RTCP, and room to move.
-const FEWEST_PORTS: u16 = 8;

@@ -3,6 +3,7 @@
 
 mod cameras;
 mod demo;
+mod devices;
 mod hostile;
 mod links;
 mod load;

@@ -4,6 +4,7 @@ pub(crate) mod baresip;
 pub(crate) mod browser;
 pub(crate) mod camera;
 pub(crate) mod court;
+pub(crate) mod device;
 pub(crate) mod disk;
 pub(crate) mod firewall;
 pub(crate) mod media;

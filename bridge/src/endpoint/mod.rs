@@ -1,5 +1,6 @@
 //! Endpoints, one folder per protocol; they never import each other.
 
+pub mod gb28181;
 mod media;
 pub(crate) mod rtsp;
 pub mod sip;

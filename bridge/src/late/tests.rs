@@ -88,6 +88,7 @@ impl Node {
                 clock,
                 cameras: Way::default(),
                 sip: None,
+                gb28181: None,
             }),
         };
         let (mut tasks, sittings) = (JoinSet::new(), Sittings::new(parts));

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use hearing_signaling::registry;
 
-use crate::endpoint::sip;
+use crate::endpoint::{gb28181, sip};
 use crate::net::tls;
 use crate::record::{self, keep};
 use crate::{trunk, workers};
@@ -74,6 +74,9 @@ pub enum Error {
     /// SIP.
     #[error(transparent)]
     Sip(#[from] sip::Error),
+    /// GB/T 28181.
+    #[error(transparent)]
+    Gb28181(#[from] gb28181::Error),
     /// Signals can't be handled.
     #[error("cannot listen for signals: {0}")]
     Signals(io::Error),

@@ -65,7 +65,8 @@ impl Demuxer {
         }
         self.waiting = waiting;
         self.waiting.drain(..at);
-        self.scanned = self.waiting.len().saturating_sub(CODE - 1);
+        // A start code may be whole and the byte that says of what not here yet.
+        self.scanned = self.waiting.len().saturating_sub(CODE);
         if self.waiting.len() > WAITING_LIMIT {
             self.counts.too_long += 1;
             self.lose();

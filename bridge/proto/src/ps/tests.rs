@@ -168,6 +168,26 @@ fn a_picture_without_a_length_lasts_until_the_next_packet_or_the_marker() {
 
 /// ffprobe and GStreamer both read what our multiplexer makes of a real clip, and count as many pictures.
 #[test]
+fn a_picture_without_a_length_ends_wherever_the_network_cuts_what_comes_after_it() {
+    let (key, next) = (picture(0, true, 50), picture(1, false, 50));
+    let open = |pts: u64, frame: &[u8]| {
+        let mut packet = good().picture(pts, false, frame);
+        // Behind the pack header of 14 bytes.
+        packet[18..20].copy_from_slice(&[0, 0]);
+        packet
+    };
+    let stream = [open(0, &key), open(3_600, &next), open(7_200, &next)].concat();
+    let whole = [(Codec::H264, 0, key), (Codec::H264, 3_600, next)];
+    for cut in 1..9 {
+        let mut demuxer = Demuxer::default();
+        stream.chunks(cut).for_each(|piece| demuxer.push(piece));
+        // The third goes on until something follows it.
+        assert_eq!(drain(&mut demuxer)[..1], whole[..1], "cut into pieces of {cut}");
+        assert_eq!(demuxer.counts().malformed, 0, "cut into pieces of {cut}");
+    }
+}
+
+#[test]
 fn others_read_what_the_muxer_makes() {
     for (encoder, codec, name) in [("libx264", Codec::H264, "h264"), ("libx265", Codec::H265, "hevc")] {
         let clip = tempfile::NamedTempFile::new().unwrap();

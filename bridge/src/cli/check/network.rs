@@ -14,12 +14,14 @@ pub(super) fn ports(config: &Config, running: bool) -> Finding {
     if running {
         return Finding::ok(PORTS, "节点正在运行 the node is running and holds them");
     }
+    let platform = config.gb28181.as_ref();
     let tcp = [("web.bind", config.web.bind), ("admin.listen", config.admin.listen)];
+    let tcp = tcp.into_iter().chain(platform.and_then(|platform| Some(("gb28181.tcp", platform.tcp?))));
     let udp = (0..config.media.workers)
         .map(|n| ("media.bind", config.media.worker(n)))
-        .chain(config.trunks.listen.map(|listen| ("trunks.listen", listen)));
+        .chain(config.trunks.listen.map(|listen| ("trunks.listen", listen)))
+        .chain(platform.and_then(|platform| Some(("gb28181.udp", platform.udp?))));
     let taken = tcp
-        .into_iter()
         .map(|(key, at)| (key, at, TcpListener::bind(at).err()))
         .chain(udp.map(|(key, at)| (key, at, UdpSocket::bind(at).err())))
         .find_map(|(key, at, error)| Some((key, at, error?)));

@@ -10,11 +10,11 @@ use rsipstack::transaction::transaction::Transaction;
 use tracing::{info, warn};
 
 use super::held::Held;
-use super::registrar::refuse;
 use super::sdp::{self, Chosen, Line, Own};
 use super::session::Setup;
 use super::timer::{self, Side, Timer};
 use super::{Core, sdes};
+use crate::net::sip::guard::refuse;
 
 /// A call that a terminal makes, which is allowed to, and offers what can be used.
 pub(super) struct Incoming {

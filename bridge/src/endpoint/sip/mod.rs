@@ -41,11 +41,12 @@ use tracing::warn;
 
 use crate::endpoint::terminal::{Call, Ended};
 use crate::net::clock::NodeClock;
+use crate::net::sip::guard::refuse;
 use crate::net::sip::{self, Listen, ListenTls, Stack};
 use incoming::Incoming;
 use ports::Ports;
 pub use registrar::Device;
-use registrar::{Registrar, refuse};
+use registrar::Registrar;
 use seats::Seats;
 use session::Session;
 

@@ -1,11 +1,10 @@
 //! Who may register and call, and where whoever registered is (RFC 3261, section 10).
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use hearing_config::{Digest, Timestamp};
+use hearing_config::Digest;
 use rsipstack::sip::prelude::*;
 use rsipstack::sip::{Header, StatusCode, Uri};
 use rsipstack::transaction::transaction::Transaction;
@@ -13,21 +12,18 @@ use rsipstack::transport::SipAddr;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use crate::net::sip::digest::{Denied, Verifier};
+use crate::net::sip::guard::{Counters, Guard, refuse};
 
 /// The devices of a zone.
 pub(super) struct Registrar {
-    secrets: HashMap<String, String>,
-    digest: Vec<Digest>,
+    guard: Guard,
     state: Mutex<State>,
     changed: watch::Sender<u64>,
 }
 
+#[derive(Default)]
 struct State {
-    verifier: Verifier,
     bindings: HashMap<String, Binding>,
-    /// Wrong answers by address, and when the last came.
-    wrong: HashMap<IpAddr, (u32, Instant)>,
 }
 
 /// A device, for the operator.
@@ -52,13 +48,13 @@ pub(super) struct Binding {
 
 impl Registrar {
     pub(super) fn new(realm: &str, digest: Vec<Digest>, secrets: HashMap<String, String>) -> Self {
-        let state = State { verifier: Verifier::new(realm), bindings: HashMap::new(), wrong: HashMap::new() };
-        Self { secrets, digest, state: Mutex::new(state), changed: watch::Sender::new(0) }
+        let guard = Guard::new(realm, digest, secrets, COUNTERS);
+        Self { guard, state: Mutex::default(), changed: watch::Sender::new(0) }
     }
 
     /// True for a device of the configuration.
     pub(super) fn knows(&self, user: &str) -> bool {
-        self.secrets.contains_key(user)
+        self.guard.knows(user)
     }
 
     /// Where a device is now.
@@ -77,7 +73,7 @@ impl Registrar {
                 seconds: binding.map_or(0, |binding| binding.until.saturating_duration_since(now).as_secs()),
             }
         };
-        let mut devices: Vec<_> = self.secrets.keys().map(device).collect();
+        let mut devices: Vec<_> = self.guard.users().map(device).collect();
         devices.sort_by(|a, b| a.user.cmp(&b.user));
         devices
     }
@@ -89,36 +85,7 @@ impl Registrar {
 
     /// Who sends this request; answers it when nobody who may.
     pub(super) async fn authenticate(&self, tx: &mut Transaction) -> Option<String> {
-        let peer = peer(tx);
-        if peer.is_some_and(|ip| self.is_banned(ip)) {
-            metrics::counter!("hearing_sip_banned_total").increment(1);
-            refuse(tx, StatusCode::Forbidden, Vec::new()).await;
-            return None;
-        }
-        let value = tx.original.headers.iter().find_map(|header| match header {
-            Header::Authorization(value) => Some(value.value().to_owned()),
-            _ => None,
-        });
-        let (now, at, method) = (Instant::now(), Timestamp::now(), tx.original.method.to_string());
-        let verdict =
-            self.state().verifier.verify((now, at), &method, value.as_deref(), |user| self.secrets.get(user).cloned());
-        match verdict {
-            Ok(user) => {
-                peer.iter().for_each(|ip| _ = self.state().wrong.remove(ip));
-                Some(user)
-            }
-            Err(denied) => {
-                self.deny(peer, denied);
-                // Terminals over libre give up at once when a second challenge names an algorithm that they do not know: so the
-                // court says which are asked for.
-                let stale = denied == Denied::Challenge { stale: true };
-                let challenge = |algorithm: &Digest| self.state().verifier.challenge(*algorithm, at, stale);
-                let headers =
-                    self.digest.iter().map(challenge).map(|value| Header::WwwAuthenticate(value.into())).collect();
-                refuse(tx, StatusCode::Unauthorized, headers).await;
-                None
-            }
-        }
+        self.guard.authenticate(tx).await
     }
 
     /// A device tells where it is, or that it goes.
@@ -171,44 +138,9 @@ impl Registrar {
         Some(vec![Header::Contact(format!("<{}>;expires={seconds}", contact.uri).into())])
     }
 
-    fn deny(&self, peer: Option<IpAddr>, denied: Denied) {
-        let (Denied::Wrong, Some(ip)) = (denied, peer) else { return };
-        metrics::counter!("hearing_sip_wrong_credentials_total").increment(1);
-        let (now, mut state) = (Instant::now(), self.state());
-        state.wrong.retain(|_, (_, at)| now.saturating_duration_since(*at) < BAN);
-        if state.wrong.len() < WRONG_LIMIT || state.wrong.contains_key(&ip) {
-            let (count, at) = state.wrong.entry(ip).or_insert((0, now));
-            (*count, *at) = (count.saturating_add(1), now);
-        }
-    }
-
-    fn is_banned(&self, ip: IpAddr) -> bool {
-        let state = self.state();
-        state.wrong.get(&ip).is_some_and(|(count, at)| *count >= TRIES && at.elapsed() < BAN)
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// A final answer; for an INVITE the acknowledgement is awaited, so that it is not sent again.
-pub(super) async fn refuse(tx: &mut Transaction, code: StatusCode, headers: Vec<Header>) {
-    let is_invite = tx.original.method == rsipstack::sip::Method::Invite;
-    if let Err(error) = tx.reply_with(code, headers, None).await {
-        warn!(%error, "a SIP request was not answered");
-        return;
-    }
-    if is_invite {
-        let acknowledged = async { while tx.receive().await.is_some() {} };
-        // Whoever does not acknowledge costs this task no longer than the transaction lasts.
-        let _ = tokio::time::timeout(ACK_LIMIT, acknowledged).await;
-    }
-}
-
-fn peer(tx: &Transaction) -> Option<IpAddr> {
-    let at = tx.connection.as_ref()?.get_remote_addr()?;
-    at.addr.host.to_string().parse().ok()
 }
 
 /// Seconds for which a registration lasts.
@@ -216,8 +148,5 @@ const SHORTEST: u32 = 60;
 const LONGEST: u32 = 3_600;
 /// A registration that is renewed a little late still holds.
 const GRACE: Duration = Duration::from_secs(10);
-/// Wrong answers after which an address is not listened to.
-const TRIES: u32 = 5;
-const BAN: Duration = Duration::from_secs(300);
-const WRONG_LIMIT: usize = 4_096;
-const ACK_LIMIT: Duration = Duration::from_secs(32);
+const COUNTERS: Counters =
+    Counters { wrong: "hearing_sip_wrong_credentials_total", banned: "hearing_sip_banned_total" };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rsipstack::EndpointBuilder;
 use rsipstack::dialog::dialog_layer::DialogLayer;
 use rsipstack::transaction::TransactionReceiver;
-use rsipstack::transaction::endpoint::EndpointOption;
+use rsipstack::transaction::endpoint::{EndpointInnerRef, EndpointOption};
 use rsipstack::transport::TransportLayer;
 use rsipstack::transport::tcp_listener::TcpListenerConnection;
 use rsipstack::transport::tls::{TlsConfig, TlsListenerConnection};
@@ -41,6 +41,8 @@ pub struct ListenTls {
 pub struct Stack {
     /// Its dialogs.
     pub dialogs: Arc<DialogLayer>,
+    /// Its transactions, for requests outside of dialogs.
+    pub endpoint: EndpointInnerRef,
     _running: DropGuard,
 }
 
@@ -74,12 +76,13 @@ impl Stack {
             requests.map_err(|source| Error { what: "requests", at: String::new(), source: Box::new(source) })?;
         let dialogs = Arc::new(DialogLayer::new(endpoint.inner.clone()));
         let inner = endpoint.inner.clone();
+        let stack = Self { dialogs, endpoint: inner.clone(), _running: token.drop_guard() };
         tokio::spawn(async move {
             // It ends with the token; the endpoint has to live as long as it serves.
             let _ = inner.serve().await;
             drop(endpoint);
         });
-        Ok((Self { dialogs, _running: token.drop_guard() }, requests))
+        Ok((stack, requests))
     }
 }
 

@@ -1,0 +1,218 @@
+//! Talking to a device: it is told that there is something to hear (Broadcast), invites us, and is sent A-law.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use hearing_config::{Codec, TrackId};
+use hearing_proto::gb28181::{self as gb, Code, Message, sdp};
+use rsipstack::dialog::dialog::DialogStateReceiver;
+use rsipstack::dialog::invite_dialog::InviteDialog;
+use rsipstack::sip::{Header, StatusCode};
+use tokio::net::UdpSocket;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use super::Core;
+use super::dialog::{Held, Said};
+use super::roster::Target;
+use super::speech::Speech;
+use crate::endpoint::terminal::Call;
+use crate::router::{Feed, FeedInput, FeedOutput, Frame, Protected, Takes, TrackInfo};
+
+/// A device that fetches what there is to hear.
+pub(super) struct Fetch {
+    pub(super) dialog: InviteDialog,
+    pub(super) states: DialogStateReceiver,
+    pub(super) to: SocketAddr,
+    pub(super) payload: u8,
+    /// Used when the final answer has been given.
+    pub(super) answered: oneshot::Sender<()>,
+}
+
+/// Devices that were told to fetch something, by the identity that was named to them.
+#[derive(Default)]
+pub(super) struct Announced(Mutex<HashMap<Code, (Code, mpsc::Sender<Fetch>)>>);
+
+impl Announced {
+    /// Where a fetch of this sender goes: it is what was called, or the device that has it.
+    pub(super) fn by(&self, sender: Code) -> Option<mpsc::Sender<Fetch>> {
+        let found =
+            |(channel, (device, _)): &(&Code, &(Code, mpsc::Sender<Fetch>))| **channel == sender || *device == sender;
+        self.all().iter().find(found).map(|(_, (_, fetches))| fetches.clone())
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<Code, (Code, mpsc::Sender<Fetch>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An announcement that stands; not any more when it is dropped.
+struct Standing<'a>(&'a Announced, Code);
+
+impl Drop for Standing<'_> {
+    fn drop(&mut self) {
+        self.0.all().remove(&self.1);
+    }
+}
+
+/// What a device is told of the hearing.
+pub(super) struct Talk<'a> {
+    state: State<'a>,
+    call: &'a Call,
+    /// What its seat may have: a feed that is made later has to know it.
+    tracks: BTreeMap<TrackId, TrackInfo>,
+    protected: Option<Protected>,
+}
+
+enum State<'a> {
+    Off,
+    Asking(BoxFuture<'a, Result<Mouth, String>>),
+    On(Box<Mouth>, Box<dyn Feed>),
+}
+
+/// Something of a talk.
+pub(super) enum Spoken {
+    /// The device listens.
+    Begun,
+    /// It does not, or no longer.
+    Over(String),
+    /// For the leg.
+    Output(FeedOutput),
+}
+
+impl<'a> Talk<'a> {
+    /// No talk.
+    pub(super) const fn none(call: &'a Call) -> Self {
+        Self { state: State::Off, call, tracks: BTreeMap::new(), protected: None }
+    }
+
+    /// Begins to talk.
+    pub(super) fn begin(core: &'a Core, target: &'a Target, call: &'a Call) -> Self {
+        Self { state: State::Asking(Box::pin(Mouth::open(core, target))), ..Self::none(call) }
+    }
+
+    /// What the seat may have.
+    pub(super) fn hear(&mut self, input: FeedInput) {
+        match &input {
+            FeedInput::Track(info) => _ = self.tracks.insert(info.id, info.clone()),
+            FeedInput::TrackEnd(track) => _ = self.tracks.remove(track),
+            FeedInput::Protect(protected) => self.protected = Some(*protected),
+            FeedInput::Frame(..) | FeedInput::KeyFrame | FeedInput::Own(..) => {}
+        }
+        if let State::On(_, feed) = &mut self.state {
+            feed.handle(input);
+        }
+    }
+
+    /// What comes next; never, where there is no talk. Cancelling it loses nothing.
+    pub(super) async fn next(&mut self) -> Spoken {
+        let spoken = match &mut self.state {
+            State::Off => return std::future::pending().await,
+            State::Asking(asking) => match asking.await {
+                Ok(mouth) => {
+                    self.state = State::On(Box::new(mouth), self.feed());
+                    return Spoken::Begun;
+                }
+                Err(why) => Spoken::Over(why),
+            },
+            State::On(mouth, feed) => mouth.next(feed.as_mut()).await,
+        };
+        if matches!(spoken, Spoken::Over(_)) {
+            self.state = State::Off;
+        }
+        spoken
+    }
+
+    fn feed(&self) -> Box<dyn Feed> {
+        let takes = Takes { sound: vec![Codec::Pcma], ..Takes::default() };
+        let mut feed = (self.call.feeds)(&self.call.seat, takes);
+        self.tracks.values().for_each(|info| feed.handle(FeedInput::Track(info.clone())));
+        self.protected.iter().for_each(|protected| feed.handle(FeedInput::Protect(*protected)));
+        feed
+    }
+}
+
+/// The way to a device's loudspeaker.
+struct Mouth {
+    held: Held,
+    socket: UdpSocket,
+    to: SocketAddr,
+    speech: Speech,
+}
+
+impl Mouth {
+    /// Tells a device that there is something to hear, and waits until it has fetched it.
+    async fn open(core: &Core, target: &Target) -> Result<Self, String> {
+        let (sender, mut fetches) = mpsc::channel(1);
+        let mut answer = core.answers.await_for(target.device, core.number());
+        core.announced.all().insert(target.channel, (target.device, sender));
+        let _standing = Standing(&core.announced, target.channel);
+        let body = gb::broadcast(core.id, target.channel, answer.sn);
+        core.tell(target.device, &target.at, body).await.map_err(|error| error.to_string())?;
+        let fetched = async {
+            loop {
+                tokio::select! {
+                    Some(fetch) = fetches.recv() => return Ok(fetch),
+                    answered = answer.next() => {
+                        // Some say nothing, and come.
+                        if let Ok(Message::Broadcast { accepted: false, .. }) = answered {
+                            return Err("it takes no sound".to_owned());
+                        }
+                    }
+                }
+            }
+        };
+        let fetch =
+            timeout(FETCH_LIMIT, fetched).await.map_err(|_| "it does not fetch what it is told".to_owned())??;
+        Self::accept(core, fetch).await
+    }
+
+    async fn accept(core: &Core, fetch: Fetch) -> Result<Self, String> {
+        let Fetch { dialog, states, to, payload, answered } = fetch;
+        let socket = match core.ports.udp().await {
+            Ok(socket) => socket,
+            Err(error) => {
+                let _ = dialog.reject(Some(StatusCode::ServiceUnavailable), None);
+                return Err(error.to_string());
+            }
+        };
+        let held = Held::new(core.stack.dialogs.clone(), dialog, states);
+        let port = socket.local_addr().map_err(|error| error.to_string())?.port();
+        let ssrc = sdp::ssrc(core.id, core.number() as u16);
+        let answer = sdp::speak(core.id, core.settings.advertise, port, ssrc);
+        let headers = vec![Header::ContentType("APPLICATION/SDP".into())];
+        held.dialog().accept(Some(headers), Some(answer.into_bytes())).map_err(|error| error.to_string())?;
+        // Nobody waits for it any more when it took too long.
+        let _ = answered.send(());
+        Ok(Self { held, socket, to, speech: Speech::new(payload, ssrc) })
+    }
+
+    async fn next(&mut self, feed: &mut dyn Feed) -> Spoken {
+        loop {
+            tokio::select! {
+                said = self.held.next() => match said {
+                    Said::Over(why) => return Spoken::Over(why),
+                    Said::Message(_) => {}
+                },
+                output = feed.next() => match output {
+                    FeedOutput::Sound(Codec::Pcma, frame) => self.say(&frame),
+                    other => return Spoken::Output(other),
+                },
+            }
+        }
+    }
+
+    fn say(&mut self, frame: &Frame) {
+        for packet in self.speech.packets(frame) {
+            if self.socket.try_send_to(&packet, self.to).is_err() {
+                metrics::counter!("hearing_gb28181_datagrams_unsent_total").increment(1);
+            }
+        }
+    }
+}
+
+/// From the announcement until the device has come.
+const FETCH_LIMIT: Duration = Duration::from_secs(15);

@@ -1,0 +1,144 @@
+//! One track of a device: its times on one line, whatever the device's clock does.
+
+use hearing_config::{Codec, Kind, Timestamp};
+use hearing_proto::ps::{CLOCK_RATE, Unit};
+
+use crate::endpoint::source::{Coded, Cutter, SenderClock, SourceClock};
+use crate::router::Packet;
+
+/// From units of an elementary stream to packets.
+pub(super) struct Track {
+    codec: Codec,
+    stream: u8,
+    cutter: Cutter,
+    clock: SourceClock,
+    times: Times,
+    /// When the next sound begins if it follows at once, in samples.
+    next: Option<i64>,
+}
+
+impl Track {
+    pub(super) fn new(codec: Codec, stream: u8) -> Self {
+        let (cutter, clock) = (Cutter::new(codec, Vec::new()), SourceClock::new(codec.clock_rate()));
+        Self { codec, stream, cutter, clock, times: Times::default(), next: None }
+    }
+
+    pub(super) const fn codec(&self) -> Codec {
+        self.codec
+    }
+
+    pub(super) const fn kind(&self) -> Kind {
+        match self.codec {
+            Codec::H264 | Codec::H265 | Codec::Vp8 => Kind::Video,
+            Codec::Opus | Codec::Pcma | Codec::Pcmu => Kind::Audio,
+        }
+    }
+
+    /// Its id in the program stream.
+    pub(super) const fn stream(&self) -> u8 {
+        self.stream
+    }
+
+    /// The packets of a unit that came at `arrival`.
+    pub(super) fn cut(&mut self, unit: &Unit, arrival: Timestamp) -> Vec<Packet> {
+        if unit.after_loss {
+            self.cutter.lose();
+        }
+        let time = self.times.at(unit.pts, arrival);
+        let media_time = match self.kind() {
+            Kind::Video | Kind::Screen => time,
+            Kind::Audio => self.samples(time, unit.data.len()),
+        };
+        let captured = self.clock.captured(media_time, arrival, &SenderClock::default());
+        self.cutter.cut(Coded { media_time, captured, data: &unit.data })
+    }
+
+    /// Devices tell the times of sound roughly: as long as they are near, samples are counted.
+    fn samples(&mut self, time: i64, count: usize) -> i64 {
+        let rate = i64::from(self.codec.clock_rate());
+        let told = time * rate / i64::from(CLOCK_RATE);
+        let begins = self.next.filter(|next| (told - next).abs() <= rate / ROUGHLY).unwrap_or(told);
+        self.next = Some(begins + count as i64);
+        begins
+    }
+}
+
+/// Times of a program stream, 33 bits at 90 kHz, on a line that never jumps: not when they wrap, not when the device sets its clock,
+/// not when it tells none.
+#[derive(Debug, Default)]
+struct Times {
+    last: Option<Last>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Last {
+    told: u64,
+    time: i64,
+    arrival: Timestamp,
+}
+
+impl Times {
+    fn at(&mut self, told: Option<u64>, arrival: Timestamp) -> i64 {
+        let Some(last) = self.last else {
+            let first = told.unwrap_or_default();
+            self.last = Some(Last { told: first, time: first as i64, arrival });
+            return first as i64;
+        };
+        let passed = arrival.since(last.arrival) * i64::from(CLOCK_RATE) / 1_000_000;
+        let step = told.map_or(passed, |told| apart(told, last.told));
+        let step = if (step - passed).abs() > LEAP { passed } else { step };
+        let told = told.unwrap_or_else(|| last.told.wrapping_add_signed(step) & (RANGE - 1));
+        let time = last.time + step;
+        self.last = Some(Last { told, time, arrival });
+        time
+    }
+}
+
+/// From `before` to `after`, the shorter way round.
+const fn apart(after: u64, before: u64) -> i64 {
+    let forward = after.wrapping_sub(before) & (RANGE - 1);
+    if forward < RANGE / 2 { forward as i64 } else { forward as i64 - RANGE as i64 }
+}
+
+const RANGE: u64 = 1 << 33;
+/// A step that differs more from the time that passed is a clock that was set: five seconds.
+const LEAP: i64 = 5 * CLOCK_RATE as i64;
+/// A tenth of a second.
+const ROUGHLY: i64 = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(millis: i64) -> Timestamp {
+        Timestamp(millis * 1_000)
+    }
+
+    #[test]
+    fn times_that_wrap_are_set_or_are_missing_go_on_without_a_jump() {
+        let mut times = Times::default();
+        let first = RANGE - 1_800;
+        assert_eq!(times.at(Some(first), ms(0)), first as i64);
+        assert_eq!(times.at(Some(1_800), ms(40)), first as i64 + 3_600, "it wraps");
+        assert_eq!(times.at(None, ms(80)), first as i64 + 7_200, "none is told");
+        assert_eq!(times.at(Some(9_000), ms(120)), first as i64 + 10_800, "it tells again");
+        assert_eq!(times.at(Some(900_000_000), ms(160)), first as i64 + 14_400, "its clock was set");
+        assert_eq!(times.at(Some(900_003_600), ms(200)), first as i64 + 18_000, "it goes on from there");
+        assert_eq!(times.at(Some(900_001_800), ms(201)), first as i64 + 16_200, "pictures may come in another order");
+    }
+
+    fn sound(track: &mut Track, pts: u64, arrival: i64, count: usize) -> i64 {
+        let data = vec![0xd5; count];
+        let unit =
+            Unit { stream: 0xc0, codec: hearing_proto::ps::Codec::Pcma, pts: Some(pts), data, after_loss: false };
+        track.cut(&unit, ms(arrival))[0].media_time
+    }
+
+    #[test]
+    fn sound_is_counted_in_samples_until_its_times_say_otherwise() {
+        let mut track = Track::new(Codec::Pcma, 0xc0);
+        assert_eq!(sound(&mut track, 0, 0, 320), 0);
+        assert_eq!(sound(&mut track, 3_700, 40, 320), 320, "a rough time");
+        assert_eq!(sound(&mut track, 90_000, 1_000, 320), 8_000, "a pause");
+    }
+}

@@ -1,0 +1,266 @@
+//! GB/T 28181 devices in a hearing: what they show is in the record however it travels, they hear what is said, and are moved.
+
+use std::fs;
+
+use hearing_proto::testcard::tone::{SAMPLE_RATE, frequency, tones};
+use serde_json::Value;
+
+use crate::harness::device::{Account, Clip, Device, Foreign};
+use crate::harness::node::{Node, Site, until};
+use crate::harness::party::Party;
+use crate::harness::record::{Record, marks, samples};
+
+#[test]
+fn a_device_over_udp_is_recorded_hears_the_court_and_comes_back_after_it_was_cut_off() {
+    let bench = Bench::with("h264", CAMERA, "transport = \"udp\"");
+    let device = bench.device("4571");
+    let (hearing, party, record) = bench.open();
+    device.wait_for("listens sendonly");
+    until("the judge is heard at the device", || (device.hears(frequency(0)) > 0.5).then_some(()));
+    assert!(device.log().contains("key frame"), "the recorder needs a key frame to begin with: {}", device.log());
+    assert!(device.log().contains("told date 3.0"), "{}", device.log());
+    bench.wait_for_seconds(&record, 1);
+    drop(device);
+    bench.wait_for(&hearing, "admitted");
+    let again = bench.device("4571");
+    bench.wait_for(&hearing, "connected");
+    bench.wait_for_seconds(&record, 2);
+    bench.close(&hearing, party, &record);
+    again.wait_for("hung up");
+    again.wait_for("talk over");
+    // Two runs of the clip, each from its beginning.
+    let (shown, runs) = bench.shown(&record);
+    assert!(runs == 2 && shown >= 100, "{shown} pictures in {runs} runs");
+    bench.assert_tone(&record);
+}
+
+#[test]
+fn a_device_that_connects_for_its_media_is_recorded() {
+    let bench = Bench::with("h264", CAMERA, "transport = \"tcp-passive\"\ntalk = false");
+    let device = bench.device("4571");
+    bench.recorded();
+    assert!(device.log().contains("invited TCP/RTP/AVP"), "{}", device.log());
+    assert!(!device.log().contains("listens"), "it is not to be spoken to: {}", device.log());
+}
+
+#[test]
+fn a_device_that_is_connected_to_and_frames_as_rtsp_does_is_recorded() {
+    let bench = Bench::with("h265", CAMERA, "transport = \"tcp-active\"\ntalk = false");
+    let _device = bench.device("dollar");
+    bench.recorded();
+}
+
+#[test]
+fn a_channel_is_found_through_its_device_and_leaves_its_seat_when_its_media_ends() {
+    let bench = Bench::with("h264", CHANNEL, "talk = false");
+    let mut device = bench.device("4571");
+    let (hearing, _party, _record) = bench.open();
+    device.wait_for(&format!("subject {CHANNEL}:"));
+    bench.node.hearing(&["terminal", "ptz", CHANNEL, "left", "--speed", "100"]);
+    device.wait_for(&format!("moved A50F0102FF0000B6 of {CHANNEL}"));
+    bench.node.hearing(&["terminal", "ptz", CHANNEL, "preset-go", "--preset", "3"]);
+    device.wait_for(&format!("moved A50F01820003003A of {CHANNEL}"));
+    let calls = device.log().matches("invited").count();
+    device.command("end");
+    until("it is invited anew", || (device.log().matches("invited").count() > calls).then_some(()));
+    bench.wait_for(&hearing, "connected");
+    device.command("bye");
+    until("and anew", || (device.log().matches("invited").count() > calls + 1).then_some(()));
+    device.command("off");
+    until("its channel is gone", || {
+        let listed = bench.node.hearing(&["terminal", "list"]);
+        let channels = listed[0]["channels"].as_array().expect("channels").clone();
+        channels.iter().any(|channel| channel["id"] == CHANNEL && channel["on"] == false).then_some(())
+    });
+    let (code, _) = bench.node.refused(&["terminal", "ptz", CHANNEL, "stop"]);
+    assert_eq!(code, "unknown_terminal");
+}
+
+#[test]
+fn a_device_of_another_maker_registers_is_known_is_moved_and_hears_the_court() {
+    let bench = Bench::with("h264", SPEAKER, "");
+    let at = (bench.node.site.address, SIP);
+    let foreign = Foreign::run(at, SPEAKER, SECRET, (CHANNEL, "证人室"));
+    let listed = |wanted: &dyn Fn(&Value) -> bool| {
+        until("the node knows the device", || {
+            let listed = bench.node.hearing(&["terminal", "list"]);
+            let device = listed.as_array().expect("terminals").iter().find(|device| device["user"] == SPEAKER).cloned();
+            device.filter(|device| wanted(device))
+        })
+    };
+    let known = listed(&|device| device["well"] == true && device["name"] == "第一审判庭");
+    assert_eq!((&known["kind"], &known["version"]), (&Value::from("gb28181"), &Value::from("3.0")));
+    let channels = known["channels"].as_array().expect("channels");
+    assert!(channels.iter().any(|channel| channel["id"] == CHANNEL && channel["name"] == "证人室"), "{known}");
+
+    bench.node.hearing(&["terminal", "ptz", CHANNEL, "up", "--speed", "50"]);
+    bench.node.hearing(&["terminal", "ptz", CHANNEL, "preset-go", "--preset", "3"]);
+    until("it was moved", || (foreign.moved().len() == 2).then_some(()));
+    let moved = format!("{:?}", foreign.moved());
+    assert!(moved.contains("bits: 8") && moved.contains("tilt_speed: 127"), "{moved}");
+    // It looks for the preset's number in byte 7, where the standard (A.3.4) has it in byte 6: ours is read in the test of a channel.
+    assert!(moved.contains("Preset { action: Call"), "{moved}");
+
+    let (hearing, party, _record) = bench.open();
+    until("the judge is heard at the device", || (foreign.hears(frequency(0)) > 0.5).then_some(()));
+    assert_eq!(bench.node.presence(&hearing, SEAT), "connected");
+
+    // Its notices lack the tag of their From (RFC 3261, section 8.1.1.3) and get no further than our stack: what they tell is read in
+    // the test of a channel.
+    until("the node asks to be told what changes", || foreign.gains("34020000001320000055", "新通道").then_some(()));
+    foreign.leave();
+    listed(&|device| device["address"].is_null());
+    bench.wait_for(&hearing, "admitted");
+    drop(party);
+}
+
+#[test]
+fn a_device_that_guesses_is_shut_out_and_a_stranger_is_not_asked_for_its_password() {
+    let bench = Bench::with("h264", CAMERA, "");
+    let guesser = bench.run("guess", CAMERA, "4571");
+    guesser.wait_for("registration 403");
+    let log = guesser.log();
+    assert!(log.contains("registration 401") && !log.contains("registration 200"), "{log}");
+    drop(guesser);
+    // From this address nothing is listened to any more, whatever its password.
+    let shut_out = bench.run(SECRET, CAMERA, "4571");
+    shut_out.wait_for("registration 403");
+    assert!(!shut_out.log().contains("registration 401"), "{}", shut_out.log());
+    drop(shut_out);
+    let bench = Bench::with("h264", CAMERA, "");
+    let stranger = bench.run(SECRET, "34020000001320000099", "4571");
+    stranger.wait_for("registration 403");
+    assert!(!stranger.log().contains("registration 401"), "{}", stranger.log());
+}
+
+#[test]
+fn a_device_that_sends_nothing_but_rubbish_is_shut_out_and_its_call_ends() {
+    let bench = Bench::with("h264", CAMERA, "talk = false");
+    let mut device = bench.device("4571");
+    let (hearing, _party, _record) = bench.open();
+    device.command("rubbish");
+    device.wait_for("message 400");
+    device.wait_for("message 403");
+    bench.wait_for(&hearing, "admitted");
+    let listed = bench.node.hearing(&["terminal", "list"]);
+    assert!(listed[0]["address"].is_null(), "{listed}");
+    assert!(bench.node.site.log_text().contains("shut out"));
+}
+
+/// A node of whose template the witness is a device.
+struct Bench {
+    node: Node,
+    clip: Clip,
+}
+
+impl Bench {
+    fn with(codec: &'static str, seat: &str, more: &str) -> Self {
+        let mut site = Site::court();
+        let address = site.address;
+        fs::write(site.path("device.secret"), SECRET).expect("a secret");
+        let named = format!("name = \"{SEAT}\"\n");
+        site.rest = site.rest.replace(&named, &format!("{named}endpoint = {{ gb28181 = \"{seat}\" }}\n"));
+        // A witness would wait apart.
+        site.rest = site.rest.replace("role = \"witness\"", "role = \"guard\"");
+        let device = |id: &str| format!("[[gb28181.device]]\nid = \"{id}\"\nsecret = \"device.secret\"\n{more}\n");
+        site.rest = format!(
+            "{}\n[gb28181]\nid = \"{PLATFORM}\"\nudp = \"{address}:{SIP}\"\ntcp = \"{address}:{SIP}\"\n\
+             keepalive = 2\nrtp = [31000, 31199]\n{}{}",
+            site.rest,
+            device(CAMERA),
+            device(SPEAKER)
+        );
+        let clip = Clip::make(&site.path(""), codec, NUMBER, 60);
+        Self { node: site.run(), clip }
+    }
+
+    fn device(&self, framing: &str) -> Device {
+        self.run(SECRET, CAMERA, framing)
+    }
+
+    fn run(&self, password: &str, id: &str, framing: &str) -> Device {
+        let address = self.node.site.address;
+        let account = Account { at: (address, 5_080), platform: (address, SIP), id, password, framing };
+        Device::run(&self.node.site.path(""), &self.clip, &account)
+    }
+
+    /// The device takes its seat by itself; the hearing is opened.
+    fn open(&self) -> (String, Party, Record) {
+        let (hearing, link) = self.node.convene();
+        let party = Party::take(&[(0, link("judge"))]);
+        for seat in ["judge", SEAT] {
+            until("they are connected", || (self.node.presence(&hearing, seat) == "connected").then_some(()));
+        }
+        until("it is open", || self.node.try_hearing(&["open", &hearing]).status.success().then_some(()));
+        let record = Record::of(&self.node.site.path("court/record"), &hearing);
+        (hearing, party, record)
+    }
+
+    /// A hearing with the device, from its beginning to its end.
+    fn recorded(&self) {
+        let (hearing, party, record) = self.open();
+        self.wait_for_seconds(&record, 1);
+        self.close(&hearing, party, &record);
+        let (shown, runs) = self.shown(&record);
+        assert!(runs == 1 && shown >= 50, "{shown} pictures in {runs} runs");
+        self.assert_tone(&record);
+    }
+
+    fn wait_for(&self, hearing: &str, presence: &str) {
+        until(&format!("the device is {presence}"), || (self.node.presence(hearing, SEAT) == presence).then_some(()));
+    }
+
+    /// Waits until five seconds of pictures are in each of so many files: a cluster begins with each key frame, one a second.
+    fn wait_for_seconds(&self, record: &Record, files: usize) {
+        let track = format!("{SEAT}-video");
+        until("five seconds are recorded", || {
+            let clusters = record.lines(&track, "cluster");
+            let begun = |file: &str| clusters.iter().filter(|line| line["file"] == file).count();
+            (1..=files).all(|n| begun(&format!("{n:04}.mkv")) >= 6).then_some(())
+        });
+    }
+
+    fn close(&self, hearing: &str, party: Party, record: &Record) {
+        self.node.hearing(&["close", hearing]);
+        party.leave();
+        until("the record is closed", || record.sheet()["closed"].is_i64().then_some(()));
+    }
+
+    /// Pictures of the device in the record, all of them its own and in order, and how often they begin anew.
+    fn shown(&self, record: &Record) -> (usize, usize) {
+        let files = record.files(&format!("{SEAT}-video"));
+        let all: Vec<_> = files.iter().flat_map(|file| marks(file)).collect();
+        let counters: Vec<_> = all.iter().map(|mark| mark.expect("the device's picture is a test card")).collect();
+        assert!(counters.iter().all(|mark| mark.seat == NUMBER), "another seat's picture");
+        let breaks: Vec<_> = counters.windows(2).filter(|pair| pair[1].counter != pair[0].counter + 1).collect();
+        assert!(breaks.iter().all(|pair| pair[1].counter < pair[0].counter), "pictures are missing: {breaks:?}");
+        (counters.len(), breaks.len() + 1)
+    }
+
+    fn assert_tone(&self, record: &Record) {
+        for file in record.files(&format!("{SEAT}-audio")) {
+            let heard: Vec<_> = samples(&file).chunks_exact(SAMPLE_RATE as usize / 10).map(tones).collect();
+            let right = heard.iter().filter(|seats| **seats == [NUMBER]).count();
+            assert!(right * 10 >= heard.len() * 8, "its tone in {right} of {} windows", heard.len());
+        }
+    }
+}
+
+impl Drop for Bench {
+    #[expect(clippy::print_stderr, reason = "a test that failed shows what its node said")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.node.site.log_text());
+        }
+    }
+}
+
+const SEAT: &str = "witness";
+/// As it is drawn into the pictures.
+const NUMBER: u8 = 1;
+const SIP: u16 = 5_060;
+const SECRET: &str = "secret-of-the-device";
+const PLATFORM: &str = "34020000002000000001";
+const CAMERA: &str = "34020000001320000001";
+const SPEAKER: &str = "34020000001370000001";
+const CHANNEL: &str = "34020000001320000009";

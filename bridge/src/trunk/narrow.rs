@@ -31,7 +31,7 @@ pub(super) struct Narrow {
     crowded: u32,
     /// How long nothing may have been shed before more is tried.
     patience: Duration,
-    /// The same before a picture is let in: that costs nobody else anything.
+    /// The same before a picture is let in.
     tries: Duration,
 }
 
@@ -39,7 +39,7 @@ impl Narrow {
     /// On a new link, after what was learned on those before.
     pub(super) const fn new(now: Instant, narrowed: &Narrowed) -> Self {
         let (shed, lowered, raised, rtt) = (None, None, None, None);
-        let (queue, crowded, patience, tries) = (Duration::ZERO, 0, narrowed.patience, FIRST);
+        let (queue, crowded, patience, tries) = (Duration::ZERO, 0, narrowed.patience, PATIENCE);
         Self { tracks: BTreeMap::new(), rtt, queue, looked: now, shed, lowered, raised, crowded, patience, tries }
     }
 
@@ -259,7 +259,6 @@ const CROWDED: u32 = 2;
 /// The share of its frames with which a picture still moves most of the time.
 const ENOUGH: f64 = 0.6;
 const PATIENCE: Duration = Duration::from_secs(10);
-const FIRST: Duration = Duration::from_secs(2);
 const LONGEST_PATIENCE: Duration = Duration::from_secs(160);
 
 #[cfg(test)]

@@ -246,7 +246,7 @@ fn what_is_left_out_has_its_default() {
     let config = parse(EDGE).unwrap();
     assert_eq!(config.trunks.peers[0].kbps, 20_000);
     assert_eq!(config.media.advertise, [config.media.bind.ip()]);
-    assert_eq!((config.spool.bytes, config.spool.age.as_secs()), (4_096 << 20, 12 * 3_600));
+    assert_eq!((config.spool.bytes, config.spool.age.as_secs()), (4_096 << 20, 7 * 24 * 3_600));
     assert_eq!((config.record.warn_free_percent, config.record.refuse_free_percent), (vec![20, 10, 5], 10));
 }
 

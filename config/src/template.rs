@@ -99,7 +99,15 @@ impl Template {
 impl TemplateSeat {
     fn parse(raw: raw::Seat, at: &str) -> Result<Self, Fault> {
         let key = |name: &str| format!("{at}.{name}");
-        let required_kinds = raw.required.unwrap_or_else(|| vec![Kind::Audio, Kind::Video]);
+        let role = required(raw.role, &key("role"), "name the seat's role, such as \"judge\"")?;
+        let endpoint = raw.endpoint.unwrap_or_default();
+        let watches = role == Role::Observer || role == Role::Technician && !endpoint.is_terminal();
+        let usual = if watches { Vec::new() } else { vec![Kind::Audio, Kind::Video] };
+        let required_kinds = raw.required.unwrap_or(usual);
+        if watches && !required_kinds.is_empty() {
+            let problem = format!("a seat of the role \"{role}\" sends nothing, so the hearing could never be opened");
+            return Err(Fault::new(key("required"), problem, "leave it out, or give the seat another role"));
+        }
         if let Some(n) = repeated(&required_kinds) {
             return Err(Fault::new(key(&format!("required[{n}]")), "stands there twice", "remove one of the two"));
         }
@@ -111,9 +119,9 @@ impl TemplateSeat {
             name: slug(raw.name, &key("name"))?,
             title: title(raw.title, &key("title"))?,
             title_en: title(raw.title_en, &key("title_en"))?,
-            role: required(raw.role, &key("role"), "name the seat's role, such as \"judge\"")?,
+            role,
             zone: required(raw.zone, &key("zone"), "name the zone in which the seat's endpoint connects")?,
-            endpoint: raw.endpoint.unwrap_or_default(),
+            endpoint,
             required: required_kinds,
         })
     }

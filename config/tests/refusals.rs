@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use hearing_config::{Config, Gb28181Transport};
+use hearing_config::{Config, Gb28181Transport, Kind};
 
 #[test]
 fn an_unknown_key_is_refused_with_the_nearest_known_one() {
@@ -157,6 +157,22 @@ fn a_template_that_requires_nothing_is_refused() {
         &format!("{EDGE}{text}"),
         &["template[0].seat: no seat requires anything", "required = [\"audio\", \"video\"]"],
     );
+}
+
+#[test]
+fn a_seat_that_sends_nothing_can_t_be_required_and_needs_nothing_unless_a_camera_stands_there() {
+    let judge = seat("judge", "gov", "");
+    let with = |role: &str, more: &str| {
+        let other = seat("other", "gov", more).replace("role = \"judge\"", &format!("role = \"{role}\""));
+        format!("{EDGE}{}", template("trial", &[judge.clone(), other]))
+    };
+    let required = |text: &str| parse(text).unwrap().templates[0].seats[1].required.clone();
+    for role in ["observer", "technician"] {
+        refuses(&with(role, "required = [\"video\"]"), &["template[0].seat[1].required:", "sends nothing"]);
+        assert_eq!(required(&with(role, "")), []);
+    }
+    let camera = "endpoint = { rtsp = \"rtsp://10.2.0.31/live\" }\nrequired = [\"video\"]";
+    assert_eq!(required(&with("technician", camera)), [Kind::Video]);
 }
 
 #[test]

@@ -21,7 +21,9 @@ use crate::harness::firewall;
 use crate::harness::media::{Card, is_tone_of};
 use crate::harness::zones::{ALL, GOV, INTERNET, TRIPARTITE, Zone};
 
+/// Not yet in every run: on two busy processors a browser's picture sometimes stays away from a terminal of its own zone.
 #[test]
+#[ignore = "needs more than two quiet processors: scripts/test --full"]
 fn browsers_terminals_and_a_camera_of_three_zones_see_and_hear_each_other() {
     let mut hall = Hall::fill();
     let table = hall.observe(SHORT);
@@ -302,7 +304,7 @@ impl Table {
     }
 
     /// Rows send, columns receive; a camera receives nothing.
-    #[expect(clippy::print_stderr, reason = "the table is what the test is for; docs/ref/combinations.md shows one")]
+    #[expect(clippy::print_stderr, reason = "the table is what the test is for; docs/guide/terminals.md shows one")]
     fn assert_all(&self) {
         let viewers: Vec<_> = ENDS.iter().map(|(seat, _)| *seat).filter(|seat| *seat != CAMERA.0).collect();
         let mut text = format!("{:<12}", "");

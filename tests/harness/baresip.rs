@@ -144,9 +144,11 @@ impl Baresip {
         2.0 * (cosine * cosine + sine * sine) / (RATE as f64 * all.max(1.0))
     }
 
-    /// The seats whose tones sound in the last second that it played.
+    /// The seats whose tones sound in at least half of the last second that it played.
     pub(crate) fn hears(&self) -> Vec<u8> {
-        tones(&self.last_second())
+        let samples = self.last_second();
+        let heard: Vec<_> = samples.chunks_exact(RATE / 10).map(tones).collect();
+        (0..64).filter(|seat| heard.iter().filter(|tenth| tenth.contains(seat)).count() >= 5).collect()
     }
 
     /// The last second that it played, 48 kHz; less when it has not played so much.

@@ -12,8 +12,8 @@ use crate::access::{Permission, may};
 pub(super) fn plan(kept: &Kept, starting: bool, revision: u64) -> MediaPlan {
     let view = &kept.view;
     let record = record_order(view.phase, starting);
-    let rows = view.seats.iter().filter(|seat| publishes(view.phase, seat));
-    let rows = rows.flat_map(|seat| Kind::ALL.map(|kind| row(view, seat, kind, record))).collect();
+    let rows = view.seats.iter().zip(&kept.links).filter(|(seat, link)| publishes(view.phase, seat, link));
+    let rows = rows.flat_map(|(seat, _)| Kind::ALL.map(|kind| row(view, seat, kind, record))).collect();
     let seats = view.seats.iter().zip(&kept.links).map(|(seat, link)| planned(view.phase, seat, link)).collect();
     MediaPlan { revision, seats, rows, record }
 }
@@ -81,8 +81,10 @@ const fn in_recess(from: Role, to: Role, kind: Kind) -> bool {
     }
 }
 
-fn publishes(phase: Phase, seat: &SeatView) -> bool {
-    connects(phase, seat) && may(seat.role, Permission::Publish)
+/// A technician watches; the camera on a technician's seat is there to be seen.
+fn publishes(phase: Phase, seat: &SeatView, link: &Link) -> bool {
+    let is_equipment = seat.role == Role::Technician && link.endpoint.is_terminal();
+    connects(phase, seat) && (may(seat.role, Permission::Publish) || is_equipment)
 }
 
 const fn connects(phase: Phase, seat: &SeatView) -> bool {

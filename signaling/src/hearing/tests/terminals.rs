@@ -72,3 +72,20 @@ fn terminal_is_muted_like_everybody_else() {
     court.operate(on(|seat| Action::Mute { seat }, TERMINAL)).unwrap();
     assert!(court.audience(TERMINAL, Kind::Audio).is_empty());
 }
+
+#[test]
+fn camera_on_the_technicians_seat_is_seen_and_recorded_and_a_technician_at_a_browser_is_not() {
+    let seats: &[(&str, Role, &[Kind])] =
+        &[("judge", Role::Judge, &[]), (TERMINAL, Role::Technician, &[]), ("technician", Role::Technician, &[])];
+    let mut court = Court::of(seats);
+    court.join("judge").unwrap();
+    comes(&mut court);
+    court.join("technician").unwrap();
+    court.operate(on(|seat| Action::Admit { seat, identity: Identity::Known }, "technician")).unwrap();
+    court.operate(Action::Open).unwrap();
+    court.recorder_runs();
+    assert!(court.audience(TERMINAL, Kind::Video).contains(&"judge"));
+    assert!(court.recorded(TERMINAL, Kind::Video));
+    assert_eq!(court.audience("technician", Kind::Video), [""; 0]);
+    assert!(!court.recorded("technician", Kind::Video));
+}

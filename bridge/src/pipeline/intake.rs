@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use hearing_config::TrackId;
 
-use crate::router::{Frame, Ladder, LayerSet, Output, Step, TrackInfo};
+use crate::router::{Frame, Ladder, Layer, LayerSet, Output, Step, TrackInfo};
 
 /// The tracks of one leg; told the time.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ impl Intake {
             Step::Take => {}
             Step::Switch => track.expected = None,
             Step::Ask => {
-                self.ask(now, id);
+                self.ask_for(now, id, frame.head().layer);
                 return false;
             }
             Step::Leave => return false,
@@ -62,10 +62,16 @@ impl Intake {
 
     /// A key frame of a picture is needed; asked for at most twice a second.
     pub(crate) fn ask(&mut self, now: Instant, id: TrackId) {
+        if let Some(layer) = self.tracks.get(&id).map(|track| track.ladder.layer()) {
+            self.ask_for(now, id, layer);
+        }
+    }
+
+    fn ask_for(&mut self, now: Instant, id: TrackId, layer: Layer) {
         let Some(track) = self.tracks.get_mut(&id).filter(|_| id.kind.is_picture()) else { return };
         if track.asked.is_none_or(|asked| now.saturating_duration_since(asked) >= ASK) {
             track.asked = Some(now);
-            self.outputs.push_back(Output::KeyFrame(id, track.ladder.layer()));
+            self.outputs.push_back(Output::KeyFrame(id, layer));
         }
     }
 
@@ -102,12 +108,32 @@ mod tests {
 
     use super::*;
     use crate::pipeline::convert::Packer;
-    use crate::router::Layer;
 
     fn frames(count: i64) -> Vec<Frame> {
         let mut packer = Packer::new(Codec::Vp8);
         let coded = |n: i64| hearing_proto::child::Coded { stream: 0, pts: 0, key: n == 0, bytes: vec![1; 10].into() };
         (0..count).filter_map(|n| packer.pack(Timestamp(n * 40_000), &coded(n))).collect()
+    }
+
+    #[test]
+    fn a_key_frame_is_asked_of_the_layer_that_comes_and_not_of_the_one_that_stays_away() {
+        let (mut intake, now) = (Intake::new(Instant::now()), Instant::now());
+        let id = TrackId { seat: SeatId(1), kind: Kind::Video };
+        let layers = LayerSet(0b11);
+        intake.begin(now, &TrackInfo { id, codec: Codec::Vp8, origin: "gov".parse().unwrap(), layers, held: false });
+        let of = |frame: &Frame, layer: u8| {
+            let packet =
+                |packet: &crate::router::Packet| crate::router::Packet { layer: Layer(layer), ..packet.clone() };
+            Frame { packets: frame.packets.iter().map(packet).collect() }
+        };
+        let frames = frames(3);
+        assert!(intake.take(now, id, &of(&frames[0], 1)));
+        let later = now + Duration::from_secs(2);
+        intake.handle_timeout(later);
+        assert!(!intake.take(later, id, &of(&frames[1], 0)));
+        let asked: Vec<_> = std::iter::from_fn(|| intake.poll_output()).collect();
+        assert!(asked.contains(&Output::KeyFrame(id, Layer(0))), "{asked:?}");
+        assert!(intake.take(later, id, &of(&frames[0], 0)));
     }
 
     #[test]

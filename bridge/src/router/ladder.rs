@@ -33,9 +33,10 @@ impl Ladder {
         Self { offered, current: None, fed: now, wide: false }
     }
 
-    /// The publisher sends other layers than before.
-    pub(crate) const fn offer(&mut self, offered: LayerSet) {
+    /// The publisher sends other layers than before. One that it no longer sends is not waited for: the next key frame is taken.
+    pub(crate) fn offer(&mut self, offered: LayerSet) {
         self.offered = offered;
+        self.current = self.current.filter(|current| offered.contains(*current));
     }
 
     /// The layers that are wanted.
@@ -93,6 +94,18 @@ mod tests {
 
     const LOW: Layer = Layer(0);
     const HIGH: Layer = Layer(2);
+
+    #[test]
+    fn a_layer_that_is_sent_no_more_is_left_at_the_next_key_frame_of_another() {
+        let start = Instant::now();
+        let mut ladder = Ladder::new(start, LayerSet(0b101));
+        assert_eq!(ladder.frame(start, HIGH, true), Step::Switch);
+        ladder.offer(LayerSet::only(LOW));
+        assert_eq!(ladder.wanted(), LayerSet::only(LOW));
+        assert_eq!(ladder.frame(start, LOW, false), Step::Ask);
+        assert_eq!(ladder.frame(start, LOW, true), Step::Switch);
+        assert_eq!(ladder.frame(start, LOW, false), Step::Take);
+    }
 
     #[test]
     fn only_the_highest_layer_is_wanted_while_it_comes() {

@@ -21,9 +21,7 @@ use crate::harness::firewall;
 use crate::harness::media::{Card, is_tone_of};
 use crate::harness::zones::{ALL, GOV, INTERNET, TRIPARTITE, Zone};
 
-/// Not yet in every run: on two busy processors a browser's picture sometimes stays away from a terminal of its own zone.
 #[test]
-#[ignore = "needs more than two quiet processors: scripts/test --full"]
 fn browsers_terminals_and_a_camera_of_three_zones_see_and_hear_each_other() {
     let mut hall = Hall::fill();
     let table = hall.observe(SHORT);

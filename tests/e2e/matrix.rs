@@ -94,23 +94,25 @@ impl Hall {
         ENDS.iter().for_each(|(seat, _)| self.court.wait_for(&self.hearing, seat, "connected"));
     }
 
-    /// The lines of a zone's clients lose so many packets of a thousand, both ways.
+    /// The line between a zone's node and its clients loses so many packets of a thousand, both ways. They are dropped where they
+    /// arrive: whoever sends one that is dropped on its way out is told so by its own system, which no line does.
     fn lose(&self, zone: Zone, of_a_thousand: u32) {
-        let drop = format!("\"access\" numgen random mod 1000 < {of_a_thousand} drop");
-        firewall::rules(
-            &self.court.zones.client(zone),
-            &format!(
-                "table inet line {{\nchain in {{\ntype filter hook input priority filter\niifname {drop}\n}}\n\
-                 chain out {{\ntype filter hook output priority filter\noifname {drop}\n}}\n}}"
-            ),
-        );
+        for namespace in [self.court.zones.client(zone), self.court.zones.node(zone)] {
+            firewall::rules(
+                &namespace,
+                &format!(
+                    "table inet line {{\nchain in {{\ntype filter hook input priority filter\n\
+                     iifname \"access\" numgen random mod 1000 < {of_a_thousand} drop\n}}\n}}"
+                ),
+            );
+        }
     }
 
     /// Every terminal and the camera is switched off without a goodbye, and comes back to its seat.
     fn restart_terminals(&mut self) {
         self.terminals.clear();
         self.camera = None;
-        for (seat, ..) in TERMINALS.iter().map(|(seat, ..)| (seat, ())).chain([(&CAMERA.0, ())]) {
+        for seat in TERMINALS.map(|(seat, ..)| seat).into_iter().chain([CAMERA.0]) {
             self.court.wait_for(&self.hearing, seat, "admitted");
         }
         self.terminals = (0..TERMINALS.len()).map(|n| self.files.terminal(&self.court, n)).collect();

@@ -2,30 +2,28 @@
 
 use std::net::Ipv4Addr;
 
-use hearing_proto::testcard::tone::{SAMPLE_RATE, tones};
-
 use crate::harness::camera::{Camera, Setup};
 use crate::harness::node::{Node, Site, until};
 use crate::harness::party::Party;
-use crate::harness::record::{Record, marks, samples};
+use crate::harness::record::Record;
 
 #[test]
 fn a_camera_over_tcp_with_digest_is_recorded_and_comes_back_after_it_was_cut_off() {
     let bench = Bench::with("h264", "pcma", "digest", "tcp", "");
     let camera = Camera::start(&bench.setup, &bench.clip);
     let (hearing, party, record) = bench.open();
-    bench.wait_for_seconds(&record, 1);
+    record.wait_for_seconds(SEAT, 1);
     drop(camera);
     bench.wait_for(&hearing, "admitted");
     let again = Camera::start(&bench.setup, &bench.clip);
     bench.wait_for(&hearing, "connected");
-    bench.wait_for_seconds(&record, 2);
+    record.wait_for_seconds(SEAT, 2);
     bench.close(&hearing, party, &record);
     drop(again);
     // Two runs of the clip, each from its beginning.
-    let (shown, runs) = bench.shown(&record);
+    let (shown, runs) = record.shown(SEAT, NUMBER);
     assert!(runs == 2 && shown >= 100, "{shown} pictures in {runs} runs");
-    bench.assert_tone(&record);
+    record.assert_tone(SEAT, NUMBER);
     let log = bench.node.site.log_text();
     assert!(!log.contains("stands still"), "a pause of the camera is no fault of a rendition's child");
 }
@@ -35,12 +33,12 @@ fn a_camera_that_takes_only_datagrams_is_recorded_though_tcp_was_asked_first() {
     let bench = Bench::with("h265", "opus", "basic", "udp", "");
     let camera = Camera::start(&bench.setup, &bench.clip);
     let (hearing, party, record) = bench.open();
-    bench.wait_for_seconds(&record, 1);
+    record.wait_for_seconds(SEAT, 1);
     bench.close(&hearing, party, &record);
     drop(camera);
-    let (shown, runs) = bench.shown(&record);
+    let (shown, runs) = record.shown(SEAT, NUMBER);
     assert!(runs == 1 && shown >= 50, "{shown} pictures in {runs} runs");
-    bench.assert_tone(&record);
+    record.assert_tone(SEAT, NUMBER);
 }
 
 #[test]
@@ -99,39 +97,10 @@ impl Bench {
         until(&format!("the camera is {presence}"), || (self.node.presence(hearing, SEAT) == presence).then_some(()));
     }
 
-    /// Waits until five seconds of pictures are in each of so many files: a cluster begins with each key frame, one a second.
-    fn wait_for_seconds(&self, record: &Record, files: usize) {
-        let track = format!("{SEAT}-video");
-        until("five seconds are recorded", || {
-            let clusters = record.lines(&track, "cluster");
-            let begun = |file: &str| clusters.iter().filter(|line| line["file"] == file).count();
-            (1..=files).all(|n| begun(&format!("{n:04}.mkv")) >= 6).then_some(())
-        });
-    }
-
     fn close(&self, hearing: &str, party: Party, record: &Record) {
         self.node.hearing(&["close", hearing]);
         party.leave();
         until("the record is closed", || record.sheet()["closed"].is_i64().then_some(()));
-    }
-
-    /// Pictures of the camera in the record, all of them its own and in order, and how often they begin anew.
-    fn shown(&self, record: &Record) -> (usize, usize) {
-        let files = record.files(&format!("{SEAT}-video"));
-        let all: Vec<_> = files.iter().flat_map(|file| marks(file)).collect();
-        let counters: Vec<_> = all.iter().map(|mark| mark.expect("the camera's picture is a test card")).collect();
-        assert!(counters.iter().all(|mark| mark.seat == NUMBER), "another seat's picture");
-        let breaks: Vec<_> = counters.windows(2).filter(|pair| pair[1].counter != pair[0].counter + 1).collect();
-        assert!(breaks.iter().all(|pair| pair[1].counter < pair[0].counter), "pictures are missing: {breaks:?}");
-        (counters.len(), breaks.len() + 1)
-    }
-
-    fn assert_tone(&self, record: &Record) {
-        for file in record.files(&format!("{SEAT}-audio")) {
-            let heard: Vec<_> = samples(&file).chunks_exact(SAMPLE_RATE as usize / 10).map(tones).collect();
-            let right = heard.iter().filter(|seats| **seats == [NUMBER]).count();
-            assert!(right * 10 >= heard.len() * 8, "its tone in {right} of {} windows", heard.len());
-        }
     }
 }
 

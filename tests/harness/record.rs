@@ -4,10 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use hearing_proto::testcard::tone::{SAMPLE_RATE, tones};
 use hearing_proto::testcard::{self, Luma, Mark};
 use serde_json::Value;
 
 use super::court::ffprobe;
+use super::node::until;
 
 /// The folder of one hearing's record.
 pub(crate) struct Record {
@@ -57,6 +59,37 @@ impl Record {
         let text = fs::read_to_string(self.folder.join(track).join("index.jsonl")).unwrap_or_default();
         let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         lines.filter(|line| line["line"] == sort).collect()
+    }
+
+    /// Waits until five seconds of a seat's pictures are in each of so many files, of a source that gives a key frame a second: each
+    /// begins a cluster.
+    pub(crate) fn wait_for_seconds(&self, seat: &str, files: usize) {
+        let track = format!("{seat}-video");
+        until("five seconds are recorded", || {
+            let clusters = self.lines(&track, "cluster");
+            let begun = |file: &str| clusters.iter().filter(|line| line["file"] == file).count();
+            (1..=files).all(|n| begun(&format!("{n:04}.mkv")) >= 6).then_some(())
+        });
+    }
+
+    /// A seat's pictures, which have to be the test card of `number` and in order, and how often they begin anew.
+    pub(crate) fn shown(&self, seat: &str, number: u8) -> (usize, usize) {
+        let files = self.files(&format!("{seat}-video"));
+        let all: Vec<_> = files.iter().flat_map(|file| marks(file)).collect();
+        let counters: Vec<_> = all.iter().map(|mark| mark.expect("its picture is a test card")).collect();
+        assert!(counters.iter().all(|mark| mark.seat == number), "another seat's picture");
+        let breaks: Vec<_> = counters.windows(2).filter(|pair| pair[1].counter != pair[0].counter + 1).collect();
+        assert!(breaks.iter().all(|pair| pair[1].counter < pair[0].counter), "pictures are missing: {breaks:?}");
+        (counters.len(), breaks.len() + 1)
+    }
+
+    /// Expects the tone of `number`, and no other, in four fifths of a seat's sound.
+    pub(crate) fn assert_tone(&self, seat: &str, number: u8) {
+        for file in self.files(&format!("{seat}-audio")) {
+            let heard: Vec<_> = samples(&file).chunks_exact(SAMPLE_RATE as usize / 10).map(tones).collect();
+            let right = heard.iter().filter(|seats| **seats == [number]).count();
+            assert!(right * 10 >= heard.len() * 8, "its tone in {right} of {} windows", heard.len());
+        }
     }
 
     /// When the last frame of a file was captured, microseconds since 1970, by its own timestamps and the record's epoch.

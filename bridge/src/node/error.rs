@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use hearing_signaling::registry;
 
-use crate::endpoint::{gb28181, sip};
+use crate::net::sip;
 use crate::net::tls;
 use crate::record::{self, keep};
 use crate::{trunk, workers};
@@ -71,12 +71,9 @@ pub enum Error {
     /// The path of this program, by which it starts participants, is unknown.
     #[error("cannot find this program's own file: {0}")]
     Program(io::Error),
-    /// SIP.
+    /// SIP, or GB/T 28181 over it.
     #[error(transparent)]
     Sip(#[from] sip::Error),
-    /// GB/T 28181.
-    #[error(transparent)]
-    Gb28181(#[from] gb28181::Error),
     /// Signals can't be handled.
     #[error("cannot listen for signals: {0}")]
     Signals(io::Error),

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use hearing_config::{HearingId, NodeId, Role, SeatId, Timestamp, Zone};
 use hearing_signaling::hearing::MediaPlan;
 use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
 use tracing::warn;
 
 /// What is known of them. Cheap to clone.
@@ -16,6 +17,8 @@ use tracing::warn;
 pub(super) struct Former {
     path: PathBuf,
     known: Arc<Mutex<BTreeMap<HearingId, Carried>>>,
+    /// The file is written by one at a time.
+    writing: Arc<Mutex<()>>,
 }
 
 /// What the gate has to know of one.
@@ -38,13 +41,22 @@ impl Former {
             }),
             Err(_) => BTreeMap::new(),
         };
-        Self { path, known: Arc::new(Mutex::new(known)) }
+        Self { path, known: Arc::new(Mutex::new(known)), writing: Arc::default() }
     }
 
-    /// A hearing that is at home at `home` is carried here. Writes a small file.
+    /// A hearing that is at home at `home` is carried here. The file is written elsewhere: no disk keeps a trunk waiting.
     pub(super) fn note(&self, hearing: HearingId, home: &NodeId, own: &Zone, plan: &MediaPlan) {
         let here = plan.seats.iter().filter(|seat| seat.zone == *own).map(|seat| (seat.id, seat.role));
         let carried = Carried { home: home.clone(), at: Timestamp::now(), seats: here.collect() };
+        self.remember(hearing, carried);
+        let own = self.clone();
+        match Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn_blocking(move || own.write())),
+            Err(_) => own.write(),
+        }
+    }
+
+    fn remember(&self, hearing: HearingId, carried: Carried) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.insert(hearing, carried);
         while known.len() > LIMIT
@@ -52,7 +64,15 @@ impl Former {
         {
             known.remove(&oldest);
         }
-        let text = serde_json::to_vec(&*known).expect("ids, roles and numbers");
+    }
+
+    /// What is known now, whole or not at all.
+    fn write(&self) {
+        let _turn = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = {
+            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            serde_json::to_vec(&*known).expect("ids, roles and numbers")
+        };
         let next = self.path.with_extension("next");
         if let Err(error) = fs::write(&next, text).and_then(|()| fs::rename(&next, &self.path)) {
             warn!(path = %self.path.display(), %error, "after a restart this node will not know which hearings it carried");

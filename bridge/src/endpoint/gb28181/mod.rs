@@ -17,9 +17,7 @@ mod talk;
 mod track;
 
 use std::collections::HashMap;
-use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -64,24 +62,6 @@ struct Core {
     clock: NodeClock,
     /// Of questions, orders and media.
     numbers: AtomicU32,
-}
-
-/// Why the platform does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// An address.
-    #[error(transparent)]
-    Listen(#[from] sip::Error),
-    /// A file.
-    #[error("{key}: cannot read {}: {source}; check the path and who may read it", path.display())]
-    File {
-        /// The configuration key.
-        key: String,
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
 }
 
 /// A device, for the operator.
@@ -140,7 +120,7 @@ impl Gb28181 {
     ///
     /// # Errors
     /// An address that can't be bound, a file that can't be read.
-    pub async fn start(settings: &hearing_config::Gb28181, clock: NodeClock) -> Result<Self, Error> {
+    pub async fn start(settings: &hearing_config::Gb28181, clock: NodeClock) -> Result<Self, sip::Error> {
         let secrets = secrets(settings)?;
         let listen = Listen { udp: settings.udp, tcp: settings.tcp, tls: None, domain: settings.domain.clone() };
         let (stack, requests) = Stack::start(listen).await?;
@@ -289,15 +269,11 @@ async fn sweep(core: Weak<Core>) {
     }
 }
 
-fn secrets(settings: &hearing_config::Gb28181) -> Result<HashMap<String, String>, Error> {
+fn secrets(settings: &hearing_config::Gb28181) -> Result<HashMap<String, String>, sip::Error> {
     let devices = settings.devices.iter().enumerate();
     let secret = |(n, device): (usize, &Gb28181Device)| {
-        let read = std::fs::read(&device.secret).map_err(|source| Error::File {
-            key: format!("gb28181.device[{n}].secret"),
-            path: device.secret.clone(),
-            source,
-        });
-        Ok((device.id.as_str().to_owned(), String::from_utf8_lossy(&read?).trim().to_owned()))
+        let secret = sip::secret(&device.secret, || format!("gb28181.device[{n}].secret"))?;
+        Ok((device.id.as_str().to_owned(), secret))
     };
     devices.map(secret).collect()
 }

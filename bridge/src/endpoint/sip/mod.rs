@@ -22,9 +22,7 @@ mod trial;
 mod unserved;
 
 use std::collections::HashMap;
-use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,34 +61,16 @@ struct Core {
     seats: Seats<Incoming>,
 }
 
-/// Why SIP does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// An address.
-    #[error(transparent)]
-    Listen(#[from] sip::Error),
-    /// A file.
-    #[error("{key}: cannot read {}: {source}; check the path and who may read it", path.display())]
-    File {
-        /// The configuration key.
-        key: String,
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-}
-
 impl Sip {
     /// Binds the addresses and serves them until the last clone is dropped.
     ///
     /// # Errors
     /// An address that can't be bound, a file that can't be read.
-    pub async fn start(settings: &hearing_config::Sip, clock: NodeClock) -> Result<Self, Error> {
+    pub async fn start(settings: &hearing_config::Sip, clock: NodeClock) -> Result<Self, sip::Error> {
         let mut secrets = HashMap::new();
         for (n, device) in settings.devices.iter().enumerate() {
-            let secret = file(&device.secret, || format!("sip.device[{n}].secret"))?;
-            secrets.insert(device.user.clone(), String::from_utf8_lossy(&secret).trim().to_owned());
+            let secret = sip::secret(&device.secret, || format!("sip.device[{n}].secret"))?;
+            secrets.insert(device.user.clone(), secret);
         }
         let (stack, requests) = Stack::start(listen(settings)?).await?;
         let core = Arc::new(Core {
@@ -214,17 +194,13 @@ fn abilities() -> Vec<Header> {
     ]
 }
 
-fn listen(settings: &hearing_config::Sip) -> Result<Listen, Error> {
+fn listen(settings: &hearing_config::Sip) -> Result<Listen, sip::Error> {
     let tls = settings.tls.as_ref().map(|tls| {
-        let certificate = file(&tls.certificate, || "sip.tls.certificate".to_owned())?;
-        let key = file(&tls.key, || "sip.tls.key".to_owned())?;
-        Ok::<_, Error>(ListenTls { at: tls.listen, certificate, key })
+        let certificate = sip::file(&tls.certificate, || "sip.tls.certificate".to_owned())?;
+        let key = sip::file(&tls.key, || "sip.tls.key".to_owned())?;
+        Ok::<_, sip::Error>(ListenTls { at: tls.listen, certificate, key })
     });
     Ok(Listen { udp: settings.udp, tcp: settings.tcp, tls: tls.transpose()?, domain: settings.domain.clone() })
-}
-
-fn file(path: &std::path::Path, key: impl FnOnce() -> String) -> Result<Vec<u8>, Error> {
-    std::fs::read(path).map_err(|source| Error::File { key: key(), path: path.to_owned(), source })
 }
 
 /// How often the dialogs are counted.

@@ -4,7 +4,7 @@ pub mod digest;
 pub mod guard;
 mod stack;
 
-pub use stack::{Error, Listen, ListenTls, Stack};
+pub use stack::{Error, Listen, ListenTls, Stack, file, secret};
 
 /// What the log must leave out: whole SIP messages, and keys in them, are told at `info` there.
 pub const QUIET: &str = "rsipstack=warn";

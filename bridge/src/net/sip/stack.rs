@@ -1,6 +1,8 @@
 //! One SIP endpoint: its sockets, its transactions and its dialogs (RFC 3261, sections 17 and 12).
 
+use std::io;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rsipstack::EndpointBuilder;
@@ -48,11 +50,27 @@ pub struct Stack {
 
 /// Why an endpoint does not start.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen for SIP on {at} ({what}): {source}; choose another address or end what uses this one")]
-pub struct Error {
-    what: &'static str,
-    at: String,
-    source: Box<rsipstack::Error>,
+pub enum Error {
+    /// An address.
+    #[error("cannot listen for SIP on {at} ({what}): {source}; choose another address or end what uses this one")]
+    Listen {
+        /// The transport.
+        what: &'static str,
+        /// The address.
+        at: String,
+        /// Why.
+        source: Box<rsipstack::Error>,
+    },
+    /// A file.
+    #[error("{key}: cannot read {}: {source}; check the path and who may read it", path.display())]
+    File {
+        /// The configuration key.
+        key: String,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
 }
 
 impl Stack {
@@ -72,8 +90,11 @@ impl Stack {
             .with_option(option)
             .build();
         let requests = endpoint.incoming_transactions();
-        let requests =
-            requests.map_err(|source| Error { what: "requests", at: String::new(), source: Box::new(source) })?;
+        let requests = requests.map_err(|source| Error::Listen {
+            what: "requests",
+            at: String::new(),
+            source: Box::new(source),
+        })?;
         let dialogs = Arc::new(DialogLayer::new(endpoint.inner.clone()));
         let inner = endpoint.inner.clone();
         let stack = Self { dialogs, endpoint: inner.clone(), _running: token.drop_guard() };
@@ -86,8 +107,25 @@ impl Stack {
     }
 }
 
+/// A file that `key` of the configuration names.
+///
+/// # Errors
+/// [`Error::File`] when it can't be read.
+pub fn file(path: &Path, key: impl FnOnce() -> String) -> Result<Vec<u8>, Error> {
+    std::fs::read(path).map_err(|source| Error::File { key: key(), path: path.to_owned(), source })
+}
+
+/// The password in such a file.
+///
+/// # Errors
+/// As [`file`].
+pub fn secret(path: &Path, key: impl FnOnce() -> String) -> Result<String, Error> {
+    Ok(String::from_utf8_lossy(&file(path, key)?).trim().to_owned())
+}
+
 async fn bind(transport: &TransportLayer, listen: &Listen, token: &CancellationToken) -> Result<(), Error> {
-    let failed = |what, at: SocketAddr| move |source| Error { what, at: at.to_string(), source: Box::new(source) };
+    let failed =
+        |what, at: SocketAddr| move |source| Error::Listen { what, at: at.to_string(), source: Box::new(source) };
     if let Some(at) = listen.udp {
         let udp = UdpConnection::create_connection(at, None, Some(token.child_token())).await;
         transport.add_transport(udp.map_err(failed("udp", at))?.into());

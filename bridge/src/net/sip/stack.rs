@@ -118,7 +118,7 @@ pub fn file(path: &Path, key: impl FnOnce() -> String) -> Result<Vec<u8>, Error>
 /// The password in such a file.
 ///
 /// # Errors
-/// As [`file`].
+/// As [`file()`].
 pub fn secret(path: &Path, key: impl FnOnce() -> String) -> Result<String, Error> {
     Ok(String::from_utf8_lossy(&file(path, key)?).trim().to_owned())
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use gstreamer as gst;
+use gstreamer::glib;
 use gstreamer::prelude::*;
 use gstreamer_video as video;
 use gstreamer_video::VideoFrameExt as _;
@@ -54,7 +55,7 @@ impl Chain {
     pub(crate) fn taking(elements: &str, caps: &gst::Caps) -> Result<Self, Error> {
         let bin = gst::parse::bin_from_description(elements, true).map_err(|error| broken(elements, error))?;
         let came = Arc::<Mutex<Vec<_>>>::default();
-        let output = sink(came.clone());
+        let output = sink(came.clone()).map_err(|error| broken(elements, error))?;
         let input = gst::Pad::builder(gst::PadDirection::Src).name("src").build();
         let ends = bin.static_pad("sink").zip(bin.static_pad("src"));
         let (sink, src) = ends.ok_or_else(|| broken(elements, "has no ends"))?;
@@ -112,9 +113,11 @@ fn broken(elements: &str, reason: impl std::fmt::Display) -> Error {
     Error::Pipeline { what: elements.to_owned(), reason: reason.to_string() }
 }
 
-fn sink(came: Arc<Mutex<Vec<(i64, Piece)>>>) -> gst::Pad {
-    gst::Pad::builder(gst::PadDirection::Sink)
-        .name("sink")
+fn sink(came: Arc<Mutex<Vec<(i64, Piece)>>>) -> Result<gst::Pad, glib::BoolError> {
+    // A pad without a template accepts only the caps that came first, and a picture that changes its size would end there.
+    let any = gst::Caps::new_any();
+    let template = gst::PadTemplate::new("sink", gst::PadDirection::Sink, gst::PadPresence::Always, &any)?;
+    let pad = gst::Pad::builder_from_template(&template)
         .chain_function(move |pad, _, buffer| {
             let pts = running_time(pad, &buffer);
             if let Some(piece) = pad.current_caps().and_then(|caps| read(buffer, &caps)) {
@@ -123,7 +126,8 @@ fn sink(came: Arc<Mutex<Vec<(i64, Piece)>>>) -> gst::Pad {
             Ok(gst::FlowSuccess::Ok)
         })
         .event_function(|_, _, _| true)
-        .build()
+        .build();
+    Ok(pad)
 }
 
 /// Where a buffer belongs, in microseconds; x264enc counts from 1,000 hours, which its segment takes off again.

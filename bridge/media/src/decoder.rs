@@ -76,3 +76,30 @@ impl Decoder {
 
 /// Samples a second of G.711.
 const TELEPHONE: u32 = 8_000;
+
+#[cfg(test)]
+mod tests {
+    use hearing_proto::child::PictureTarget;
+
+    use super::*;
+    use crate::compose::painter::Picture as _;
+    use crate::encoder::PictureEncoder;
+
+    #[test]
+    fn a_picture_that_changes_its_size_is_decoded_on() {
+        gstreamer::init().unwrap();
+        for codec in [Codec::Vp8, Codec::H264] {
+            let target = PictureTarget { codec, width: 1280, height: 720, kbps: 500, level: None, unit: None };
+            let (mut encoder, mut decoder) = (PictureEncoder::new(target), Decoder::new(codec).unwrap());
+            let sizes = [(320, 180), (320, 180), (640, 360), (640, 360), (160, 96), (320, 180)];
+            for (n, (width, height)) in (0..).zip(sizes) {
+                let planes = vec![128; (width * height * 3 / 2) as usize];
+                let coded = encoder.raw(n * 40_000, width, height, planes).unwrap();
+                let decoded: Vec<_> =
+                    coded.into_iter().flat_map(|(pts, _, bytes)| decoder.decode(pts, bytes)).collect();
+                let [(_, Decoded::Picture(picture))] = &decoded[..] else { panic!("{codec:?} {n}: {decoded:?}") };
+                assert_eq!(picture.size(), (width, height), "{codec:?} {n}");
+            }
+        }
+    }
+}

@@ -96,7 +96,8 @@ impl Ear {
     }
 }
 
-/// The seats whose tones sound in `samples`, lowest first: those at least an eighth as strong as the strongest.
+/// The seats whose tones sound in `samples`, lowest first: those no more than 24 dB below the strongest: levels
+/// that are controlled differ so much.
 #[must_use]
 pub fn tones(samples: &[i16]) -> Vec<u8> {
     // A third of the samples carries every tone of the table, at a third of the work.
@@ -104,7 +105,7 @@ pub fn tones(samples: &[i16]) -> Vec<u8> {
     let samples: Vec<f64> = samples.chunks(THIRD).map(mean).collect();
     let strengths: Vec<f64> = (0..64).map(|seat| strength(&samples, frequency(seat))).collect();
     let strongest = strengths.iter().copied().fold(0.0, f64::max);
-    let floor = (strongest / 8.0).max(AMPLITUDE / 64.0);
+    let floor = (strongest / 16.0).max(AMPLITUDE / 64.0);
     (0_u8..).zip(strengths).filter(|(_, strength)| *strength >= floor).map(|(seat, _)| seat).collect()
 }
 

@@ -3,11 +3,15 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use hearing_config::Kind;
+
 use super::packet::{Frame, Packet};
 
 /// Pure and bounded; told the time.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Assembler {
+    /// How long a hole may keep what came after it.
+    patience: Duration,
     /// The index of the first slot of `window`.
     base: u64,
     /// What came and was not delivered yet, by index; a `None` is missing. Never ends with a `None`.
@@ -23,6 +27,14 @@ pub(crate) struct Assembler {
 }
 
 impl Assembler {
+    /// One that has seen nothing. What is missing of a picture may be on its way again; sound is not sent twice, and a hole in it
+    /// must not become a longer one: it waits only for what came in another order.
+    pub(crate) fn new(kind: Kind) -> Self {
+        let patience = if kind.is_picture() { PICTURE } else { SOUND };
+        let (window, whole) = Default::default();
+        Self { patience, base: 0, window, checked: 0, started: false, seeking: false, whole, skipped: 0 }
+    }
+
     /// A packet came; `poll_frame` may have something.
     pub(crate) fn handle_packet(&mut self, now: Instant, packet: &Packet) {
         if let Some(offset) = self.slot(packet.index) {
@@ -45,7 +57,7 @@ impl Assembler {
     /// When `handle_timeout` wants to be called.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let behind_the_hole = self.window.range(self.hole()..).flatten().next();
-        behind_the_hole.map(|arrival| arrival.at + PATIENCE)
+        behind_the_hole.map(|arrival| arrival.at + self.patience)
     }
 
     /// The next whole frame.
@@ -65,8 +77,8 @@ impl Assembler {
         }
         if index >= self.base + WINDOW || index + WINDOW < self.base {
             self.skipped += u64::from(!self.window.is_empty());
-            *self =
-                Self { base: index, whole: std::mem::take(&mut self.whole), skipped: self.skipped, ..Self::default() };
+            self.window.clear();
+            (self.base, self.checked, self.started, self.seeking) = (index, 0, false, false);
         }
         if index < self.base {
             if self.started || self.base - index + self.window.len() as u64 > WINDOW {
@@ -167,8 +179,10 @@ enum Head {
     Waiting,
 }
 
-/// How long a hole may keep what came after it.
-const PATIENCE: Duration = Duration::from_millis(200);
+/// Time for a packet to be sent once more.
+const PICTURE: Duration = Duration::from_millis(200);
+/// One packet and a half.
+const SOUND: Duration = Duration::from_millis(30);
 /// The most packets that are held; a key frame of 1080p is about 200.
 const WINDOW: u64 = 1_024;
 
@@ -216,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_frame_comes_out_when_its_last_packet_is_in() {
-        let (mut assembler, now, packets) = (Assembler::default(), Instant::now(), stream(&[3, 1]));
+        let (mut assembler, now, packets) = (Assembler::new(Kind::Video), Instant::now(), stream(&[3, 1]));
         for packet in &packets[..2] {
             assembler.handle_packet(now, packet);
         }
@@ -229,7 +243,7 @@ mod tests {
 
     #[test]
     fn reordered_packets_wait_for_the_missing_one_within_the_patience() {
-        let (mut assembler, now, packets) = (Assembler::default(), Instant::now(), stream(&[1, 3, 2]));
+        let (mut assembler, now, packets) = (Assembler::new(Kind::Video), Instant::now(), stream(&[1, 3, 2]));
         for at in [0, 2, 3, 4, 5] {
             assembler.handle_packet(now, &packets[at]);
         }
@@ -243,44 +257,56 @@ mod tests {
     }
 
     #[test]
+    fn sound_waits_for_what_came_in_another_order_and_not_for_what_is_lost() {
+        let (mut assembler, now, packets) = (Assembler::new(Kind::Audio), Instant::now(), stream(&[1; 6]));
+        for at in [0, 2, 1, 4] {
+            assembler.handle_packet(now, &packets[at]);
+        }
+        assert_eq!(frames(&mut assembler), [0, 1, 2]);
+        assembler.handle_packet(now + ms(20), &packets[5]);
+        assembler.handle_timeout(now + ms(30));
+        assert_eq!(frames(&mut assembler), [4, 5]);
+    }
+
+    #[test]
     fn a_frame_that_cannot_become_whole_is_skipped_and_counted_and_the_next_one_delivered() {
-        let (mut assembler, now, packets) = (Assembler::default(), Instant::now(), stream(&[1, 3, 2, 2]));
+        let (mut assembler, now, packets) = (Assembler::new(Kind::Video), Instant::now(), stream(&[1, 3, 2, 2]));
         for at in [0, 1, 3, 4, 5, 6, 7] {
             assembler.handle_packet(now, &packets[at]);
         }
-        assert_eq!(assembler.poll_timeout(), Some(now + PATIENCE));
-        assembler.handle_timeout(now + PATIENCE);
+        assert_eq!(assembler.poll_timeout(), Some(now + PICTURE));
+        assembler.handle_timeout(now + PICTURE);
         assert_eq!(frames(&mut assembler), [0, 2, 3]);
         assert_eq!(assembler.take_skipped(), 1);
     }
 
     #[test]
     fn several_holes_do_not_add_up_their_patience() {
-        let (mut assembler, now, packets) = (Assembler::default(), Instant::now(), stream(&[1, 2, 1, 2, 1]));
+        let (mut assembler, now, packets) = (Assembler::new(Kind::Video), Instant::now(), stream(&[1, 2, 1, 2, 1]));
         for at in [0, 1, 3, 4, 6] {
             assembler.handle_packet(now, &packets[at]);
         }
-        assembler.handle_timeout(now + PATIENCE);
+        assembler.handle_timeout(now + PICTURE);
         assert_eq!(frames(&mut assembler), [0, 2, 4]);
         assert_eq!(assembler.take_skipped(), 2);
     }
 
     #[test]
     fn the_rest_of_a_frame_that_was_given_up_does_not_hold_up_the_next() {
-        let (mut assembler, now, packets) = (Assembler::default(), Instant::now(), stream(&[1, 5, 1]));
+        let (mut assembler, now, packets) = (Assembler::new(Kind::Video), Instant::now(), stream(&[1, 5, 1]));
         for at in [0, 1, 3] {
             assembler.handle_packet(now, &packets[at]);
         }
-        assembler.handle_timeout(now + PATIENCE);
+        assembler.handle_timeout(now + PICTURE);
         for at in [4, 5, 6] {
-            assembler.handle_packet(now + PATIENCE, &packets[at]);
+            assembler.handle_packet(now + PICTURE, &packets[at]);
         }
         assert_eq!(frames(&mut assembler), [0, 2]);
     }
 
     #[test]
     fn the_first_frame_survives_reordering_of_its_packets() {
-        let (mut assembler, now, packets) = (Assembler::default(), Instant::now(), stream(&[3]));
+        let (mut assembler, now, packets) = (Assembler::new(Kind::Video), Instant::now(), stream(&[3]));
         for at in [2, 0, 1] {
             assembler.handle_packet(now, &packets[at]);
         }
@@ -289,7 +315,7 @@ mod tests {
 
     #[test]
     fn a_frame_without_an_end_is_not_joined_with_the_next() {
-        let (mut assembler, now, mut packets) = (Assembler::default(), Instant::now(), stream(&[2, 2]));
+        let (mut assembler, now, mut packets) = (Assembler::new(Kind::Video), Instant::now(), stream(&[2, 2]));
         packets[1].frame_end = false;
         for packet in &packets {
             assembler.handle_packet(now, packet);
@@ -300,7 +326,7 @@ mod tests {
 
     #[test]
     fn a_jump_of_the_index_starts_afresh_and_memory_stays_bounded() {
-        let (mut assembler, now, packets) = (Assembler::default(), Instant::now(), stream(&[2, 1]));
+        let (mut assembler, now, packets) = (Assembler::new(Kind::Video), Instant::now(), stream(&[2, 1]));
         assembler.handle_packet(now, &packets[0]);
         let mut far = packets[2].clone();
         for index in [5_000_000, 10, u64::MAX - WINDOW - 1] {
@@ -318,7 +344,7 @@ mod tests {
             events in prop::collection::vec((any::<prop::sample::Index>(), 0u64..40), 1..300),
         ) {
             let packets = stream(&sizes);
-            let (mut assembler, mut now) = (Assembler::default(), Instant::now());
+            let (mut assembler, mut now) = (Assembler::new(Kind::Video), Instant::now());
             let mut last = None;
             for (index, pause) in events {
                 now += ms(pause);
@@ -345,7 +371,7 @@ mod tests {
             let mut order: Vec<usize> = (0..packets.len()).collect();
             // The very first packet stays first: what comes before the first delivered frame is not waited for.
             order[1..].sort_by_key(|at| at + jitter[*at]);
-            let (mut assembler, now) = (Assembler::default(), Instant::now());
+            let (mut assembler, now) = (Assembler::new(Kind::Video), Instant::now());
             for at in order {
                 assembler.handle_packet(now, &packets[at]);
             }

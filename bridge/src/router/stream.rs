@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use hearing_config::HearingId;
+use hearing_config::{HearingId, Kind};
 
 use super::assembler::Assembler;
 use super::audibility::Audience;
@@ -82,7 +82,7 @@ impl Stream {
         };
         let (demand, framed) = (wanted(self, None), wanted(self, Some(Delivery::Frames)));
         for (number, layer) in (0..).zip(&mut self.layers) {
-            layer.set_framed(framed.contains(Layer(number)));
+            layer.set_framed(self.info.id.kind, framed.contains(Layer(number)));
             if !demand.contains(Layer(number)) {
                 layer.order.pause();
             }
@@ -191,9 +191,9 @@ struct LayerState {
 }
 
 impl LayerState {
-    fn set_framed(&mut self, framed: bool) {
+    fn set_framed(&mut self, kind: Kind, framed: bool) {
         if framed {
-            self.assembler.get_or_insert_default();
+            self.assembler.get_or_insert_with(|| Assembler::new(kind));
         } else {
             self.assembler = None;
         }

@@ -66,7 +66,7 @@ async fn run(core: &Core, setup: Setup, (answered, seconds): (Duration, u64), ca
     let streams = streams((&chosen, &lines), pairs, &arrived);
     let watcher = Watcher::default();
     let feed = cards(&takes(&streams, &lines), watcher.clone()).map_err(NoTrial::Unreached)?;
-    let assemblers = streams.iter().map(|stream| (stream.used, Assembler::default())).collect();
+    let assemblers = streams.iter().map(|stream| (stream.used, Assembler::new(stream.kind()))).collect();
     let (sender, blocks) = (SenderClock::default(), HashMap::new());
     let mut work = Work { core, feed, streams, assemblers, sender, blocks, round_trip: None, hung_up: false };
     let limit = Duration::from_secs(seconds);

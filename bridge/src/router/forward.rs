@@ -115,7 +115,11 @@ impl Hearing {
                 }
             }
         }
-        self.tally.frames_skipped += stream.take_skipped();
+        let (publisher, (skipped, keys)) = (stream.publisher, stream.take_skipped(now));
+        self.tally.frames_skipped += skipped;
+        for layer in layers(keys) {
+            self.ask_key(now, publisher, track, layer);
+        }
     }
 }
 

@@ -110,9 +110,19 @@ impl Stream {
         self.assemblers().find_map(Assembler::poll_frame)
     }
 
-    /// Frames that were given up since the last call.
-    pub(super) fn take_skipped(&mut self) -> u64 {
-        self.assemblers().map(Assembler::take_skipped).sum()
+    /// How many frames were given up since the last call, and the layers of which a key frame is to be asked for now: who takes
+    /// frames can't mend what refers to a lost one.
+    pub(super) fn take_skipped(&mut self, now: Instant) -> (u64, LayerSet) {
+        let (mut skipped, mut due) = (0, LayerSet::EMPTY);
+        for number in 0..Layer::LIMIT as u8 {
+            let assembler = self.layers[usize::from(number)].assembler.as_mut();
+            let lost = assembler.map_or(0, Assembler::take_skipped);
+            skipped += lost;
+            if lost > 0 && self.request_key(now, Layer(number)) {
+                due = due.union(LayerSet::only(Layer(number)));
+            }
+        }
+        (skipped, due)
     }
 
     /// Gives up frames that waited too long; the layers of which a key frame is to be asked for now.

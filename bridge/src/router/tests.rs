@@ -491,6 +491,20 @@ fn the_record_goes_on_after_a_frame_that_never_became_whole() {
 }
 
 #[test]
+fn a_key_frame_is_asked_for_when_a_picture_of_which_frames_are_taken_has_lost_one() {
+    let (mut court, judge) = court_with_judge();
+    let (record, picture) = (court.attach(9, Place::Record), track(JUDGE, Kind::Video));
+    court.plan(plan(1, &[(picture, &[], true)]));
+    speak(&mut court, judge, picture, 0..3);
+    court.advance(1_000);
+    court.controls(judge);
+    speak(&mut court, judge, picture, 4..6);
+    assert_eq!((court.frames(record), court.controls(judge)), (3, vec![]));
+    court.advance(200);
+    assert_eq!((court.frames(record), court.controls(judge)), (5, vec![Control::KeyFrame(picture, Layer(0))]));
+}
+
+#[test]
 fn reports_that_find_no_room_wait_and_come_in_order() {
     let mut court = Court::open(1);
     let judge = court.attach(1, seat(JUDGE));

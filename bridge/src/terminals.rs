@@ -94,7 +94,7 @@ impl Terminals {
     ) {
         let own = plan.seats.iter().filter(|seat| seat.zone == self.parts.zone);
         let wanted: HashMap<SeatId, &Endpoint> =
-            own.filter_map(|seat| Some((seat.id, seat.terminal.as_ref()?))).collect();
+            own.filter_map(|seat| Some((seat.id, &seat.terminal.as_ref()?.endpoint))).collect();
         kept.retain(|seat, kept| {
             let stays = wanted.get(seat).is_some_and(|endpoint| **endpoint == kept.endpoint);
             if !stays {

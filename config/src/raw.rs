@@ -10,6 +10,7 @@ use toml::de::{DeTable, DeValue};
 use crate::endpoint::{DeviceId, Endpoint};
 use crate::error::{Error, Fault};
 use crate::gb28181::Gb28181Transport;
+use crate::layout::Layout;
 use crate::media::Kind;
 use crate::rtsp::RtspTransport;
 use crate::seat::Role;
@@ -223,6 +224,7 @@ pub(crate) struct Seat {
     pub(crate) role: Option<Role>,
     pub(crate) zone: Option<Zone>,
     pub(crate) endpoint: Option<Endpoint>,
+    pub(crate) layout: Option<Layout>,
     pub(crate) required: Option<Vec<Kind>>,
 }
 

@@ -1,7 +1,8 @@
 //! Templates: the seats of a kind of hearing.
 
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, EndpointKind};
 use crate::error::Fault;
+use crate::layout::Layout;
 use crate::media::Kind;
 use crate::raw;
 use crate::read::{repeated, required, slug, title};
@@ -36,6 +37,8 @@ pub struct TemplateSeat {
     pub zone: Zone,
     /// What stands on it.
     pub endpoint: Endpoint,
+    /// How everybody else stands in its picture, where it is a terminal that takes one.
+    pub layout: Layout,
     /// Kinds without which the hearing is not in session; sound and camera unless the file says otherwise.
     pub required: Vec<Kind>,
 }
@@ -115,6 +118,10 @@ impl TemplateSeat {
             let problem = "a shared screen comes and goes and can't be required";
             return Err(Fault::new(key(&format!("required[{n}]")), problem, "require \"audio\", \"video\" or both"));
         }
+        if raw.layout.is_some() && endpoint.kind() != EndpointKind::Sip {
+            let problem = format!("a picture is composed for SIP terminals only, and this seat is {}", endpoint.kind());
+            return Err(Fault::new(key("layout"), problem, "leave it out"));
+        }
         Ok(Self {
             name: slug(raw.name, &key("name"))?,
             title: title(raw.title, &key("title"))?,
@@ -122,6 +129,7 @@ impl TemplateSeat {
             role,
             zone: required(raw.zone, &key("zone"), "name the zone in which the seat's endpoint connects")?,
             endpoint,
+            layout: raw.layout.unwrap_or_default(),
             required: required_kinds,
         })
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use hearing_config::{Config, Gb28181Transport, Kind};
+use hearing_config::{Config, Gb28181Transport, Kind, Layout};
 
 #[test]
 fn an_unknown_key_is_refused_with_the_nearest_known_one() {
@@ -157,6 +157,17 @@ fn a_template_that_requires_nothing_is_refused() {
         &format!("{EDGE}{text}"),
         &["template[0].seat: no seat requires anything", "required = [\"audio\", \"video\"]"],
     );
+}
+
+#[test]
+fn a_layout_belongs_to_a_sip_terminal_and_has_a_name_that_is_known() {
+    let with = |more: &str| format!("{EDGE}{SIP}{}", template("trial", &[seat("judge", "gov", more)]));
+    let layout = |more: &str| parse(&with(more)).unwrap().templates[0].seats[0].layout;
+    let sip = "endpoint = { sip = \"sip:room3@10.2.0.30\" }";
+    assert_eq!(layout(sip), Layout::Exhibit);
+    assert_eq!(layout(&format!("{sip}\nlayout = \"judge-and-speaker\"")), Layout::JudgeAndSpeaker);
+    refuses(&with("layout = \"equal\""), &["template[0].seat[0].layout:", "for SIP terminals only", "browser"]);
+    refuses(&with(&format!("{sip}\nlayout = \"grid\"")), &["template[0].seat[0].layout:", "grid", "judge-and-speaker"]);
 }
 
 #[test]
@@ -385,6 +396,7 @@ fn seat(name: &str, zone: &str, more: &str) -> String {
     )
 }
 
+const SIP: &str = "[sip]\nudp = \"127.0.0.2:5060\"\n";
 const EDGE: &str = r#"
 [node]
 id = "gov-edge"

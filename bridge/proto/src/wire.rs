@@ -27,7 +27,7 @@ pub use link::{Hello, Ping, Pong, Take, Welcome};
 pub use media::{FrameHead, MAX_FRAME, MAX_PACKETS, MAX_PAYLOAD, decode_frame, encode_frame};
 pub use message::Message;
 pub use parity::{PARITY_HEAD, ParityHead, SYMBOL, decode_parity, encode_parity, is_parity};
-pub use plan::{Announce, MediaPlan, Plan, PlannedSeat, RecordOrder, Row, Terminal, Withdraw};
+pub use plan::{Announce, Layout, MediaPlan, Plan, PlannedSeat, RecordOrder, Row, Terminal, Withdraw};
 pub use rehearse::{
     Rehearse, RehearseAnswer, RehearseAsk, RehearsePair, RehearseReport, RehearseSeat, RehearsedSeat, Tone,
 };

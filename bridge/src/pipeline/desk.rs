@@ -141,7 +141,9 @@ impl Desks {
     #[must_use]
     pub fn feed(&self, hearing: HearingId, seat: SeatId, takes: &Takes) -> Option<Box<dyn Feed>> {
         let room = self.rooms.lock().unwrap_or_else(PoisonError::into_inner).get(&hearing).cloned()?;
-        let (wants, codecs) = feed::wants(takes)?;
+        let terminal = room.plans.borrow().seat(seat).and_then(|seat| seat.terminal.clone());
+        let layout = terminal.map(|terminal| terminal.layout).unwrap_or_default();
+        let (wants, codecs) = feed::wants(takes, layout)?;
         let Room { plans, names, heading, utc_offset } = room;
         let setting = Setting { hearing, seat, plans, names, heading, utc_offset };
         let desk = self.open(setting, wants).inspect_err(|error| warn!(%hearing, %seat, %error, "no desk")).ok()?;

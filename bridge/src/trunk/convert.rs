@@ -54,6 +54,7 @@ same_words!(
     wire::Role,
     [Judge, Clerk, Prosecutor, Defendant, Guard, Counsel, Party, Witness, Expert, Interpreter, Observer, Technician]
 );
+same_words!(layout_to, layout_from, config::Layout, wire::Layout, [Exhibit, Speaker, JudgeAndSpeaker, Equal]);
 same_words!(reason_to, reason_from, config::DenyReason, wire::DenyReason, [NoCrossing, NotVouched, Inaudible]);
 same_words!(pause_to, pause_from, signaling::PauseReason, wire::PauseReason, [Recess, ClosedEvidence, Mediation]);
 

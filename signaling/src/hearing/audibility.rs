@@ -5,6 +5,7 @@ use hearing_config::{Kind, Role, TrackId};
 use super::start::Link;
 use super::{
     HearingView, Kept, MediaPlan, PauseReason, Phase, PlannedSeat, Presence, RecordOrder, Row, SeatSet, SeatView,
+    Terminal,
 };
 use crate::access::{Permission, may};
 
@@ -36,7 +37,7 @@ fn planned(phase: Phase, seat: &SeatView, link: &Link) -> PlannedSeat {
         zone: seat.zone.clone(),
         admitted: connects(phase, seat),
         required: seat.required.clone(),
-        terminal: rings.then(|| link.endpoint.clone()),
+        terminal: rings.then(|| Terminal { endpoint: link.endpoint.clone(), layout: link.layout }),
     }
 }
 

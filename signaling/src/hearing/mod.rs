@@ -13,7 +13,7 @@ mod view;
 
 pub use input::{Action, Identity, MediaReport, PauseReason, Relief, SeatQuality, SeatSound};
 pub use machine::{Hearing, Input, Kept, Output, Reply};
-pub use plan::{MediaPlan, PlannedSeat, RecordOrder, Row, SeatSet};
+pub use plan::{MediaPlan, PlannedSeat, RecordOrder, Row, SeatSet, Terminal};
 pub use sight::{Eyes, Sight};
 pub use start::{Seating, Sitting, Window};
 pub use view::{Change, Entry, HearingView, LiveSeat, Mark, Phase, Presence, Proof, RecordState, RecordView, SeatView};

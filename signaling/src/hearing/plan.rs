@@ -1,7 +1,7 @@
 //! What the hearing asks of media: one declarative plan, sent whole at every change, so that a node that missed one is
 //! right again with the next.
 
-use hearing_config::{Endpoint, Kind, Role, SeatId, TrackId, Zone};
+use hearing_config::{Endpoint, Kind, Layout, Role, SeatId, TrackId, Zone};
 
 use super::PauseReason;
 
@@ -55,7 +55,16 @@ pub struct PlannedSeat {
     pub required: Vec<Kind>,
     /// The terminal that the node of its zone is to keep connected; `None` for browsers, once the court has taken the terminal
     /// out, once the hearing is over, and at the nodes of other zones.
-    pub terminal: Option<Endpoint>,
+    pub terminal: Option<Terminal>,
+}
+
+/// What a node keeps connected to a seat.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terminal {
+    /// Where it is.
+    pub endpoint: Endpoint,
+    /// How everybody else stands in its picture, where it takes one.
+    pub layout: Layout,
 }
 
 /// Who may receive one track.

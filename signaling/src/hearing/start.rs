@@ -1,6 +1,6 @@
 //! What a hearing is made from.
 
-use hearing_config::{Endpoint, HearingId, Kind, Role, SeatId, Timestamp, Zone};
+use hearing_config::{Endpoint, HearingId, Kind, Layout, Role, SeatId, Timestamp, Zone};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -36,6 +36,8 @@ pub struct Seating {
     pub zone: Zone,
     /// What stands on it; a terminal has no link.
     pub endpoint: Endpoint,
+    /// How everybody else stands in a terminal's picture.
+    pub layout: Layout,
     /// Kinds without which the hearing is not in session.
     pub required: Vec<Kind>,
     /// The hash of its link's secret.
@@ -74,6 +76,8 @@ pub(super) struct Link {
     pub(super) token: TokenHash,
     #[serde(default)]
     pub(super) endpoint: Endpoint,
+    #[serde(default)]
+    pub(super) layout: Layout,
     pub(super) valid: Window,
     pub(super) stay: Option<Stay>,
     /// The last stays that ended, oldest first, at most [`Link::ENDED_LIMIT`].
@@ -187,6 +191,6 @@ fn seat((seating, id): (Seating, u8)) -> (SeatView, Link) {
         required: seating.required,
     };
     let sight = sight::of(&view);
-    let (token, endpoint, valid) = (seating.token, seating.endpoint, seating.valid);
-    (view, Link { token, endpoint, valid, stay: None, ended: Vec::new(), sight, sight_since: 0 })
+    let (token, endpoint, layout, valid) = (seating.token, seating.endpoint, seating.layout, seating.valid);
+    (view, Link { token, endpoint, layout, valid, stay: None, ended: Vec::new(), sight, sight_since: 0 })
 }

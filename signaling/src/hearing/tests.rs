@@ -60,6 +60,7 @@ pub(super) fn sitting(seats: &[(&str, Role, &[Kind])], now: Timestamp) -> Sittin
         role: *role,
         zone: if *role == Role::Judge { "tripartite" } else { "internet" }.parse().unwrap(),
         endpoint: endpoint_of(name),
+        layout: hearing_config::Layout::Equal,
         required: required.to_vec(),
         token: token(id),
         valid: Window::day(now),

@@ -345,6 +345,7 @@ fn seating(seat: &TemplateSeat, token: &JoinToken, valid: Window) -> Seating {
         role: seat.role,
         zone: seat.zone.clone(),
         endpoint: seat.endpoint.clone(),
+        layout: seat.layout,
         required: seat.required.clone(),
         token: token.hash(),
         valid,

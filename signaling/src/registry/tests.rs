@@ -19,6 +19,7 @@ pub(crate) fn settings(data: &Path) -> Settings {
         role,
         zone: zone.parse().unwrap(),
         endpoint: Endpoint::Browser,
+        layout: hearing_config::Layout::default(),
         required: if role == Role::Counsel { vec![Kind::Audio] } else { Vec::new() },
     };
     let template = Template {

@@ -62,12 +62,25 @@ pub struct PlannedSeat {
 /// A terminal and its address, at most 255 characters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Terminal {
-    /// Called by SIP: `sip:USER@HOST`.
-    Sip(String),
+    /// Called by SIP: `sip:USER@HOST`, and how everybody else stands in its picture.
+    Sip(String, Layout),
     /// A GB/T 28181 device: 20 digits.
     Gb28181(String),
     /// A camera: `rtsp://`.
     Rtsp(String),
+}
+
+/// How the pictures of a hearing stand in the one picture of a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Layout {
+    /// An exhibit that is shown stands large, else who speaks.
+    Exhibit,
+    /// Who speaks stands large.
+    Speaker,
+    /// The judge and who speaks stand side by side.
+    JudgeAndSpeaker,
+    /// All alike.
+    Equal,
 }
 
 /// Who may receive one track.

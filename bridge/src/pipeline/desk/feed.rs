@@ -4,9 +4,9 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
 use async_trait::async_trait;
-use hearing_config::{Codec, Kind, SeatId, TrackId};
+use hearing_config::{Codec, Kind, Layout, SeatId, TrackId};
 use hearing_proto::child::{Loudness, PictureTarget, SoundTarget};
-use hearing_proto::scene::Layout;
+use hearing_proto::scene;
 use hearing_signaling::hearing::SeatSound;
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
@@ -30,7 +30,7 @@ pub(super) struct Player {
 }
 
 /// What a terminal gets that takes this; `None` when nothing that it takes can be made.
-pub(super) fn wants(takes: &Takes) -> Option<(Wants, (Codec, Codec))> {
+pub(super) fn wants(takes: &Takes, layout: Layout) -> Option<(Wants, (Codec, Codec))> {
     let is_made = |codec: &Codec| matches!(codec, Codec::Opus | Codec::Pcma | Codec::Pcmu | Codec::Vp8 | Codec::H264);
     let first = |codecs: &[Codec]| codecs.iter().copied().find(is_made);
     let (sound, picture) = (first(&takes.sound), first(&takes.picture));
@@ -44,7 +44,12 @@ pub(super) fn wants(takes: &Takes) -> Option<(Wants, (Codec, Codec))> {
         level: None,
         unit: takes.single_unit.then_some(UNIT),
     };
-    let layout = Layout::Exhibit;
+    let layout = match layout {
+        Layout::Exhibit => scene::Layout::Exhibit,
+        Layout::Speaker => scene::Layout::Speaker,
+        Layout::JudgeAndSpeaker => scene::Layout::Bench,
+        Layout::Equal => scene::Layout::Equal,
+    };
     let wants = Wants { sound: sound.map(to_sound), picture: picture.map(to_picture), layout };
     (sound.is_some() || picture.is_some())
         .then(|| (wants, (sound.unwrap_or(Codec::Opus), picture.unwrap_or(Codec::H264))))
@@ -179,14 +184,14 @@ mod tests {
             pixels: 396 * 256,
             kbps: 384,
         };
-        let (wants, codecs) = wants(&takes).unwrap();
+        let (wants, codecs) = wants(&takes, Layout::JudgeAndSpeaker).unwrap();
         let picture = wants.picture.unwrap();
-        assert_eq!(codecs, (Codec::Pcma, Codec::H264));
+        assert_eq!((codecs, wants.layout), ((Codec::Pcma, Codec::H264), scene::Layout::Bench));
         assert_eq!((picture.width, picture.height, picture.kbps, picture.unit), (320, 180, 384, Some(UNIT)));
     }
 
     #[test]
     fn who_takes_nothing_that_can_be_made_gets_no_desk() {
-        assert!(wants(&Takes { picture: vec![Codec::H265], ..Takes::default() }).is_none());
+        assert!(wants(&Takes { picture: vec![Codec::H265], ..Takes::default() }, Layout::Equal).is_none());
     }
 }

@@ -145,7 +145,7 @@ async fn a_terminal_without_fragments_gets_units_that_fit_and_no_larger_a_pictur
     // Packetization-mode 0, and level 1.3 as of a terminal that takes CIF.
     let (picture, pixels) = (vec![Codec::H264], 396 * 256);
     let takes = Takes { picture, single_unit: true, pixels, kbps: 384, ..Takes::default() };
-    let (wants, _) = feed::wants(&takes).unwrap();
+    let (wants, _) = feed::wants(&takes, hearing_config::Layout::Exhibit).unwrap();
     let mut court = Court::open_for(&desks, setting(0, &plans), wants, &[(3, Kind::Video)]);
     let frames = court.frames(Kind::Video, 25).await;
     let (decoder, mut decoded) =

@@ -1,10 +1,13 @@
 //! Media plans.
 
-use hearing_config::{Endpoint, SeatId, Zone};
+use hearing_config::{Endpoint, Layout, SeatId, Zone};
 use hearing_proto::wire;
-use hearing_signaling::hearing::{MediaPlan, PlannedSeat, RecordOrder, Row, SeatSet};
+use hearing_signaling::hearing::{MediaPlan, PlannedSeat, RecordOrder, Row, SeatSet, Terminal};
 
-use super::{Invalid, kind_from, kind_to, pause_from, pause_to, role_from, role_to, track_from, track_to, zone_from};
+use super::{
+    Invalid, kind_from, kind_to, layout_from, layout_to, pause_from, pause_to, role_from, role_to, track_from,
+    track_to, zone_from,
+};
 
 /// As a peer in `zone` is told: addresses of terminals are for the node that calls them.
 pub(in crate::trunk) fn plan_to(plan: &MediaPlan, zone: &Zone) -> wire::MediaPlan {
@@ -59,20 +62,22 @@ pub(in crate::trunk) fn plan_from(plan: wire::MediaPlan) -> Result<MediaPlan, In
     })
 }
 
-fn terminal_to(endpoint: &Endpoint) -> Option<wire::Terminal> {
-    match endpoint {
+fn terminal_to(terminal: &Terminal) -> Option<wire::Terminal> {
+    match &terminal.endpoint {
         Endpoint::Browser => None,
-        Endpoint::Sip(aor) => Some(wire::Terminal::Sip(aor.clone().into())),
+        Endpoint::Sip(aor) => Some(wire::Terminal::Sip(aor.clone().into(), layout_to(terminal.layout))),
         Endpoint::Gb28181(device) => Some(wire::Terminal::Gb28181(device.clone().into())),
         Endpoint::Rtsp(url) => Some(wire::Terminal::Rtsp(url.clone().into())),
     }
 }
 
-fn terminal_from(terminal: wire::Terminal) -> Result<Endpoint, Invalid> {
+fn terminal_from(terminal: wire::Terminal) -> Result<Terminal, Invalid> {
+    let layout = if let wire::Terminal::Sip(_, layout) = terminal { layout_from(layout) } else { Layout::default() };
     let endpoint = match terminal {
-        wire::Terminal::Sip(aor) => aor.try_into().map(Endpoint::Sip),
+        wire::Terminal::Sip(aor, _) => aor.try_into().map(Endpoint::Sip),
         wire::Terminal::Gb28181(device) => device.try_into().map(Endpoint::Gb28181),
         wire::Terminal::Rtsp(url) => url.try_into().map(Endpoint::Rtsp),
     };
-    endpoint.map_err(|_| Invalid("the address of a terminal"))
+    let endpoint = endpoint.map_err(|_| Invalid("the address of a terminal"))?;
+    Ok(Terminal { endpoint, layout })
 }

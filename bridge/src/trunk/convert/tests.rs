@@ -1,9 +1,9 @@
 //! What crosses a trunk arrives unchanged; what a peer may not say is refused.
 
-use hearing_config::{Endpoint, Kind, NodeId, Timestamp};
+use hearing_config::{Endpoint, Kind, Layout, NodeId, Timestamp};
 use hearing_signaling::hearing::{
     Action, Change, Entry, HearingView, Identity, LiveSeat, Mark, MediaPlan, PauseReason, Phase, PlannedSeat, Presence,
-    Proof, RecordOrder, RecordState, RecordView, Relief, Row, SeatQuality, SeatSet, SeatSound, SeatView,
+    Proof, RecordOrder, RecordState, RecordView, Relief, Row, SeatQuality, SeatSet, SeatSound, SeatView, Terminal,
 };
 use hearing_signaling::registry::Refusal;
 
@@ -44,7 +44,10 @@ fn plan() -> MediaPlan {
         zone: "tripartite".parse().unwrap(),
         admitted: true,
         required: vec![Kind::Audio],
-        terminal: Some(Endpoint::Sip("sip:room3@10.2.0.30".to_owned().try_into().unwrap())),
+        terminal: Some(Terminal {
+            endpoint: Endpoint::Sip("sip:room3@10.2.0.30".to_owned().try_into().unwrap()),
+            layout: Layout::Equal,
+        }),
     };
     MediaPlan {
         revision: 7,

@@ -209,6 +209,7 @@ pub(crate) async fn registry(own: &Identity, data: PathBuf) -> Registry {
         role,
         zone: zone.parse().unwrap(),
         endpoint: hearing_config::Endpoint::Browser,
+        layout: hearing_config::Layout::default(),
         required: Vec::new(),
     };
     let seats =

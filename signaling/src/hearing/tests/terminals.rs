@@ -26,6 +26,13 @@ fn terminal_that_its_node_has_connected_is_let_in_by_itself_and_the_court_knows_
 }
 
 #[test]
+fn terminal_is_shown_the_hearing_as_its_template_says() {
+    let court = court();
+    let terminal = court.hearing.plan().seat(court.id(TERMINAL)).unwrap().terminal.clone();
+    assert_eq!(terminal.unwrap().layout, hearing_config::Layout::Equal);
+}
+
+#[test]
 fn browser_that_nobody_let_in_is_not_let_in_by_a_report() {
     let mut court = court();
     let seat = court.id("judge");

@@ -12,7 +12,7 @@ use hearing_bridge::net::tls::{Identity, TrunkTls};
 use hearing_bridge::router::{Attach, Command, Event, LegId, Place, Worker, WorkerHandle};
 use hearing_bridge::trunk::{Asked, PeerSettings, Settings, Trunks};
 use hearing_config::{
-    Crossing, Endpoint, HearingId, Kind, NodeId, Pki as Files, Role, SeatId, Template, TemplateSeat, Zone,
+    Crossing, Endpoint, HearingId, Kind, Layout, NodeId, Pki as Files, Role, SeatId, Template, TemplateSeat, Zone,
 };
 use hearing_emulator::{Handle, Quality, Relay};
 use hearing_signaling::access::JoinToken;
@@ -246,6 +246,7 @@ fn template(seats: &[(Role, Shape)]) -> Result<Template> {
             role,
             zone: zone.parse()?,
             endpoint: Endpoint::Browser,
+            layout: Layout::default(),
             required: Vec::new(),
         })
     };

@@ -1,28 +1,29 @@
-//! Everything that can sit in a hearing meets everything else: browsers, SIP terminals of two zones and a camera, each in its own
-//! zone's network. Whoever receives pictures reads every sender's counter from them, and hears its tone.
+//! Everything that can sit in a hearing meets everything else: browsers, SIP terminals of two zones, a camera and a GB/T 28181
+//! device, each in its own zone's network. Whoever receives pictures reads every sender's counter from them, and hears its tone.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod table;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use hearing_proto::scene::{Layout, Scene, Tile, Words};
 use hearing_proto::testcard::tone::frequency;
-use hearing_proto::testcard::{self, Luma, Mark};
 use tempfile::TempDir;
 
+use self::table::{Table, listen, look};
 use crate::harness::baresip::{Account, Baresip, Stand};
-use crate::harness::browser::{Browser, Seen};
+use crate::harness::browser::Browser;
 use crate::harness::camera::{Camera, Setup};
 use crate::harness::court::Court;
+use crate::harness::device::{self, Clip, Device};
 use crate::harness::firewall;
-use crate::harness::media::{Card, is_tone_of};
+use crate::harness::media::Card;
 use crate::harness::zones::{ALL, GOV, INTERNET, TRIPARTITE, Zone};
 
 #[test]
-fn browsers_terminals_and_a_camera_of_three_zones_see_and_hear_each_other() {
+fn browsers_terminals_a_camera_and_a_device_of_three_zones_see_and_hear_each_other() {
     let mut hall = Hall::fill();
     let table = hall.observe(SHORT);
     hall.close();
@@ -50,6 +51,7 @@ struct Hall {
     /// In the order of [`TERMINALS`].
     terminals: Vec<Baresip>,
     camera: Option<Camera>,
+    device: Option<Device>,
     files: Files,
     court: Court,
     hearing: String,
@@ -61,18 +63,20 @@ struct Files {
     /// In the order of [`TERMINALS`].
     clips: Vec<PathBuf>,
     camera: (Setup, PathBuf),
+    device: Clip,
 }
 
 impl Hall {
     /// Everybody has come and is connected; the hearing is open.
     fn fill() -> Self {
         let files = Files::draw();
-        let court = Court::with(|zone| format!("{CROSSINGS}\n{}", files.sip(zone)), &files.template());
+        let court = Court::with(|zone| format!("{CROSSINGS}\n{}", files.sections(zone)), &files.template());
         let terminals: Vec<_> = (0..TERMINALS.len()).map(|n| files.terminal(&court, n)).collect();
         for (terminal, (seat, ..)) in terminals.iter().zip(TERMINALS) {
             court.until(&format!("{seat} is registered"), || terminal.log().contains("200 OK").then_some(()));
         }
         let camera = Some(files.start_camera(&court));
+        let device = Some(files.start_device(&court));
         let (hearing, link) = court.convene("matrix");
         let browsers = BROWSERS.map(|(seat, number, zone)| {
             let card = Card::draw(files.directory.path(), number);
@@ -82,7 +86,7 @@ impl Hall {
             court.hearing(&["admit", &hearing, seat, "--identity", "known"]);
             browser
         });
-        let hall = Self { browsers: browsers.into(), terminals, camera, files, court, hearing };
+        let hall = Self { browsers: browsers.into(), terminals, camera, device, files, court, hearing };
         hall.wait_for_all();
         hall.court.until("the hearing is open", || {
             hall.court.try_hearing(&["open", &hall.hearing]).status.success().then_some(())
@@ -108,33 +112,37 @@ impl Hall {
         }
     }
 
-    /// Every terminal and the camera is switched off without a goodbye, and comes back to its seat.
+    /// Every terminal, the camera and the device is switched off without a goodbye, and comes back to its seat.
     fn restart_terminals(&mut self) {
         self.terminals.clear();
-        self.camera = None;
-        for seat in TERMINALS.map(|(seat, ..)| seat).into_iter().chain([CAMERA.0]) {
+        (self.camera, self.device) = (None, None);
+        for seat in TERMINALS.map(|(seat, ..)| seat).into_iter().chain([CAMERA.0, DEVICE.0]) {
             self.court.wait_for(&self.hearing, seat, "admitted");
         }
         self.terminals = (0..TERMINALS.len()).map(|n| self.files.terminal(&self.court, n)).collect();
         self.camera = Some(self.files.start_camera(&self.court));
+        self.device = Some(self.files.start_device(&self.court));
         self.wait_for_all();
     }
 
     /// What everybody sees and hears for so long.
     fn observe(&mut self, span: Duration) -> Table {
-        let Self { browsers, terminals, .. } = self;
+        let Self { browsers, terminals, device, .. } = self;
+        let device = device.as_ref().expect("the device is switched on");
         let mut table = Table::default();
         std::thread::scope(|scope| {
             let seconds = u32::try_from(span.as_secs()).expect("a short while");
             let watchers: Vec<_> =
                 browsers.iter_mut().map(|browser| scope.spawn(move || browser.observe(seconds))).collect();
             let lookers: Vec<_> = terminals.iter().map(|terminal| scope.spawn(move || look(terminal, span))).collect();
+            let listener = scope.spawn(move || listen(device, span));
             for (watcher, (viewer, ..)) in watchers.into_iter().zip(BROWSERS) {
                 table.browser(viewer, seconds, &watcher.join().expect("the page can be observed"));
             }
             for (looker, (viewer, ..)) in lookers.into_iter().zip(TERMINALS) {
                 table.terminal(viewer, &looker.join().expect("the terminal shows its screen"));
             }
+            table.listener(DEVICE.0, &listener.join().expect("the device hears"));
         });
         table
     }
@@ -148,16 +156,34 @@ impl Files {
     fn draw() -> Self {
         let directory = tempfile::Builder::new().prefix("hearing-matrix-").tempdir().expect("a temporary directory");
         for (seat, ..) in TERMINALS {
-            fs::write(directory.path().join(seat), "a-good-secret").expect("a secret");
+            fs::write(directory.path().join(seat), SECRET).expect("a secret");
         }
         let clips = TERMINALS.map(|(_, number, _)| clip(directory.path(), number)).into();
         let address = TRIPARTITE.client.parse().expect("an address");
         let setup = Setup { address, picture: "h264", sound: "pcma", access: "digest", lower: "tcp" };
         let camera = (setup.clone(), setup.clip(directory.path(), CAMERA.1, 120));
-        Self { directory, clips, camera }
+        let own = directory.path().join(DEVICE.0);
+        fs::create_dir(&own).expect("a directory");
+        fs::write(own.join("secret"), SECRET).expect("a secret");
+        let device = Clip::make(&own, "h264", DEVICE.1, 120);
+        Self { directory, clips, camera, device }
     }
 
-    /// The SIP section of a zone's node.
+    /// What a zone's node knows of terminals.
+    fn sections(&self, zone: Zone) -> String {
+        let gb28181 = if zone.name == TRIPARTITE.name { self.gb28181(zone) } else { String::new() };
+        format!("{}{gb28181}", self.sip(zone))
+    }
+
+    fn gb28181(&self, zone: Zone) -> String {
+        let (address, secret) = (zone.address, self.directory.path().join(DEVICE.0).join("secret"));
+        format!(
+            "[gb28181]\nid = \"{PLATFORM}\"\nudp = \"{address}:{GB28181}\"\nkeepalive = 2\nrtp = [31000, 31199]\n\
+             [[gb28181.device]]\nid = \"{DEVICE_ID}\"\nsecret = \"{}\"\n",
+            secret.display()
+        )
+    }
+
     fn sip(&self, zone: Zone) -> String {
         let own = TERMINALS.iter().filter(|(.., of)| of.name == zone.name);
         let device = |(seat, ..): &(&str, u8, Zone)| {
@@ -191,6 +217,7 @@ impl Files {
             "prosecutor" => ("prosecutor", GOV, "\"browser\"".to_owned()),
             "judge" => ("judge", TRIPARTITE, "{ sip = \"sip:judge@court\" }".to_owned()),
             "party" => ("party", GOV, "{ sip = \"sip:party@gov\" }".to_owned()),
+            "device" => ("guard", TRIPARTITE, format!("{{ gb28181 = \"{DEVICE_ID}\" }}")),
             _ => ("technician", TRIPARTITE, format!("{{ rtsp = \"{}\" }}", self.camera.0.url())),
         }
     }
@@ -200,7 +227,7 @@ impl Files {
         let node = format!("{}:{SIP}", zone.address);
         let account = Account {
             user: seat,
-            password: "a-good-secret",
+            password: SECRET,
             node: &node,
             transport: "udp",
             more: "",
@@ -214,120 +241,23 @@ impl Files {
         )
     }
 
+    fn start_device(&self, court: &Court) -> Device {
+        let (at, platform) = (TRIPARTITE.client, TRIPARTITE.address);
+        let [at, platform] = [at, platform].map(|address| address.parse().expect("an address"));
+        let account = device::Account {
+            at: (at, 5_080),
+            platform: (platform, GB28181),
+            id: DEVICE_ID,
+            password: SECRET,
+            framing: "4571",
+        };
+        let directory = self.directory.path().join(DEVICE.0);
+        Device::run_in(&court.zones.client(TRIPARTITE), &directory, &self.device, &account)
+    }
+
     fn start_camera(&self, court: &Court) -> Camera {
         let (setup, clip) = &self.camera;
         Camera::start_in(&court.zones.client(TRIPARTITE), setup, clip)
-    }
-}
-
-/// What a terminal saw and heard: counters of every seat, and in how many looks its tone was there.
-#[derive(Default)]
-struct Looks {
-    looks: u32,
-    counters: BTreeMap<u8, BTreeSet<u16>>,
-    tones: BTreeMap<u8, u32>,
-}
-
-/// Looks at a terminal's screen and listens to its loudspeaker, again and again.
-fn look(terminal: &Baresip, span: Duration) -> Looks {
-    let (mut looks, end) = (Looks::default(), Instant::now() + span);
-    while Instant::now() < end {
-        let (pixels, width, height) = terminal.screen();
-        for Mark { seat, counter } in marks(&pixels, width, height) {
-            looks.counters.entry(seat).or_default().insert(counter);
-        }
-        for seat in terminal.hears() {
-            *looks.tones.entry(seat).or_default() += 1;
-        }
-        looks.looks += 1;
-    }
-    looks
-}
-
-/// The cards in a composed picture, whoever stands large in it.
-fn marks(pixels: &[u8], width: usize, height: usize) -> Vec<Mark> {
-    let side = |side: usize| u16::try_from(side).expect("a screen");
-    // Everybody else, and the place of an exhibit.
-    let tile = || Tile { name: Words { zh: String::new(), en: String::new() }, streams: Vec::new() };
-    let scene = Scene {
-        width: side(width),
-        height: side(height),
-        fps: 25,
-        layout: Layout::Exhibit,
-        heading: String::new(),
-        utc_offset: 0,
-        emblem: None,
-        tiles: (0..ENDS.len()).map(|_| tile()).collect(),
-    };
-    let areas: BTreeSet<_> = (0..side(ENDS.len()))
-        .flat_map(|large| scene.places(large))
-        .map(|area| area.fit(640, 360))
-        .map(|area| (area.x, area.y, area.width, area.height))
-        .collect();
-    let card = |(x, y, wide, high): (u16, u16, u16, u16)| {
-        let start = usize::from(y) * width + usize::from(x);
-        testcard::read(Luma { pixels: pixels.get(start..)?, stride: width, width: wide.into(), height: high.into() })
-    };
-    areas.into_iter().filter_map(card).collect()
-}
-
-/// Who saw and heard whom: pictures, and the share of the time in which the tone was there.
-#[derive(Default)]
-struct Table(BTreeMap<(&'static str, &'static str), Cell>);
-
-struct Cell {
-    /// Pictures with different counters, and how many there should be at least.
-    pictures: (u32, u32),
-    /// In how many of so many looks its tone was there.
-    tone: (u32, u32),
-}
-
-impl Table {
-    fn browser(&mut self, viewer: &'static str, seconds: u32, seen: &std::collections::HashMap<String, Seen>) {
-        for (other, number) in ENDS.into_iter().filter(|(other, _)| *other != viewer) {
-            let (picture, sound) = (&seen[&format!("{other}/video")], &seen[&format!("{other}/audio")]);
-            let right = picture.seat == i32::from(number);
-            let cell = Cell {
-                pictures: (if right { picture.frames } else { 0 }, seconds * 2),
-                tone: (is_tone_of(number, sound.tone).into(), 1),
-            };
-            self.0.insert((other, viewer), cell);
-        }
-    }
-
-    fn terminal(&mut self, viewer: &'static str, looks: &Looks) {
-        for (other, number) in ENDS.into_iter().filter(|(other, _)| *other != viewer) {
-            let pictures = looks.counters.get(&number).map_or(0, BTreeSet::len) as u32;
-            let heard = looks.tones.get(&number).copied().unwrap_or_default();
-            // Nothing is sent again to a terminal: at 2 % loss every second picture on its screen is torn.
-            let cell = Cell { pictures: (pictures, (looks.looks / 4).max(2)), tone: (heard, looks.looks) };
-            self.0.insert((other, viewer), cell);
-        }
-    }
-
-    /// Rows send, columns receive; a camera receives nothing.
-    #[expect(clippy::print_stderr, reason = "the table is what the test is for; docs/guide/terminals.md shows one")]
-    fn assert_all(&self) {
-        let viewers: Vec<_> = ENDS.iter().map(|(seat, _)| *seat).filter(|seat| *seat != CAMERA.0).collect();
-        let mut text = format!("{:<12}", "");
-        for viewer in &viewers {
-            let _ = write!(text, "{viewer:>26}");
-        }
-        for (sender, _) in ENDS {
-            let _ = write!(text, "\n{sender:<12}");
-            for viewer in &viewers {
-                let cell = self.0.get(&(sender, *viewer));
-                let words = cell.map_or("-".to_owned(), |cell| {
-                    let (heard, looks) = cell.tone;
-                    format!("{} pictures, tone {heard}/{looks}", cell.pictures.0)
-                });
-                let _ = write!(text, "{words:>26}");
-            }
-        }
-        eprintln!("{text}");
-        let well = |cell: &Cell| cell.tone.0 * 2 > cell.tone.1 && cell.pictures.0 >= cell.pictures.1;
-        let broken: Vec<_> = self.0.iter().filter(|(_, cell)| !well(cell)).map(|(pair, _)| pair).collect();
-        assert!(broken.is_empty(), "from, to: {broken:?}\n{text}");
     }
 }
 
@@ -348,11 +278,16 @@ fn clip(directory: &Path, number: u8) -> PathBuf {
 const SHORT: Duration = Duration::from_secs(10);
 const LONG: Duration = Duration::from_secs(60);
 const SIP: u16 = 5060;
+const GB28181: u16 = 5062;
 /// Seats and their numbers, as they are drawn into pictures and heard as tones.
-const ENDS: [(&str, u8); 5] = [("counsel", 0), ("prosecutor", 1), ("judge", 2), ("party", 3), CAMERA];
+const ENDS: [(&str, u8); 6] = [("counsel", 0), ("prosecutor", 1), ("judge", 2), ("party", 3), CAMERA, DEVICE];
 const BROWSERS: [(&str, u8, Zone); 2] = [("counsel", 0, INTERNET), ("prosecutor", 1, GOV)];
 const TERMINALS: [(&str, u8, Zone); 2] = [("judge", 2, TRIPARTITE), ("party", 3, GOV)];
 const CAMERA: (&str, u8) = ("camera", 4);
+const DEVICE: (&str, u8) = ("device", 5);
+const DEVICE_ID: &str = "34020000001320000001";
+const PLATFORM: &str = "34020000002000000001";
+const SECRET: &str = "a-good-secret";
 /// Everybody may be seen everywhere.
 const CROSSINGS: &str = r#"
 [[crossing]]

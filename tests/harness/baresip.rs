@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use hearing_proto::testcard::tone::tones;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::media::seats_in;
 use super::node::until;
 use super::record::ffmpeg;
 use super::zones::Zones;
@@ -146,9 +146,7 @@ impl Baresip {
 
     /// The seats whose tones sound in at least half of the last second that it played.
     pub(crate) fn hears(&self) -> Vec<u8> {
-        let samples = self.last_second();
-        let heard: Vec<_> = samples.chunks_exact(RATE / 10).map(tones).collect();
-        (0..64).filter(|seat| heard.iter().filter(|tenth| tenth.contains(seat)).count() >= 5).collect()
+        seats_in(&self.last_second())
     }
 
     /// The last second that it played, 48 kHz; less when it has not played so much.

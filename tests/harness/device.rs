@@ -14,7 +14,9 @@ use gb28181_rs::{CatalogChannel, DeviceNotifier, Gb28181Config, Gb28181Server, S
 use tokio::runtime::Runtime;
 
 use super::camera::Setup;
+use super::media::seats_in;
 use super::node::until;
+use super::zones::Zones;
 
 /// What a device shows: the test card and its tone, as byte streams.
 pub(crate) struct Clip {
@@ -70,9 +72,18 @@ pub(crate) struct Device {
 impl Device {
     /// Starts it; it registers by itself.
     pub(crate) fn run(directory: &Path, clip: &Clip, account: &Account<'_>) -> Self {
+        Self::start(Command::new(PYTHON), directory, clip, account)
+    }
+
+    /// Starts it in `namespace`.
+    pub(crate) fn run_in(namespace: &str, directory: &Path, clip: &Clip, account: &Account<'_>) -> Self {
+        Self::start(Zones::command(namespace, PYTHON), directory, clip, account)
+    }
+
+    fn start(mut python: Command, directory: &Path, clip: &Clip, account: &Account<'_>) -> Self {
         let (log, heard) = (directory.join("device.log"), directory.join("device.heard"));
         let Account { at, platform, id, password, framing } = account;
-        let child = Command::new("/usr/bin/python3")
+        let child = python
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/clients/device.py"))
             .args([at.0.to_string(), at.1.to_string(), platform.0.to_string(), platform.1.to_string()])
             .args([id, password, &clip.codec])
@@ -99,6 +110,20 @@ impl Device {
     /// Waits until it has said something.
     pub(crate) fn wait_for(&self, words: &str) {
         until(&format!("the device says {words:?}"), || self.log().contains(words).then_some(()));
+    }
+
+    /// Waits until it was told half a second more than `before` bytes; how many that is.
+    pub(crate) fn told(&self, before: u64) -> u64 {
+        let told = || fs::metadata(&self.heard).map_or(0, |file| file.len());
+        until("the device is told something", || Some(told()).filter(|told| *told >= before + RATE as u64 / 2))
+    }
+
+    /// The seats whose tones sound in at least half of the last second that it was told.
+    pub(crate) fn hears_seats(&self) -> Vec<u8> {
+        let coded = fs::read(&self.heard).unwrap_or_default();
+        let last = coded[coded.len().saturating_sub(RATE)..].iter().map(|code| linear(*code));
+        let samples: Vec<i16> = last.flat_map(|sample| [i16::try_from(sample).unwrap_or(i16::MAX); 6]).collect();
+        seats_in(&samples)
     }
 
     /// How loud a tone is in the last second that it was told: 0.0 to 1.0.
@@ -248,4 +273,5 @@ fn free_udp() -> u16 {
     UdpSocket::bind("0.0.0.0:0").and_then(|socket| socket.local_addr()).expect("a port").port()
 }
 
+const PYTHON: &str = "/usr/bin/python3";
 const RATE: usize = 8_000;

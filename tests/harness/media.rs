@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
-use hearing_proto::testcard::tone::{SAMPLE_RATE, Tone, frequency};
+use hearing_proto::testcard::tone::{SAMPLE_RATE, Tone, frequency, tones};
 use hearing_proto::testcard::{self, Mark, Size};
 
 /// The files that a browser's fake camera and microphone play, in a loop.
@@ -49,6 +49,12 @@ fn voice() -> Vec<i16> {
         (throat * syllable * 1_800.0).clamp(-32_000.0, 32_000.0) as i16
     });
     speech.chain(std::iter::repeat_n(0, SAMPLE_RATE as usize * 2)).collect()
+}
+
+/// The seats whose tones sound in at least half of a second's samples (48 kHz).
+pub(crate) fn seats_in(second: &[i16]) -> Vec<u8> {
+    let heard: Vec<_> = second.chunks_exact(SAMPLE_RATE as usize / 10).map(tones).collect();
+    (0..64).filter(|seat| heard.iter().filter(|tenth| tenth.contains(seat)).count() >= 5).collect()
 }
 
 /// True when `heard` (Hz) is the tone of `seat`.

@@ -84,6 +84,15 @@ impl Chain {
         self.take()
     }
 
+    /// What an element that knows how makes of nothing, for `span` microseconds from `pts` on.
+    pub(crate) fn gap(&self, pts: i64, span: i64) -> Vec<(i64, Piece)> {
+        let time = |micros: i64| u64::try_from(micros).ok().map(gst::ClockTime::from_useconds);
+        if let Some((pts, span)) = time(pts).zip(time(span)) {
+            self.input.push_event(gst::event::Gap::builder(pts).duration(span).build());
+        }
+        self.take()
+    }
+
     /// Asks an encoder for a key frame.
     pub fn key_frame(&self) -> bool {
         self.input.push_event(video::DownstreamForceKeyUnitEvent::builder().all_headers(true).build())

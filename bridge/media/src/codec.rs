@@ -306,7 +306,7 @@ pub(crate) const fn decoder(codec: Codec) -> &'static str {
         Codec::Aac => "avdec_aac",
         // Decoded without elements.
         Codec::Pcma | Codec::Pcmu => "identity",
-        Codec::Opus => "opusdec max-errors=-1 ! capsfilter caps=audio/x-raw,format=S16LE,rate=48000",
+        Codec::Opus => "opusdec plc=true max-errors=-1 ! capsfilter caps=audio/x-raw,format=S16LE,rate=48000",
     }
 }
 

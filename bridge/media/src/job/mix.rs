@@ -132,11 +132,12 @@ const fn is_picture_or_crowd(codec: Codec, present: usize) -> bool {
 fn take(inputs: &mut Inputs, frame: Coded, counters: &Counters) {
     counters.frame_in();
     let Some(source) = inputs.get_mut(&frame.stream) else { return counters.frame_lost() };
+    let concealed = source.decoder.conceal(frame.pts);
     let decoded = source.decoder.decode(frame.pts, frame.bytes);
     if decoded.is_empty() {
         counters.frame_lost();
     }
-    for (pts, decoded) in decoded {
+    for (pts, decoded) in concealed.into_iter().chain(decoded) {
         let Decoded::Sound(samples) = decoded else { continue };
         // As it comes, not as it is played: a voice that is treated may have been cut off before.
         source.meter.add(&samples);

@@ -74,6 +74,9 @@ impl Transcoder {
 
     fn take(&mut self, frame: Coded, sender: &Sender) {
         self.counters.frame_in();
+        for (pts, concealed) in self.decoder.conceal(frame.pts) {
+            self.code(pts, concealed, sender);
+        }
         let decoded = self.decoder.decode(frame.pts, frame.bytes);
         if decoded.is_empty() {
             self.counters.frame_lost();

@@ -13,7 +13,7 @@ use hearing_proto::testcard::tone::frequency;
 use hearing_proto::testcard::{self, Luma, Mark};
 use tempfile::TempDir;
 
-use crate::harness::baresip::{Account, Baresip, Stand};
+use crate::harness::baresip::{Account, Baresip, SOUND, Stand};
 use crate::harness::browser::{Browser, Seen};
 use crate::harness::camera::{Camera, Setup};
 use crate::harness::court::Court;
@@ -203,6 +203,7 @@ impl Files {
             password: "a-good-secret",
             node: &node,
             transport: "udp",
+            sound: SOUND,
             more: "",
             tone: frequency(number),
             register: 60,

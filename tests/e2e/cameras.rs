@@ -8,7 +8,7 @@ use crate::harness::camera::{Camera, Setup};
 use crate::harness::court::ffprobe;
 use crate::harness::node::{Node, Site, until};
 use crate::harness::party::{Party, assert_heard};
-use crate::harness::record::{Record, times};
+use crate::harness::record::{Record, assert_film_sounds, times};
 
 #[test]
 fn a_camera_over_tcp_with_digest_is_recorded_and_comes_back_after_it_was_cut_off() {
@@ -58,6 +58,7 @@ fn a_camera_with_aac_is_heard_at_a_browser_and_recorded_as_it_came() {
     let stream = &probed["streams"][0];
     assert_eq!((&stream["codec_name"], &stream["sample_rate"]), (&Value::from("aac"), &Value::from("44100")));
     record.assert_tone(SEAT, NUMBER);
+    assert_film_sounds(&bench.node, &hearing, &[0, NUMBER]);
     // A frame lasts 23.2 ms: none is missing, and the times follow the samples.
     let (times, frame) = (times(sound), 1_024_000_000 / 44_100);
     let span = times[times.len() - 1] - times[0];

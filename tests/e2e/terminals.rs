@@ -9,7 +9,7 @@ use crate::harness::baresip::{Account, Baresip, SOUND};
 use crate::harness::court::ffprobe;
 use crate::harness::node::{Node, Site, until};
 use crate::harness::party::{Party, assert_heard};
-use crate::harness::record::Record;
+use crate::harness::record::{Record, assert_film_sounds};
 
 #[test]
 fn terminals_that_are_rung_over_udp_see_and_hear_each_other_and_are_recorded() {
@@ -129,6 +129,7 @@ fn terminals_that_speak_g722_are_heard_at_a_browser_and_hear_it_and_are_recorded
         assert_eq!(ffprobe(&files[0])["streams"][0]["codec_name"], "adpcm_g722");
         record.assert_tone(seat, number);
     }
+    assert_film_sounds(&node, &hearing, &[0, 1]);
 }
 
 #[test]

@@ -58,6 +58,11 @@ pub enum Codec {
     Pcma,
     /// G.711 mu-law; RTP clock 8 kHz.
     Pcmu,
+    /// G.722 at 64 kbit/s; RTP clock 8 kHz, though it samples at 16 kHz (RFC 3551, section 4.5.2).
+    G722,
+    /// AAC behind ADTS headers. Its clock is 48 kHz whatever it was sampled at: endpoints convert RTP times, whose clock is the rate of
+    /// the samples (RFC 3640, section 3.2).
+    Aac,
     /// VP8, RFC 6386; RTP clock 90 kHz (RFC 7741).
     Vp8,
     /// H.264; RTP clock 90 kHz (RFC 6184).
@@ -67,12 +72,21 @@ pub enum Codec {
 }
 
 impl Codec {
+    /// True for codecs of sound.
+    #[must_use]
+    pub const fn is_sound(self) -> bool {
+        match self {
+            Self::Opus | Self::Pcma | Self::Pcmu | Self::G722 | Self::Aac => true,
+            Self::Vp8 | Self::H264 | Self::H265 => false,
+        }
+    }
+
     /// Ticks of the codec's RTP clock in one second.
     #[must_use]
     pub const fn clock_rate(self) -> u32 {
         match self {
-            Self::Opus => 48_000,
-            Self::Pcma | Self::Pcmu => 8_000,
+            Self::Opus | Self::Aac => 48_000,
+            Self::Pcma | Self::Pcmu | Self::G722 => 8_000,
             Self::Vp8 | Self::H264 | Self::H265 => 90_000,
         }
     }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""An RTSP camera that plays a file to everybody alike, on GStreamer's RTSP server: camera.py ADDRESS FILE h264|h265 pcma|opus|none open|basic|digest tcp|udp|any"""
+"""An RTSP camera that plays a file to everybody alike, on GStreamer's RTSP server: camera.py ADDRESS FILE h264|h265 pcma|opus|aac|none open|basic|digest tcp|udp|any"""
 import sys
 
 import gi
@@ -18,7 +18,8 @@ server.set_service("8554")
 factory = GstRtspServer.RTSPMediaFactory()
 factory.set_shared(True)
 launch = f"( filesrc location={file} ! matroskademux name=d d. ! queue ! {picture}parse ! rtp{picture}pay name=pay0 pt=96 mtu=1460 "
-launch += "" if sound == "none" else f"d. ! queue ! rtp{sound}pay name=pay1 pt={8 if sound == 'pcma' else 97} "
+payloader = "aacparse ! rtpmp4gpay" if sound == "aac" else f"rtp{sound}pay"
+launch += "" if sound == "none" else f"d. ! queue ! {payloader} name=pay1 pt={8 if sound == 'pcma' else 97} "
 factory.set_launch(launch + ")")
 ways = {"tcp": GstRtsp.RTSPLowerTrans.TCP, "udp": GstRtsp.RTSPLowerTrans.UDP}
 factory.set_protocols(ways.get(lower, GstRtsp.RTSPLowerTrans.TCP | GstRtsp.RTSPLowerTrans.UDP))

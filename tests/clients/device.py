@@ -3,7 +3,8 @@
 
 device.py ADDRESS PORT PLATFORM PLATFORM_PORT ID PASSWORD CODEC PICTURES SOUND HEARD [FRAMING]
 
-PICTURES is a byte stream of h264 or h265 with access unit delimiters, 15 a second; SOUND is A-law at 8 kHz; HEARD is where what it is
+PICTURES is a byte stream of h264 or h265 with access unit delimiters, 15 a second; SOUND is A-law at 8 kHz, or AAC at 44.1 kHz behind
+ADTS headers in a file called .adts; HEARD is where what it is
 told is written. FRAMING of its media over TCP is 4571 or dollar. What it does stands on the standard output; "end" on the standard
 input ends its media, "off" tells that its channel is gone, "bye" hangs up, "rubbish" sends 150 messages that are none.
 """
@@ -18,6 +19,7 @@ import time
 
 address, port, platform, platform_port, ident, password, codec, pictures, sound, heard = sys.argv[1:11]
 framing = sys.argv[11] if len(sys.argv) > 11 else "4571"
+aac = sound.endswith(".adts")
 port, peer = int(port), (platform, int(platform_port))
 DOMAIN, SERVER = ident[:10], "34020000002000000001"
 CHANNEL = ident[:10] + "132" + "0000009"
@@ -62,7 +64,7 @@ def system_header():
 
 
 def stream_map():
-    entries = b"".join(struct.pack(">BBH", kind, sid, 0) for kind, sid in ((0x24 if codec == "h265" else 0x1B, 0xE0), (0x90, 0xC0)))
+    entries = b"".join(struct.pack(">BBH", kind, sid, 0) for kind, sid in ((0x24 if codec == "h265" else 0x1B, 0xE0), (0x0F if aac else 0x90, 0xC0)))
     body = b"\xe1\xff" + struct.pack(">HH", 0, len(entries)) + entries
     whole = b"\0\0\1\xbc" + struct.pack(">H", len(body) + 4) + body
     return whole + struct.pack(">I", crc(whole))
@@ -102,7 +104,19 @@ def units(data):
     return found + [(key, current)] if current else found
 
 
-CLIP, VOICE = units(open(pictures, "rb").read()), open(sound, "rb").read()
+def pieces(data):
+    """The sound in pieces, each as (seconds from the beginning, bytes): 40 ms of A-law, or two frames of AAC."""
+    if not aac:
+        return [(at / 8000, data[at : at + 320]) for at in range(0, len(data), 320)]
+    frames = []
+    while len(data) > 7:
+        length = (data[3] & 3) << 11 | data[4] << 3 | data[5] >> 5
+        frames.append(data[:length])
+        data = data[length:]
+    return [(n * 1024 / 44100, b"".join(frames[n : n + 2])) for n in range(0, len(frames), 2)]
+
+
+CLIP, VOICE = units(open(pictures, "rb").read()), pieces(open(sound, "rb").read())
 
 # --- media ---
 
@@ -135,10 +149,10 @@ class Media(threading.Thread):
                 pts = clock(n / 15)
                 stream = pack_header(pts) + (system_header() + stream_map() if key else b"")
                 self.rtp(pts, stream + elementary(0xE0, pts, unit))
-                while spoken < n / 15 * 8000 and spoken < len(VOICE):
-                    pts = clock(spoken / 8000)
-                    self.rtp(pts, pack_header(pts) + elementary(0xC0, pts, VOICE[spoken : spoken + 320]))
-                    spoken += 320
+                while spoken < len(VOICE) and VOICE[spoken][0] < n / 15:
+                    pts = clock(VOICE[spoken][0])
+                    self.rtp(pts, pack_header(pts) + elementary(0xC0, pts, VOICE[spoken][1]))
+                    spoken += 1
         except OSError as error:
             say("media broke", error)
 

@@ -2,10 +2,13 @@
 
 use std::net::Ipv4Addr;
 
+use serde_json::Value;
+
 use crate::harness::camera::{Camera, Setup};
+use crate::harness::court::ffprobe;
 use crate::harness::node::{Node, Site, until};
-use crate::harness::party::Party;
-use crate::harness::record::Record;
+use crate::harness::party::{Party, assert_heard};
+use crate::harness::record::{Record, assert_film_sounds, times};
 
 #[test]
 fn a_camera_over_tcp_with_digest_is_recorded_and_comes_back_after_it_was_cut_off() {
@@ -39,6 +42,27 @@ fn a_camera_that_takes_only_datagrams_is_recorded_though_tcp_was_asked_first() {
     let (shown, runs) = record.shown(SEAT, NUMBER);
     assert!(runs == 1 && shown >= 50, "{shown} pictures in {runs} runs");
     record.assert_tone(SEAT, NUMBER);
+}
+
+#[test]
+fn a_camera_with_aac_is_heard_at_a_browser_and_recorded_as_it_came() {
+    let bench = Bench::with("h264", "aac", "digest", "tcp", "");
+    let camera = Camera::start(&bench.setup, &bench.clip);
+    let (hearing, party, record) = bench.open();
+    record.wait_for_seconds(SEAT, 1);
+    let report = bench.close(&hearing, party, &record);
+    drop(camera);
+    assert_heard(&report, NUMBER);
+    let sound = &record.files(&format!("{SEAT}-audio"))[0];
+    let probed = ffprobe(sound);
+    let stream = &probed["streams"][0];
+    assert_eq!((&stream["codec_name"], &stream["sample_rate"]), (&Value::from("aac"), &Value::from("44100")));
+    record.assert_tone(SEAT, NUMBER);
+    assert_film_sounds(&bench.node, &hearing, &[0, NUMBER]);
+    // A frame lasts 23.2 ms: none is missing, and the times follow the samples.
+    let (times, frame) = (times(sound), 1_024_000_000 / 44_100);
+    let span = times[times.len() - 1] - times[0];
+    assert!((span - frame * (times.len() as i64 - 1)).abs() < 60_000, "{} frames in {span} µs", times.len());
 }
 
 #[test]
@@ -97,10 +121,12 @@ impl Bench {
         until(&format!("the camera is {presence}"), || (self.node.presence(hearing, SEAT) == presence).then_some(()));
     }
 
-    fn close(&self, hearing: &str, party: Party, record: &Record) {
+    /// What the party saw and heard.
+    fn close(&self, hearing: &str, party: Party, record: &Record) -> Value {
         self.node.hearing(&["close", hearing]);
-        party.leave();
+        let report = party.leave();
         until("the record is closed", || record.sheet()["closed"].is_i64().then_some(()));
+        report
     }
 }
 

@@ -5,9 +5,10 @@ use std::fs;
 use hearing_proto::testcard::tone::frequency;
 use serde_json::Value;
 
+use crate::harness::court::ffprobe;
 use crate::harness::device::{Account, Clip, Device, Foreign};
 use crate::harness::node::{Node, Site, until};
-use crate::harness::party::Party;
+use crate::harness::party::{Party, assert_heard};
 use crate::harness::record::Record;
 
 #[test]
@@ -32,6 +33,18 @@ fn a_device_over_udp_is_recorded_hears_the_court_and_comes_back_after_it_was_cut
     let (shown, runs) = record.shown(SEAT, NUMBER);
     assert!(runs == 2 && shown >= 100, "{shown} pictures in {runs} runs");
     record.assert_tone(SEAT, NUMBER);
+}
+
+#[test]
+fn a_device_with_aac_is_heard_at_a_browser_and_recorded_as_it_came() {
+    let bench = Bench::speaking("aac", "h264", CAMERA, "talk = false");
+    let _device = bench.device("4571");
+    let (report, record) = bench.recorded();
+    assert_heard(&report, NUMBER);
+    let sound = &record.files(&format!("{SEAT}-audio"))[0];
+    let probed = ffprobe(sound);
+    let stream = &probed["streams"][0];
+    assert_eq!((&stream["codec_name"], &stream["sample_rate"]), (&Value::from("aac"), &Value::from("44100")));
 }
 
 #[test]
@@ -155,6 +168,10 @@ struct Bench {
 
 impl Bench {
     fn with(codec: &'static str, seat: &str, more: &str) -> Self {
+        Self::speaking("pcma", codec, seat, more)
+    }
+
+    fn speaking(sound: &'static str, codec: &'static str, seat: &str, more: &str) -> Self {
         let mut site = Site::court();
         let address = site.address;
         fs::write(site.path("device.secret"), SECRET).expect("a secret");
@@ -170,7 +187,7 @@ impl Bench {
             device(CAMERA),
             device(SPEAKER)
         );
-        let clip = Clip::make(&site.path(""), codec, NUMBER, 60);
+        let clip = Clip::make(&site.path(""), (codec, sound), NUMBER, 60);
         Self { node: site.run(), clip }
     }
 
@@ -196,24 +213,26 @@ impl Bench {
         (hearing, party, record)
     }
 
-    /// A hearing with the device, from its beginning to its end.
-    fn recorded(&self) {
+    /// A hearing with the device, from its beginning to its end; what the party saw and heard.
+    fn recorded(&self) -> (Value, Record) {
         let (hearing, party, record) = self.open();
         record.wait_for_seconds(SEAT, 1);
-        self.close(&hearing, party, &record);
+        let report = self.close(&hearing, party, &record);
         let (shown, runs) = record.shown(SEAT, NUMBER);
         assert!(runs == 1 && shown >= 50, "{shown} pictures in {runs} runs");
         record.assert_tone(SEAT, NUMBER);
+        (report, record)
     }
 
     fn wait_for(&self, hearing: &str, presence: &str) {
         until(&format!("the device is {presence}"), || (self.node.presence(hearing, SEAT) == presence).then_some(()));
     }
 
-    fn close(&self, hearing: &str, party: Party, record: &Record) {
+    fn close(&self, hearing: &str, party: Party, record: &Record) -> Value {
         self.node.hearing(&["close", hearing]);
-        party.leave();
+        let report = party.leave();
         until("the record is closed", || record.sheet()["closed"].is_i64().then_some(()));
+        report
     }
 }
 

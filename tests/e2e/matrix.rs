@@ -13,7 +13,7 @@ use hearing_proto::testcard::tone::frequency;
 use tempfile::TempDir;
 
 use self::table::{Table, listen, look};
-use crate::harness::baresip::{Account, Baresip, Stand};
+use crate::harness::baresip::{Account, Baresip, SOUND, Stand};
 use crate::harness::browser::Browser;
 use crate::harness::camera::{Camera, Setup};
 use crate::harness::court::Court;
@@ -230,6 +230,7 @@ impl Files {
             password: SECRET,
             node: &node,
             transport: "udp",
+            sound: SOUND,
             more: "",
             tone: frequency(number),
             register: 60,

@@ -2,12 +2,14 @@
 
 use std::fs;
 
+use hearing_proto::testcard::tone::frequency;
 use serde_json::Value;
 
-use crate::harness::baresip::{Account, Baresip};
+use crate::harness::baresip::{Account, Baresip, SOUND};
 use crate::harness::court::ffprobe;
 use crate::harness::node::{Node, Site, until};
-use crate::harness::record::Record;
+use crate::harness::party::{Party, assert_heard};
+use crate::harness::record::{Record, assert_film_sounds};
 
 #[test]
 fn terminals_that_are_rung_over_udp_see_and_hear_each_other_and_are_recorded() {
@@ -55,13 +57,22 @@ fn a_terminal_that_calls_in_meets_one_that_is_rung_over_tls_with_keys() {
         password,
         node: &tls,
         transport: "tls",
+        sound: SOUND,
         more: keys,
         tone: TONES[0],
         register: 60,
     });
     let (user, password) = USERS[1];
-    let calls =
-        Baresip::run(&Account { user, password, node: &udp, transport: "udp", more: "", tone: TONES[1], register: 0 });
+    let calls = Baresip::run(&Account {
+        user,
+        password,
+        node: &udp,
+        transport: "udp",
+        sound: SOUND,
+        more: "",
+        tone: TONES[1],
+        register: 0,
+    });
     until("it is registered", || rung.log().contains("200 OK").then_some(()));
     calls.command("dial", &format!("sip:hearing@{udp}"));
     until("no hearing has a seat for it", || calls.log().contains("session closed: 404").then_some(()));
@@ -72,6 +83,53 @@ fn a_terminal_that_calls_in_meets_one_that_is_rung_over_tls_with_keys() {
     calls.command("dial", &format!("sip:hearing@{udp}"));
     until("the second is connected", || (node.presence(&hearing, "guard") == "connected").then_some(()));
     meet(&[rung, calls]);
+}
+
+#[test]
+fn terminals_that_speak_g722_are_heard_at_a_browser_and_hear_it_and_are_recorded_as_they_came() {
+    let node = court("allowed");
+    let at = format!("{}:{SIP}", node.site.address);
+    let room = |(seat, (user, password)): (u8, (&str, &str))| {
+        // The first one takes G.711 as well, which is worse.
+        let sound = if seat == 0 { "PCMA/8000/1,G722/16000/1" } else { "G722/16000/1" };
+        let (node, tone) = (&at[..], frequency(seat));
+        Baresip::run(&Account { user, password, node, transport: "udp", sound, more: "", tone, register: 60 })
+    };
+    let rooms: Vec<_> = (0..).zip(USERS).map(room).collect();
+    for room in &rooms {
+        until("the terminal is registered", || room.log().contains("200 OK").then_some(()));
+    }
+    let trial = node.hearing(&["terminal", "test", "room1"]);
+    assert_eq!((&trial["ok"], &trial["sound"]["codec"]), (&Value::from(true), &Value::from("g722")), "{trial}");
+    let started = node.hearing(&["start", "--case", "(2022)内0291刑初123号", "--template", "mixed"]);
+    let hearing = started["id"].as_str().expect("an id").to_owned();
+    let link = started["seats"][2]["link"].as_str().expect("a link").to_owned();
+    let party = Party::take(&[(2, link)]);
+    until("counsel waits", || (node.presence(&hearing, "counsel") == "waiting").then_some(()));
+    node.hearing(&["admit", &hearing, "counsel", "--identity", "known"]);
+    for seat in ["judge", "guard", "counsel"] {
+        until("they are connected", || (node.presence(&hearing, seat) == "connected").then_some(()));
+    }
+    until("it is open", || node.try_hearing(&["open", &hearing]).status.success().then_some(()));
+    let record = Record::of(&node.site.path("court/record"), &hearing);
+    for (room, others) in rooms.iter().zip([[1, 2], [0, 2]]) {
+        for other in others {
+            until(&format!("seat {other} is heard"), || room.hears().contains(&other).then_some(()));
+        }
+    }
+    for track in TRACKS {
+        until("five seconds are recorded", || (record.lines(track, "cluster").len() >= 2).then_some(()));
+    }
+    node.hearing(&["close", &hearing]);
+    until("the record is closed", || record.sheet()["closed"].is_i64().then_some(()));
+    let report = party.leave();
+    for (seat, number) in [("judge", 0), ("guard", 1)] {
+        let files = record.files(&format!("{seat}-audio"));
+        assert_heard(&report, number);
+        assert_eq!(ffprobe(&files[0])["streams"][0]["codec_name"], "adpcm_g722");
+        record.assert_tone(seat, number);
+    }
+    assert_film_sounds(&node, &hearing, &[0, 1]);
 }
 
 #[test]
@@ -135,8 +193,16 @@ fn a_terminal_decodes_a_picture_soon_after_the_order_to_start() {
 fn a_terminal_that_guesses_is_shut_out_after_five_times_and_a_stranger_may_not_call() {
     let node = court("allowed");
     let at = format!("{}:{SIP}", node.site.address);
-    let account =
-        |user, password| Account { user, password, node: &at, transport: "udp", more: "", tone: 440, register: 60 };
+    let account = |user, password| Account {
+        user,
+        password,
+        node: &at,
+        transport: "udp",
+        sound: SOUND,
+        more: "",
+        tone: 440,
+        register: 60,
+    };
     let wrong = Baresip::run(&account("room1", "guess"));
     until("it is shut out", || wrong.log().contains("403 Forbidden").then_some(()));
     assert!(!wrong.log().contains("200 OK"), "{}", wrong.log());
@@ -165,7 +231,8 @@ fn court(srtp: &str) -> Node {
 fn rooms(node: &Node, transport: &str, more: &str) -> Vec<Baresip> {
     let at = format!("{}:{SIP}", node.site.address);
     let room = |(n, (user, password)): (usize, &(&str, &str))| {
-        let account = Account { user, password, node: &at, transport, more, tone: TONES[n], register: 60 };
+        let account =
+            Account { user, password, node: &at, transport, sound: SOUND, more, tone: TONES[n], register: 60 };
         Baresip::run(&account)
     };
     USERS.iter().enumerate().map(room).collect()
@@ -224,4 +291,32 @@ title_en = "Guard"
 role = "guard"
 zone = "tripartite"
 endpoint = { sip = "sip:room2@court" }
+
+[[template]]
+name = "mixed"
+title = "混合"
+title_en = "Mixed"
+
+[[template.seat]]
+name = "judge"
+title = "审判员"
+title_en = "Judge"
+role = "judge"
+zone = "tripartite"
+endpoint = { sip = "sip:room1@court" }
+
+[[template.seat]]
+name = "guard"
+title = "法警"
+title_en = "Guard"
+role = "guard"
+zone = "tripartite"
+endpoint = { sip = "sip:room2@court" }
+
+[[template.seat]]
+name = "counsel"
+title = "辩护人"
+title_en = "Counsel"
+role = "counsel"
+zone = "tripartite"
 "#;

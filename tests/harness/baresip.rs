@@ -26,6 +26,8 @@ pub(crate) struct Account<'a> {
     pub(crate) node: &'a str,
     /// `udp`, `tcp` or `tls`.
     pub(crate) transport: &'a str,
+    /// The codecs of its sound, in its own words.
+    pub(crate) sound: &'a str,
     /// More parameters of the account, such as `;mediaenc=srtp-mand`.
     pub(crate) more: &'a str,
     /// The tone that it sends, Hz.
@@ -64,10 +66,10 @@ impl Baresip {
         let control = free_tcp();
         let text = config(&directory, stand, account.tone, control);
         fs::write(directory.path().join("config"), text).expect("a configuration");
-        let Account { user, password, node, transport, more, register, .. } = account;
+        let Account { user, password, node, transport, sound, more, register, .. } = account;
         let line = format!(
             "<sip:{user}@{node};transport={transport}>;auth_user={user};auth_pass={password};regint={register};answermode=auto;\
-             audio_codecs=opus/48000/2,PCMA/8000/1{more}\n"
+             audio_codecs={sound}{more}\n"
         );
         fs::write(directory.path().join("accounts"), line).expect("an account");
         let log = File::create(directory.path().join("log")).expect("a log");
@@ -152,9 +154,13 @@ impl Baresip {
     /// The last second that it played, 48 kHz; less when it has not played so much.
     fn last_second(&self) -> Vec<i16> {
         let wave = self.speaker().and_then(|file| fs::read(file).ok()).unwrap_or_default();
-        let frames = wave.get(44..).unwrap_or_default().chunks_exact(4);
-        let skipped = frames.len().saturating_sub(RATE);
-        frames.skip(skipped).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect()
+        let Some((head, sound)) = wave.split_at_checked(44) else { return Vec::new() };
+        // As many channels and samples a second as its codec has: 2 and 48,000 of Opus, 1 and 16,000 of G.722.
+        let (channels, rate) = (usize::from(head[22]), usize::from(u16::from_le_bytes([head[24], head[25]])));
+        let (frames, again) = (sound.chunks_exact(channels * 2), RATE / rate);
+        let skipped = frames.len().saturating_sub(rate);
+        let samples = frames.skip(skipped).map(|frame| i16::from_le_bytes([frame[0], frame[1]]));
+        samples.flat_map(|sample| std::iter::repeat_n(sample, again)).collect()
     }
 
     /// The mean power of what it has played in its last call, 0.0 when it was silent.
@@ -201,7 +207,7 @@ fn config(directory: &TempDir, stand: &Stand<'_>, tone: u32, control: u16) -> St
     let camera = stand.clip.map_or("fakevideo,nil".to_owned(), |clip| format!("avformat,{}", clip.display()));
     let size = if stand.clip.is_some() { "320x180" } else { "640x360" };
     let modules =
-        ["opus", "g711", "aufile", "ausine", "avcodec", "avformat", "fakevideo", "srtp", "sndfile", "snapshot"];
+        ["opus", "g711", "g722", "aufile", "ausine", "avcodec", "avformat", "fakevideo", "srtp", "sndfile", "snapshot"];
     let modules: String = modules.iter().map(|module| format!("module {module}.so\n")).collect();
     format!(
         "poll_method epoll\nsip_listen {address}:{sip}\nnet_interface {address}\ncall_max_calls 4\n\
@@ -247,4 +253,6 @@ fn free_udp() -> u16 {
     UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port()
 }
 
+/// What terminals take unless a test is about something else.
+pub(crate) const SOUND: &str = "opus/48000/2,PCMA/8000/1";
 const RATE: usize = 48_000;

@@ -18,7 +18,7 @@ pub(crate) struct Setup {
     pub(crate) address: Ipv4Addr,
     /// `h264` or `h265`.
     pub(crate) picture: &'static str,
-    /// `pcma` or `opus`.
+    /// `pcma`, `opus`, or `aac`, which is sampled at 44.1 kHz.
     pub(crate) sound: &'static str,
     /// `open`, `basic` or `digest`.
     pub(crate) access: &'static str,
@@ -92,7 +92,11 @@ impl Setup {
 
     fn encoder(&self, sound: &Path, clip: &Path) -> Child {
         let coder = if self.picture == "h265" { "libx265" } else { "libx264" };
-        let (ear, rate) = if self.sound == "opus" { ("libopus", "48000") } else { ("pcm_alaw", "8000") };
+        let (ear, rate) = match self.sound {
+            "opus" => ("libopus", "48000"),
+            "aac" => ("aac", "44100"),
+            _ => ("pcm_alaw", "8000"),
+        };
         Command::new("ffmpeg")
             .args(["-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", "320x180"])
             .args(["-r", &FPS.to_string(), "-i", "pipe:0", "-f", "s16le", "-ar", &SAMPLE_RATE.to_string(), "-ac", "1"])

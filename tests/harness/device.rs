@@ -26,21 +26,22 @@ pub(crate) struct Clip {
 }
 
 impl Clip {
-    /// The test card of `seat` in `h264` or `h265`, for so many seconds.
-    pub(crate) fn make(directory: &Path, codec: &'static str, seat: u8, seconds: u16) -> Self {
-        let setup = Setup { address: Ipv4Addr::LOCALHOST, picture: codec, sound: "pcma", access: "open", lower: "any" };
+    /// The test card of `seat` in `h264` or `h265` with its tone in `pcma` or `aac`, for so many seconds.
+    pub(crate) fn make(directory: &Path, (codec, ear): (&'static str, &'static str), seat: u8, seconds: u16) -> Self {
+        let setup = Setup { address: Ipv4Addr::LOCALHOST, picture: codec, sound: ear, access: "open", lower: "any" };
         let clip = setup.clip(directory, seat, seconds);
-        let (picture, sound) = (directory.join("clip.video"), directory.join("clip.alaw"));
-        let (marks, form) = match codec {
+        let form = if ear == "aac" { "adts" } else { "alaw" };
+        let (picture, sound) = (directory.join("clip.video"), directory.join(format!("clip.{form}")));
+        let (marks, stream) = match codec {
             "h265" => ("hevc_mp4toannexb,hevc_metadata=aud=insert", "hevc"),
             _ => ("h264_mp4toannexb,h264_metadata=aud=insert", "h264"),
         };
         let run = Command::new("ffmpeg")
             .args(["-v", "error", "-y", "-i"])
             .arg(&clip)
-            .args(["-map", "0:v", "-c", "copy", "-bsf:v", marks, "-f", form])
+            .args(["-map", "0:v", "-c", "copy", "-bsf:v", marks, "-f", stream])
             .arg(&picture)
-            .args(["-map", "0:a", "-c", "copy", "-f", "alaw"])
+            .args(["-map", "0:a", "-c", "copy", "-f", form])
             .arg(&sound)
             .status();
         assert!(run.expect("ffmpeg is installed by scripts/setup").success());

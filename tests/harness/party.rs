@@ -48,6 +48,13 @@ impl Party {
     }
 }
 
+/// Expects that a report tells of a seat's tone.
+pub(crate) fn assert_heard(report: &Value, seat: u8) {
+    let pairs = report["pairs"].as_array().expect("pairs");
+    let pair = pairs.iter().find(|pair| pair["from"] == seat).unwrap_or_else(|| panic!("no seat {seat}: {report:#}"));
+    assert_eq!(pair["tone"], "Heard", "{report:#}");
+}
+
 impl Drop for Party {
     fn drop(&mut self) {
         // Whoever has left already needs no killing.

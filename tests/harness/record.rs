@@ -9,7 +9,7 @@ use hearing_proto::testcard::{self, Luma, Mark};
 use serde_json::Value;
 
 use super::court::ffprobe;
-use super::node::until;
+use super::node::{Node, until};
 
 /// The folder of one hearing's record.
 pub(crate) struct Record {
@@ -97,6 +97,16 @@ impl Record {
         let last = times(file).into_iter().max().unwrap_or_else(|| panic!("{} holds no packet", file.display()));
         self.sheet()["epoch"].as_i64().expect("the record has begun") + last
     }
+}
+
+/// Exports a hearing's record and expects in its film the tones of these seats at once, in a third of the time at least.
+pub(crate) fn assert_film_sounds(node: &Node, hearing: &str, seats: &[u8]) {
+    let whole = node.site.path("whole");
+    node.hearing(&["record", "export", hearing, "--to", &whole.display().to_string()]);
+    let film = samples(&whole.join("composed.mp4"));
+    let heard: Vec<_> = film.chunks_exact(SAMPLE_RATE as usize / 10).map(tones).collect();
+    let all = heard.iter().filter(|tones| seats.iter().all(|seat| tones.contains(seat))).count();
+    assert!(all * 3 >= heard.len(), "{seats:?} are heard in {all} of {} windows", heard.len());
 }
 
 /// The file times of all packets, in order, microseconds.

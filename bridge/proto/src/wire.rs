@@ -36,7 +36,7 @@ pub use value::{Codec, DenyReason, EndpointKind, HearingId, Kind, PauseReason, R
 pub use witness::{WitnessAnswer, WitnessAsk, WitnessWord};
 
 /// The version of everything in this module. A node refuses every other.
-pub const VERSION: u8 = 4;
+pub const VERSION: u8 = 5;
 
 /// The application protocol that both ends name in the TLS handshake.
-pub const ALPN: &[u8] = b"hearing-trunk/4";
+pub const ALPN: &[u8] = b"hearing-trunk/5";

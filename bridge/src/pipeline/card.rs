@@ -45,7 +45,7 @@ impl Card {
     /// # Errors
     /// There is no thread left for a child.
     pub fn start(program: &Program, takes: &Takes, watcher: Watcher) -> Result<Self, Error> {
-        let made = |codec: &Codec| matches!(codec, Codec::Opus | Codec::Pcma | Codec::Pcmu | Codec::Vp8 | Codec::H264);
+        let made = |codec: &Codec| codec.is_sound() || matches!(codec, Codec::Vp8 | Codec::H264);
         let first = |codecs: &[Codec]| codecs.iter().copied().find(made);
         let (sound, picture) = (first(&takes.sound), first(&takes.picture));
         let shape = picture.map(|codec| shape(codec, takes));

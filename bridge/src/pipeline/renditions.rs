@@ -111,7 +111,9 @@ impl Renditions {
 fn target(codec: Codec) -> Target {
     let codec_of_child = super::convert::codec(codec);
     match codec {
-        Codec::Opus | Codec::Pcma | Codec::Pcmu => Target::Sound(SoundTarget { codec: codec_of_child, treat: false }),
+        Codec::Opus | Codec::Pcma | Codec::Pcmu | Codec::G722 | Codec::Aac => {
+            Target::Sound(SoundTarget { codec: codec_of_child, treat: false })
+        }
         Codec::Vp8 | Codec::H264 | Codec::H265 => Target::Picture(PictureTarget {
             codec: codec_of_child,
             width: 1280,

@@ -13,6 +13,7 @@ use hearing_proto::child::{Codec, Coded, Compose, FromChild, Job, PICTURE, Strea
 use hearing_proto::depacketize::framing;
 use hearing_proto::matroska::Coding;
 use hearing_proto::mp4::Film;
+use hearing_proto::ps::Adts;
 use hearing_proto::scene::Cue;
 
 use super::{Error, Script, Track};
@@ -100,6 +101,8 @@ const fn codec(coding: &Coding) -> Codec {
         Coding::Opus => Codec::Opus,
         Coding::Pcma => Codec::Pcma,
         Coding::Pcmu => Codec::Pcmu,
+        Coding::G722 => Codec::G722,
+        Coding::Aac { .. } => Codec::Aac,
         Coding::Vp8 { .. } => Codec::Vp8,
         Coding::H264 { .. } => Codec::H264,
         Coding::H265 { .. } => Codec::H265,
@@ -133,6 +136,11 @@ fn give(feed: &Feed, reels: &mut [Reel], script: &Script, keep: &Keep) -> Result
         draw(feed, &mut drawn, pts - STEP)?;
         let bytes = match reel.replay.sources()[frame.source].coding {
             Some(Coding::H264 { .. } | Coding::H265 { .. }) => framing::annex_b(&frame.block.data),
+            // What has no header has none in the record either: it is left out.
+            Some(Coding::Aac { config }) => match Adts::wrap(config, &frame.block.data) {
+                Some(framed) => framed,
+                None => continue,
+            },
             _ => frame.block.data,
         };
         let coded = Coded { stream, pts, key: frame.block.key, bytes: bytes.into() };

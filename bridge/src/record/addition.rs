@@ -4,11 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use hearing_config::{Codec, HearingId, Timestamp};
-use hearing_proto::depacketize::{self, Framing};
 use hearing_proto::manifest::{Entry, Span};
 use hearing_proto::matroska::Coding;
 
-use super::coding::{describe, format};
+use super::coding::{Whole, whole};
 use super::index::{self, Line, StartReason};
 use super::late::Hole;
 use super::later::{Lacking, Shelf};
@@ -128,11 +127,9 @@ impl Addition {
         let is_ordered = self.sheet.order_at(captured).is_none_or(|order| order.what == What::Run);
         let wanted = is_ordered && self.hole.wants(frame);
         let Some(epoch) = self.sheet.epoch.filter(|epoch| wanted && captured >= *epoch) else { return Ok(()) };
-        let payloads = frame.packets.iter().map(|packet| &packet.payload[..]);
-        let data = depacketize::frame(format(codec), Framing::LengthPrefixed, payloads).ok();
         let open = self.open.as_ref().filter(|(of, _)| *of == codec).map(|(_, segment)| &segment.coding);
-        let described = data.map(|data| (describe(codec, frame.head().key, &data, open.or(self.known.as_ref())), data));
-        let Some(((key, Some(coding)), data)) = described else {
+        let whole = whole(codec, frame, open.or(self.known.as_ref()));
+        let Ok(Whole { key, coding: Some(coding), data }) = whole else {
             metrics::counter!("hearing_record_late_frames_lost_total").increment(1);
             return Ok(());
         };

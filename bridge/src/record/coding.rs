@@ -1,15 +1,41 @@
 //! What a whole frame says of how its track is coded.
 
 use hearing_config::Codec;
-use hearing_proto::depacketize::{Format, h264, h265, vp8};
+use hearing_proto::depacketize::{self, Error, Format, Framing, h264, h265, vp8};
 use hearing_proto::matroska::Coding;
+use hearing_proto::ps::Adts;
+
+use crate::router::Frame;
+
+/// A whole frame as it is kept.
+pub(super) struct Whole {
+    pub(super) key: bool,
+    /// How the track is coded from it on, as far as it says so.
+    pub(super) coding: Option<Coding>,
+    pub(super) data: Vec<u8>,
+}
+
+/// Puts a frame of a track together that was coded as `known` so far.
+pub(super) fn whole(codec: Codec, frame: &Frame, known: Option<&Coding>) -> Result<Whole, Error> {
+    let payloads = frame.packets.iter().map(|packet| &packet.payload[..]);
+    let data = depacketize::frame(format(codec), Framing::LengthPrefixed, payloads)?;
+    let (key, coding) = describe(codec, frame.head().key, &data, known);
+    let data = match Adts::read(&data) {
+        // The head of the file says what the header does.
+        Some(adts) if codec == Codec::Aac => data[adts.header..].to_vec(),
+        Some(_) | None => data,
+    };
+    Ok(Whole { key, coding, data })
+}
 
 /// What the codec's RTP payloads carry.
-pub(super) const fn format(codec: Codec) -> Format {
+const fn format(codec: Codec) -> Format {
     match codec {
         Codec::Opus => Format::Opus,
         Codec::Pcma => Format::Pcma,
         Codec::Pcmu => Format::Pcmu,
+        Codec::G722 => Format::G722,
+        Codec::Aac => Format::Aac,
         Codec::Vp8 => Format::Vp8,
         Codec::H264 => Format::H264,
         Codec::H265 => Format::H265,
@@ -17,11 +43,13 @@ pub(super) const fn format(codec: Codec) -> Format {
 }
 
 /// Whether the frame is a key frame, and how the track is coded from it on, as far as it says so.
-pub(super) fn describe(codec: Codec, key: bool, data: &[u8], known: Option<&Coding>) -> (bool, Option<Coding>) {
+fn describe(codec: Codec, key: bool, data: &[u8], known: Option<&Coding>) -> (bool, Option<Coding>) {
     match codec {
         Codec::Opus => (true, Some(Coding::Opus)),
         Codec::Pcma => (true, Some(Coding::Pcma)),
         Codec::Pcmu => (true, Some(Coding::Pcmu)),
+        Codec::G722 => (true, Some(Coding::G722)),
+        Codec::Aac => (true, Adts::read(data).map(|adts| Coding::Aac { config: adts.config })),
         Codec::Vp8 => {
             let size = vp8::key_frame_size(data);
             (size.is_some(), size.map(|(width, height)| Coding::Vp8 { width, height }).or_else(|| known.cloned()))

@@ -10,14 +10,13 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use hearing_config::{Codec, Timestamp};
-use hearing_proto::depacketize::{self, Framing};
 use hearing_proto::manifest::Entry;
 use hearing_proto::matroska::Coding;
 use hearing_signaling::hearing::PauseReason;
 use rustix::io::Errno;
 
 use super::catalog;
-use super::coding::{describe, format};
+use super::coding::{Whole, whole};
 use super::index::{self, GapReason, Line, StartReason};
 use super::late_track::LateTrack;
 use super::leg::{Arrived, Missing};
@@ -111,15 +110,11 @@ impl Track {
         if let Some(missing) = frame.missing {
             self.miss(missing);
         }
-        let payloads = frame.frame.packets.iter().map(|packet| &packet.payload[..]);
-        let data = match depacketize::frame(format(frame.codec), Framing::LengthPrefixed, payloads) {
-            Ok(data) => data,
-            Err(_) => {
-                self.miss_frame(GapReason::Malformed);
-                return Ok(());
-            }
+        let Ok(whole) = whole(frame.codec, &frame.frame, self.coding.as_ref()) else {
+            self.miss_frame(GapReason::Malformed);
+            return Ok(());
         };
-        let (key, coding) = describe(frame.codec, frame.frame.head().key, &data, self.coding.as_ref());
+        let Whole { key, coding, data } = whole;
         if !self.prepare(now, captured, key, coding, frame)? {
             return Ok(());
         }

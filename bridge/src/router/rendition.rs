@@ -149,7 +149,7 @@ impl Hearing {
 const NOBODY: LegId = LegId(0);
 /// What renditions are made in, the best first.
 const PICTURES: [Codec; 2] = [Codec::H264, Codec::Vp8];
-const SOUNDS: [Codec; 3] = [Codec::Opus, Codec::Pcma, Codec::Pcmu];
+const SOUNDS: [Codec; 5] = [Codec::Opus, Codec::G722, Codec::Pcma, Codec::Pcmu, Codec::Aac];
 
 #[cfg(test)]
 mod tests;

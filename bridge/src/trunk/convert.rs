@@ -45,7 +45,7 @@ macro_rules! same_words {
 use same_words;
 
 same_words!(kind_to, kind_from, config::Kind, wire::Kind, [Audio, Video, Screen]);
-same_words!(codec_to, codec_from, config::Codec, wire::Codec, [Opus, Pcma, Vp8, H264, H265, Pcmu]);
+same_words!(codec_to, codec_from, config::Codec, wire::Codec, [Opus, Pcma, Vp8, H264, H265, Pcmu, G722, Aac]);
 same_words!(endpoint_to, endpoint_from, config::EndpointKind, wire::EndpointKind, [Browser, Sip, Gb28181, Rtsp]);
 same_words!(
     role_to,
@@ -97,8 +97,7 @@ pub(super) fn zone_from(zone: &str) -> Result<Zone, Invalid> {
 /// The track that a peer announces.
 pub(super) fn track_info_from(up: &wire::TrackUp) -> Result<TrackInfo, Invalid> {
     let (id, codec) = (track_from(up.track)?, codec_from(up.codec));
-    let sound = matches!(codec, config::Codec::Opus | config::Codec::Pcma | config::Codec::Pcmu);
-    if sound == id.kind.is_picture() {
+    if codec.is_sound() == id.kind.is_picture() {
         return Err(Invalid("sound coded as a picture or a picture as sound"));
     }
     if up.flow < wire::FIRST_FLOW {

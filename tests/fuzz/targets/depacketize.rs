@@ -12,7 +12,8 @@ fuzz_target!(|data: &[u8]| {
         payloads.push(payload);
         rest = after;
     }
-    for format in [Format::Opus, Format::Pcma, Format::Pcmu, Format::Vp8, Format::H264, Format::H265] {
+    let sounds = [Format::Opus, Format::Pcma, Format::Pcmu, Format::G722, Format::Aac];
+    for format in sounds.into_iter().chain([Format::Vp8, Format::H264, Format::H265]) {
         for how in [Framing::LengthPrefixed, Framing::AnnexB] {
             let _ = frame(format, how, payloads.iter().copied());
         }

@@ -7,6 +7,8 @@ pub mod h265;
 mod unit;
 pub mod vp8;
 
+use crate::ps::Adts;
+
 /// What RTP payloads carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Format {
@@ -16,6 +18,10 @@ pub enum Format {
     Pcma,
     /// G.711 mu-law: samples (RFC 3551).
     Pcmu,
+    /// G.722: samples (RFC 3551).
+    G722,
+    /// AAC: a frame behind its ADTS header, in pieces. That is how nodes carry it; RFC 3640 has no such headers.
+    Aac,
     /// VP8: pieces of a frame, payload descriptors taken off (RFC 7741).
     Vp8,
     /// H.264: NAL units, aggregations or fragments (RFC 6184, mode 1).
@@ -43,7 +49,8 @@ pub fn frame<'a>(
     payloads: impl IntoIterator<Item = &'a [u8]>,
 ) -> Result<Vec<u8>, Error> {
     match format {
-        Format::Opus | Format::Pcma | Format::Pcmu | Format::Vp8 => concatenate(payloads),
+        Format::Opus | Format::Pcma | Format::Pcmu | Format::G722 | Format::Vp8 => concatenate(payloads),
+        Format::Aac => concatenate(payloads).and_then(one_block),
         Format::H264 => h264::access_unit(framing, payloads),
         Format::H265 => h265::access_unit(framing, payloads),
     }
@@ -58,6 +65,12 @@ fn concatenate<'a>(payloads: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<u
         }
     }
     if data.is_empty() { Err(Error::Empty) } else { Ok(data) }
+}
+
+/// One header, and behind it one raw data block of the length that it says.
+fn one_block(frame: Vec<u8>) -> Result<Vec<u8>, Error> {
+    let adts = Adts::read(&frame).filter(|adts| adts.len == frame.len() && frame[6] & 3 == 0);
+    adts.map(|_| frame).ok_or(Error::Adts)
 }
 
 /// Why payloads make no frame.
@@ -75,6 +88,9 @@ pub enum Error {
     /// A NAL unit type that the payload format doesn't know.
     #[error("NAL unit type {0} is not allowed in this RTP payload format")]
     NalType(u8),
+    /// AAC without a header, or with more or less behind it than one frame.
+    #[error("not one AAC frame behind one ADTS header")]
+    Adts,
     /// A fragment without its beginning, or another payload before its end.
     #[error("a fragmented NAL unit lacks its beginning or its end")]
     Fragment,
@@ -96,6 +112,16 @@ mod tests {
     }
 
     #[test]
+    fn aac_in_pieces_is_one_frame_and_without_its_header_none() {
+        let whole = Adts::wrap([0x11, 0x88], &[7; 1_500]).unwrap();
+        let joined = frame(Format::Aac, Framing::AnnexB, whole.chunks(1_200));
+        assert_eq!(joined.as_ref(), Ok(&whole));
+        for broken in [&whole[7..], &whole[..1_000], &[&whole[..], &[0]].concat()[..]] {
+            assert_eq!(frame(Format::Aac, Framing::AnnexB, [broken]), Err(Error::Adts));
+        }
+    }
+
+    #[test]
     fn a_frame_without_payload_is_refused() {
         assert_eq!(frame(Format::Opus, Framing::AnnexB, [&[][..]]), Err(Error::Empty));
         for format in [Format::H264, Format::H265] {
@@ -106,7 +132,7 @@ mod tests {
     proptest! {
         #[test]
         fn random_payloads_never_panic(payloads in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..80), 0..6)) {
-            for format in [Format::Opus, Format::Pcma, Format::Vp8, Format::H264, Format::H265] {
+            for format in [Format::Opus, Format::Pcma, Format::Aac, Format::Vp8, Format::H264, Format::H265] {
                 for framing in [Framing::LengthPrefixed, Framing::AnnexB] {
                     let _ = frame(format, framing, payloads.iter().map(Vec::as_slice));
                 }

@@ -29,7 +29,7 @@ fn block_ends(bytes: &[u8]) -> Vec<u64> {
     ends
 }
 
-fn codings() -> [Coding; 6] {
+fn codings() -> [Coding; 8] {
     [
         Coding::Opus,
         Coding::Pcma,
@@ -37,6 +37,8 @@ fn codings() -> [Coding; 6] {
         Coding::Vp8 { width: 640, height: 360 },
         Coding::H264 { configuration: vec![1, 66, 0xc0, 31, 0xff, 0xe0, 0], width: 1280, height: 720 },
         Coding::H265 { configuration: vec![1; 23], width: 1920, height: 1080 },
+        Coding::G722,
+        Coding::Aac { config: [0x12, 0x10] },
     ]
 }
 

@@ -52,7 +52,7 @@ pub fn glance(format: Format, frame: &[u8]) -> Glance<'_> {
                 let kind = unit[0] >> 1 & 0x3f;
                 (matches!(kind, 16..=21), kind < 32, kind == 33)
             }
-            Format::Opus | Format::Pcma | Format::Pcmu | Format::Vp8 => return all,
+            Format::Opus | Format::Pcma | Format::Pcmu | Format::G722 | Format::Aac | Format::Vp8 => return all,
         };
         all.key |= key;
         all.picture |= picture;

@@ -8,13 +8,13 @@ use crate::depacketize::Format;
 
 /// The payloads of one frame, in order, each of at most [`PAYLOAD_LIMIT`] bytes. Frames of H.264 and H.265 are byte streams
 /// (annex B); delimiters and filler are left out, parameter sets share a payload where they fit.
-/// Sound longer than the limit is cut, which only G.711 survives; empty frames make no payload.
+/// Sound longer than the limit is cut, which Opus alone does not survive; empty frames make no payload.
 #[must_use]
 pub fn payloads(format: Format, frame: &[u8]) -> Vec<Bytes> {
     match format {
         Format::H264 => Cut::new(&H264).access_unit(frame),
         Format::H265 => Cut::new(&H265).access_unit(frame),
-        Format::Opus | Format::Pcma | Format::Pcmu | Format::Vp8 => {
+        Format::Opus | Format::Pcma | Format::Pcmu | Format::G722 | Format::Aac | Format::Vp8 => {
             frame.chunks(PAYLOAD_LIMIT).map(Bytes::copy_from_slice).collect()
         }
     }

@@ -34,6 +34,10 @@ pub enum Codec {
     H265,
     /// G.711 mu-law.
     Pcmu,
+    /// G.722 at 64 kbit/s.
+    G722,
+    /// AAC behind ADTS headers.
+    Aac,
 }
 
 /// What kind of endpoint stands on a seat.

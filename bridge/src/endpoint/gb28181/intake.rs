@@ -24,8 +24,6 @@ pub(super) struct Intake {
     tracks: Vec<Track>,
     bad: Rate,
     tally: Tally,
-    /// A codec that is not carried, once it was told.
-    refused: bool,
 }
 
 /// Packets of a track.
@@ -55,7 +53,6 @@ impl Intake {
             tracks: Vec::new(),
             bad: Rate::default(),
             tally: Tally::new(now),
-            refused: false,
         }
     }
 
@@ -95,13 +92,7 @@ impl Intake {
     }
 
     fn unit(&mut self, unit: &Unit, arrival: Timestamp, got: &mut Vec<Got>) -> Result<(), Cut> {
-        let Some(codec) = carried(unit.codec) else {
-            counter!("hearing_gb28181_units_refused_total").increment(1);
-            if !std::mem::replace(&mut self.refused, true) {
-                tracing::warn!(codec = ?unit.codec, "a device's sound is not taken: set it to G.711");
-            }
-            return Ok(());
-        };
+        let codec = carried(unit.codec);
         let kind = if unit.codec.is_picture() { Kind::Video } else { Kind::Audio };
         let track = match self.tracks.iter_mut().position(|track| track.kind() == kind) {
             Some(at) => &mut self.tracks[at],
@@ -135,14 +126,14 @@ impl Intake {
     }
 }
 
-/// AAC is not carried inside a node.
-const fn carried(codec: ps::Codec) -> Option<Codec> {
+/// What a node calls it.
+const fn carried(codec: ps::Codec) -> Codec {
     match codec {
-        ps::Codec::H264 => Some(Codec::H264),
-        ps::Codec::H265 => Some(Codec::H265),
-        ps::Codec::Pcma => Some(Codec::Pcma),
-        ps::Codec::Pcmu => Some(Codec::Pcmu),
-        ps::Codec::Aac => None,
+        ps::Codec::H264 => Codec::H264,
+        ps::Codec::H265 => Codec::H265,
+        ps::Codec::Pcma => Codec::Pcma,
+        ps::Codec::Pcmu => Codec::Pcmu,
+        ps::Codec::Aac => Codec::Aac,
     }
 }
 
@@ -244,15 +235,29 @@ mod tests {
     }
 
     #[test]
-    fn another_codec_ends_the_call_and_a_codec_that_is_not_carried_is_left_out() {
+    fn aac_is_taken_with_its_headers_and_its_times_at_48_khz() {
+        let mut device = Device::new();
+        device.muxer = Muxer::new(ps::Codec::H264, Some(ps::Codec::Aac));
+        device.picture(0, true).unwrap();
+        let adts = [0xff, 0xf1, 0x4c, 0x40, 0x01, 0x5f, 0xfc, 1, 2, 3];
+        let mut got = Vec::new();
+        for (n, two) in [[adts, adts].concat(), adts.to_vec()].iter().enumerate() {
+            let sound = device.muxer.sound(n as u64 * 3_840, two);
+            let packet = device.rtp(false, &sound);
+            let at = device.at(n as u64 * 42);
+            got.extend(device.intake.take(at, &packet).unwrap());
+        }
+        let packets: Vec<_> = got.iter().flat_map(|got| &got.packets).collect();
+        assert!(
+            got.iter().all(|got| got.codec == Codec::Aac) && packets.iter().all(|packet| packet.payload[..] == adts)
+        );
+        assert_eq!(packets.iter().map(|packet| packet.media_time).collect::<Vec<_>>(), [0, 1_024, 2_048]);
+    }
+
+    #[test]
+    fn another_codec_ends_the_call() {
         let mut device = Device::new();
         device.picture(0, true).unwrap();
-        device.muxer = Muxer::new(ps::Codec::H264, Some(ps::Codec::Aac));
-        let adts = [0xff, 0xf1, 0x4c, 0x40, 0x01, 0x5f, 0xfc, 1, 2, 3];
-        let sound = device.muxer.sound(0, &adts);
-        let packet = device.rtp(false, &sound);
-        assert_eq!(device.take(0, &packet), Ok(vec![]));
-        assert!(device.intake.refused);
         let h265 = [0, 0, 0, 1, 0x40, 1, 7, 0, 0, 0, 1, 0x42, 1, 7, 0, 0, 0, 1, 0x26, 1, 9, 9];
         device.muxer = Muxer::new(ps::Codec::H265, None);
         let mut results = Vec::new();

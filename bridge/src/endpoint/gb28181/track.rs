@@ -1,7 +1,7 @@
 //! One track of a device: its times on one line, whatever the device's clock does.
 
 use hearing_config::{Codec, Kind, Timestamp};
-use hearing_proto::ps::{CLOCK_RATE, Unit};
+use hearing_proto::ps::{Adts, CLOCK_RATE, Unit};
 
 use crate::endpoint::source::{Coded, Cutter, SenderClock, SourceClock};
 use crate::router::Packet;
@@ -13,14 +13,16 @@ pub(super) struct Track {
     cutter: Cutter,
     clock: SourceClock,
     times: Times,
-    /// When the next sound begins if it follows at once, in samples.
+    /// When the next sound begins if it follows at once, in ticks.
     next: Option<i64>,
+    /// What rounding has left of ticks, in shares of the rate of AAC.
+    rest: i64,
 }
 
 impl Track {
     pub(super) fn new(codec: Codec, stream: u8) -> Self {
         let (cutter, clock) = (Cutter::new(codec, Vec::new()), SourceClock::new(codec.clock_rate()));
-        Self { codec, stream, cutter, clock, times: Times::default(), next: None }
+        Self { codec, stream, cutter, clock, times: Times::default(), next: None, rest: 0 }
     }
 
     pub(super) const fn codec(&self) -> Codec {
@@ -30,7 +32,7 @@ impl Track {
     pub(super) const fn kind(&self) -> Kind {
         match self.codec {
             Codec::H264 | Codec::H265 | Codec::Vp8 => Kind::Video,
-            Codec::Opus | Codec::Pcma | Codec::Pcmu => Kind::Audio,
+            Codec::Opus | Codec::Pcma | Codec::Pcmu | Codec::G722 | Codec::Aac => Kind::Audio,
         }
     }
 
@@ -47,19 +49,27 @@ impl Track {
         let time = self.times.at(unit.pts, arrival);
         let media_time = match self.kind() {
             Kind::Video | Kind::Screen => time,
-            Kind::Audio => self.samples(time, unit.data.len()),
+            Kind::Audio => self.counted(time, &unit.data),
         };
         let captured = self.clock.captured(media_time, arrival, &SenderClock::default());
         self.cutter.cut(Coded { media_time, captured, data: &unit.data })
     }
 
     /// Devices tell the times of sound roughly: as long as they are near, samples are counted.
-    fn samples(&mut self, time: i64, count: usize) -> i64 {
+    fn counted(&mut self, time: i64, data: &[u8]) -> i64 {
         let rate = i64::from(self.codec.clock_rate());
         let told = time * rate / i64::from(CLOCK_RATE);
         let begins = self.next.filter(|next| (told - next).abs() <= rate / ROUGHLY).unwrap_or(told);
-        self.next = Some(begins + count as i64);
+        self.next = Some(begins + self.length(data));
         begins
+    }
+
+    /// How long a piece of sound lasts, in ticks: a byte of G.711 is one.
+    fn length(&mut self, data: &[u8]) -> i64 {
+        let Some(adts) = Adts::read(data).filter(|_| self.codec == Codec::Aac) else { return data.len() as i64 };
+        let shares = SAMPLES * i64::from(self.codec.clock_rate()) + self.rest;
+        self.rest = shares % i64::from(adts.rate);
+        shares / i64::from(adts.rate)
     }
 }
 
@@ -103,6 +113,8 @@ const fn apart(after: u64, before: u64) -> i64 {
 const RANGE: u64 = 1 << 33;
 /// A step that differs more from the time that passed is a clock that was set: five seconds.
 const LEAP: i64 = 5 * CLOCK_RATE as i64;
+/// Of a frame of AAC.
+const SAMPLES: i64 = 1_024;
 /// A tenth of a second.
 const ROUGHLY: i64 = 10;
 
@@ -140,5 +152,18 @@ mod tests {
         assert_eq!(sound(&mut track, 0, 0, 320), 0);
         assert_eq!(sound(&mut track, 3_700, 40, 320), 320, "a rough time");
         assert_eq!(sound(&mut track, 90_000, 1_000, 320), 8_000, "a pause");
+    }
+
+    #[test]
+    fn aac_is_counted_at_48_khz_whatever_it_was_sampled_at_and_rounding_does_not_add_up() {
+        let mut track = Track::new(Codec::Aac, 0xc0);
+        let frame = Adts::wrap([0x12, 0x10], &[7; 300]).unwrap();
+        let mut at = |n: i64| {
+            let (pts, data) = (Some((n * 90 * 1_024 * 10 / 441) as u64), frame.clone());
+            let unit = Unit { stream: 0xc0, codec: hearing_proto::ps::Codec::Aac, pts, data, after_loss: false };
+            track.cut(&unit, ms(n * 1_024 * 10 / 441))[0].media_time
+        };
+        let times: Vec<_> = (0..=441).map(&mut at).collect();
+        assert_eq!((times[0], times[1], times[2], times[441]), (0, 1_114, 2_229, 1_024 * 480));
     }
 }

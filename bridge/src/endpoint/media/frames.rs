@@ -44,13 +44,13 @@ impl Frames {
         payload: Bytes,
     ) -> Option<Piece> {
         match self.codec {
-            Codec::Opus | Codec::Pcma | Codec::Pcmu => {
+            Codec::Opus | Codec::Pcma | Codec::Pcmu | Codec::G722 => {
                 let temporal = Temporal::default();
                 Some(Piece { frame_start: true, frame_end: true, key: true, generation: 0, temporal, payload })
             }
             Codec::Vp8 => self.vp8(time, marker, &payload),
             Codec::H264 => self.h264(sequence, time, marker, payload),
-            Codec::H265 => None,
+            Codec::H265 | Codec::Aac => None,
         }
     }
 

@@ -8,12 +8,15 @@ use retina::client::Stream;
 use retina::codec::{ParametersRef, VideoParametersCodec};
 use retina::rtp::ReceivedPacket;
 
+use super::aac::Aac;
 use crate::endpoint::source::{Coded, Cutter, SenderClock, SourceClock};
 use crate::router::Packet;
 
 /// Puts frames together again, since cameras cut them larger than packets may be inside a node.
 pub(super) struct Track {
     codec: Codec,
+    /// Takes the packets of AAC apart.
+    aac: Option<Aac>,
     cutter: Cutter,
     clock: SourceClock,
     /// Payloads of the picture that is not whole yet, and its time.
@@ -27,23 +30,26 @@ pub(super) struct Track {
 impl Track {
     /// The track of a stream; `None` when it is of a kind or codec that is not carried.
     pub(super) fn of(stream: &Stream) -> Option<Self> {
+        let aac = audio_config(stream).and_then(Aac::new);
         let codec = match (stream.media(), stream.encoding_name(), stream.clock_rate_hz()) {
             ("video", "h264", 90_000) => Codec::H264,
             ("video", "h265", 90_000) => Codec::H265,
             ("audio", "pcma", 8_000) => Codec::Pcma,
             ("audio", "pcmu", 8_000) => Codec::Pcmu,
+            ("audio", "g722", 8_000) => Codec::G722,
             ("audio", "opus", 48_000) => Codec::Opus,
+            ("audio", "mpeg4-generic", rate) if aac.as_ref().is_some_and(|aac| aac.rate() == rate) => Codec::Aac,
             (media, encoding, rate) => {
                 tracing::info!(media, encoding, rate, "a camera's stream is not taken");
                 return None;
             }
         };
-        Some(Self::new(codec, parameter_sets(stream)))
+        Some(Self { aac, ..Self::new(codec, parameter_sets(stream)) })
     }
 
     fn new(codec: Codec, sets: Vec<u8>) -> Self {
         let (cutter, clock) = (Cutter::new(codec, sets), SourceClock::new(codec.clock_rate()));
-        Self { codec, cutter, clock, pending: Vec::new(), time: 0, held: 0, torn: false }
+        Self { codec, aac: None, cutter, clock, pending: Vec::new(), time: 0, held: 0, torn: false }
     }
 
     pub(super) const fn codec(&self) -> Codec {
@@ -53,13 +59,13 @@ impl Track {
     pub(super) const fn kind(&self) -> Kind {
         match self.codec {
             Codec::H264 | Codec::H265 | Codec::Vp8 => Kind::Video,
-            Codec::Opus | Codec::Pcma | Codec::Pcmu => Kind::Audio,
+            Codec::Opus | Codec::Pcma | Codec::Pcmu | Codec::G722 | Codec::Aac => Kind::Audio,
         }
     }
 
     /// The camera's clock showed `ntp` (microseconds) at media time `time`.
-    pub(super) const fn report(&mut self, ntp: i64, time: i64) {
-        self.clock.report(ntp, time);
+    pub(super) fn report(&mut self, ntp: i64, time: i64) {
+        self.clock.report(ntp, self.aac.as_ref().map_or(time, |aac| aac.ticks(time)));
     }
 
     /// What a packet completes.
@@ -74,11 +80,26 @@ impl Track {
         }
         match self.kind() {
             Kind::Video | Kind::Screen => self.picture(piece, arrival, sender),
-            Kind::Audio => {
-                let captured = self.clock.captured(piece.time, arrival, sender);
-                self.cutter.cut(Coded { media_time: piece.time, captured, data: &piece.payload })
-            }
+            Kind::Audio => self.sound(&piece, arrival, sender),
         }
+    }
+
+    fn sound(&mut self, piece: &Piece, arrival: Timestamp, sender: &SenderClock) -> Vec<Packet> {
+        let Some(aac) = &mut self.aac else { return self.cut(piece.time, &piece.payload, arrival, sender) };
+        if piece.lost {
+            aac.forget();
+        }
+        let Some(frames) = aac.frames(piece.time, &piece.payload) else {
+            counter!("hearing_rtsp_frames_broken_total").increment(1);
+            self.cutter.lose();
+            return Vec::new();
+        };
+        frames.into_iter().flat_map(|(time, data)| self.cut(time, &data, arrival, sender)).collect()
+    }
+
+    fn cut(&mut self, media_time: i64, data: &[u8], arrival: Timestamp, sender: &SenderClock) -> Vec<Packet> {
+        let captured = self.clock.captured(media_time, arrival, sender);
+        self.cutter.cut(Coded { media_time, captured, data })
     }
 
     fn picture(&mut self, piece: Piece, arrival: Timestamp, sender: &SenderClock) -> Vec<Packet> {
@@ -117,10 +138,7 @@ impl Track {
         let frame = depacketize::frame(format, Framing::AnnexB, self.pending.iter().map(|payload| &payload[..]));
         self.forget();
         match frame {
-            Ok(data) => {
-                let captured = self.clock.captured(self.time, arrival, sender);
-                self.cutter.cut(Coded { media_time: self.time, captured, data: &data })
-            }
+            Ok(data) => self.cut(self.time, &data, arrival, sender),
             Err(_) => {
                 counter!("hearing_rtsp_frames_broken_total").increment(1);
                 self.cutter.lose();
@@ -154,6 +172,14 @@ fn parameter_sets(stream: &Stream) -> Vec<u8> {
         _ => Vec::new(),
     };
     sets.into_iter().flat_map(|set| [&[0, 0, 0, 1][..], set].concat()).collect()
+}
+
+/// The audio specific config of AAC that the session's description tells.
+fn audio_config(stream: &Stream) -> Option<&[u8]> {
+    match stream.parameters()? {
+        ParametersRef::Audio(parameters) => Some(parameters.extra_data()),
+        ParametersRef::Video(_) | ParametersRef::Message(_) => None,
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use hearing_config::{Codec, Timestamp};
 use metrics::counter;
 
-use super::level;
+use super::level::Ear;
 use super::payload::fit;
 use crate::endpoint::media::clock::ntp_micros;
 use crate::endpoint::media::frames::Frames;
@@ -22,6 +22,7 @@ pub(super) struct Inward {
     frames: Frames,
     clock: SourceClock,
     jitter: Jitter,
+    ear: Ear,
     source: Option<Source>,
     /// The index that no packet had yet.
     next: u64,
@@ -52,6 +53,7 @@ impl Inward {
             frames: Frames::new(codec),
             clock: SourceClock::new(codec.clock_rate()),
             jitter: Jitter::default(),
+            ear: Ear::new(codec),
             source: None,
             next: 0,
             received: 0,
@@ -107,6 +109,7 @@ impl Inward {
         let last = parts.len().saturating_sub(1);
         let captured = self.clock.captured(time, sender);
         let index = self.index(sequence, last);
+        let level = self.ear.level(&parts[0]);
         let packet = |(n, payload): (usize, Bytes)| Packet {
             index: index + n as u64,
             layer: Layer(0),
@@ -117,7 +120,7 @@ impl Inward {
             key: piece.key,
             generation: piece.generation,
             temporal: piece.temporal,
-            level: level::of(self.codec, &payload),
+            level,
             payload,
         };
         parts.into_iter().enumerate().map(packet).collect()

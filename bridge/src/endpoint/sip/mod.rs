@@ -4,6 +4,7 @@
 mod decoder;
 mod dial;
 mod events;
+mod g722;
 mod held;
 mod incoming;
 mod inward;

@@ -120,7 +120,8 @@ pub(super) fn offer(ip: IpAddr, version: (u64, u64), own: &[Own]) -> String {
     for own in own {
         let formats: Vec<Format> = match own.used {
             Use::Sound => {
-                vec![format(96, Codec::Opus, "useinbandfec=1"), format(8, Codec::Pcma, ""), format(0, Codec::Pcmu, "")]
+                let fixed = [format(9, Codec::G722, ""), format(8, Codec::Pcma, ""), format(0, Codec::Pcmu, "")];
+                std::iter::once(format(96, Codec::Opus, "useinbandfec=1")).chain(fixed).collect()
             }
             Use::Picture | Use::Slides => vec![
                 Format { fragments: true, ..format(97, Codec::H264, "profile-level-id=42e01f;packetization-mode=1") },
@@ -148,8 +149,10 @@ impl Line {
     fn best(&self) -> Option<&Format> {
         let rank = |format: &&Format| match format.codec {
             Codec::Opus => 0,
-            Codec::Pcma => 1,
-            Codec::Pcmu => 2,
+            Codec::G722 => 1,
+            Codec::Pcma => 2,
+            Codec::Pcmu => 3,
+            Codec::Aac => 4,
             Codec::H264 | Codec::H265 | Codec::Vp8 => u8::from(!format.fragments),
         };
         self.codecs.iter().min_by_key(rank)
@@ -236,6 +239,8 @@ fn named(media: &str, map: &str) -> Option<Codec> {
         ("audio", "opus/48000/2") => Some(Codec::Opus),
         ("audio", "pcma/8000" | "pcma/8000/1") => Some(Codec::Pcma),
         ("audio", "pcmu/8000" | "pcmu/8000/1") => Some(Codec::Pcmu),
+        // Its clock is 8 kHz for the sake of an old mistake (RFC 3551, section 4.5.2).
+        ("audio", "g722/8000" | "g722/8000/1") => Some(Codec::G722),
         ("video", "h264/90000") => Some(Codec::H264),
         _ => None,
     }
@@ -246,6 +251,7 @@ fn fixed(number: &str) -> Option<String> {
     match number {
         "0" => Some("pcmu/8000".to_owned()),
         "8" => Some("pcma/8000".to_owned()),
+        "9" => Some("g722/8000".to_owned()),
         _ => None,
     }
 }
@@ -270,6 +276,8 @@ const fn format_name(codec: Codec) -> &'static str {
         Codec::Opus => "opus/48000/2",
         Codec::Pcma => "PCMA/8000",
         Codec::Pcmu => "PCMU/8000",
+        Codec::G722 => "G722/8000",
+        Codec::Aac => "mpeg4-generic/48000",
         Codec::Vp8 => "VP8/90000",
         Codec::H264 => "H264/90000",
         Codec::H265 => "H265/90000",

@@ -15,7 +15,7 @@ pub(crate) struct Coded<'a> {
     pub(crate) media_time: i64,
     /// When it was captured.
     pub(crate) captured: Timestamp,
-    /// A byte stream of NAL units, an Opus packet, or samples of G.711.
+    /// A byte stream of NAL units, an Opus packet, an ADTS header with its frame, or samples of G.711 or G.722.
     pub(crate) data: &'a [u8],
 }
 
@@ -46,8 +46,9 @@ impl Cutter {
         match self.codec {
             Codec::H264 => self.picture(Format::H264, coded),
             Codec::H265 => self.picture(Format::H265, coded),
-            Codec::Pcma | Codec::Pcmu => self.samples(coded),
+            Codec::Pcma | Codec::Pcmu | Codec::G722 => self.samples(coded),
             Codec::Opus => self.packets(coded, true, vec![Bytes::copy_from_slice(coded.data)]),
+            Codec::Aac => self.packets(coded, true, payloads(Format::Aac, coded.data)),
             Codec::Vp8 => Vec::new(),
         }
     }
@@ -66,7 +67,7 @@ impl Cutter {
         self.packets(coded, glance.key, payloads)
     }
 
-    /// Samples need no frame: what is too long for a packet is several.
+    /// Samples need no frame: what is too long for a packet is several. A byte is a tick, of G.722 too.
     fn samples(&mut self, coded: Coded<'_>) -> Vec<Packet> {
         let rate = i64::from(self.codec.clock_rate());
         let pieces = coded.data.chunks(PAYLOAD_LIMIT).enumerate();

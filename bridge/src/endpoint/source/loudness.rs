@@ -7,7 +7,7 @@ pub(super) fn level(codec: Codec, samples: &[u8]) -> Option<u8> {
     let decode: fn(u8) -> i32 = match codec {
         Codec::Pcma => a_law,
         Codec::Pcmu => mu_law,
-        Codec::Opus | Codec::Vp8 | Codec::H264 | Codec::H265 => return None,
+        Codec::Opus | Codec::G722 | Codec::Aac | Codec::Vp8 | Codec::H264 | Codec::H265 => return None,
     };
     if samples.is_empty() {
         return None;

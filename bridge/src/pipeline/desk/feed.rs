@@ -31,7 +31,7 @@ pub(super) struct Player {
 
 /// What a terminal gets that takes this; `None` when nothing that it takes can be made.
 pub(super) fn wants(takes: &Takes, layout: Layout) -> Option<(Wants, (Codec, Codec))> {
-    let is_made = |codec: &Codec| matches!(codec, Codec::Opus | Codec::Pcma | Codec::Pcmu | Codec::Vp8 | Codec::H264);
+    let is_made = |codec: &Codec| codec.is_sound() || matches!(codec, Codec::Vp8 | Codec::H264);
     let first = |codecs: &[Codec]| codecs.iter().copied().find(is_made);
     let (sound, picture) = (first(&takes.sound), first(&takes.picture));
     let to_sound = |codec| SoundTarget { codec: convert::codec(codec), treat: true };

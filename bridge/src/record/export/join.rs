@@ -114,6 +114,8 @@ impl Joint {
                 Coding::Opus => "opus",
                 Coding::Pcma => "pcma",
                 Coding::Pcmu => "pcmu",
+                Coding::G722 => "g722",
+                Coding::Aac { .. } => "aac",
                 Coding::Vp8 { .. } => "vp8",
                 Coding::H264 { .. } => "h264",
                 Coding::H265 { .. } => "h265",

@@ -180,6 +180,8 @@ const fn word(codec: Codec) -> &'static str {
         Codec::Opus => "opus",
         Codec::Pcma => "pcma",
         Codec::Pcmu => "pcmu",
+        Codec::G722 => "g722",
+        Codec::Aac => "aac",
         Codec::Vp8 => "vp8",
         Codec::H264 => "h264",
         Codec::H265 => "h265",
@@ -194,7 +196,8 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-const CODECS: [Codec; 6] = [Codec::Opus, Codec::Pcma, Codec::Pcmu, Codec::Vp8, Codec::H264, Codec::H265];
+const CODECS: [Codec; 8] =
+    [Codec::Opus, Codec::Pcma, Codec::Pcmu, Codec::G722, Codec::Aac, Codec::Vp8, Codec::H264, Codec::H265];
 const MAGIC: &str = "hearing-spool/1 ";
 /// The most bytes of the first line.
 const LINE: u64 = 64;

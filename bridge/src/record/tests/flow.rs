@@ -13,11 +13,13 @@ fn starts(bench: &Bench, track: &str) -> Vec<StartReason> {
     bench.lines(track).iter().filter_map(reason).collect()
 }
 
-fn all_codecs(seconds: u32) -> [Clip; 6] {
+fn all_codecs(seconds: u32) -> [Clip; 8] {
     let pictures =
         [source::vp8("320x180", seconds), source::h264("640x360", seconds), source::h265("640x360", seconds)];
     let [vp8, h264, h265] = pictures;
-    [vp8, h264, h265, source::opus(seconds), source::pcma(seconds), source::pcmu(seconds)]
+    let sounds = [source::opus(seconds), source::pcma(seconds), source::pcmu(seconds)];
+    let [opus, pcma, pcmu] = sounds;
+    [vp8, h264, h265, opus, pcma, pcmu, source::g722(seconds), source::aac(seconds)]
 }
 
 fn recorded(clip: &Clip) -> Bench {

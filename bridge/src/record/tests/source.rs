@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use bytes::Bytes;
 use hearing_config::{Codec, Timestamp};
 use hearing_proto::matroska::{Item, Reader};
+use hearing_proto::ps::Adts;
 
 use crate::router::{Frame, Layer, Packet};
 
@@ -131,9 +132,32 @@ fn g711(codec: Codec, law: &str, seconds: u32) -> Clip {
     Clip { codec, frames: frames.collect(), step: 20_000 }
 }
 
+/// The same tone in G.722.
+pub(super) fn g722(seconds: u32) -> Clip {
+    let samples = ffmpeg(&format!("-f lavfi -i sine=frequency=440:sample_rate=16000 -t {seconds} -c:a g722 -f g722"));
+    let frames = samples.chunks(160).map(|chunk| Coded { units: vec![chunk.to_vec()], key: true });
+    Clip { codec: Codec::G722, frames: frames.collect(), step: 20_000 }
+}
+
+/// The same tone in AAC of two channels.
+pub(super) fn aac(seconds: u32) -> Clip {
+    let stream =
+        ffmpeg(&format!("-f lavfi -i sine=frequency=440:sample_rate=48000 -t {seconds} -c:a aac -ac 2 -f adts"));
+    let (mut frames, mut rest) = (Vec::new(), &stream[..]);
+    while let Some(adts) = Adts::read(rest) {
+        let (frame, tail) = rest.split_at(adts.len);
+        frames.push(Coded { units: vec![frame.to_vec()], key: true });
+        rest = tail;
+    }
+    Clip { codec: Codec::Aac, frames, step: 21_333 }
+}
+
 impl Coded {
     /// The frame as a Matroska block holds it.
     pub(super) fn block(&self, codec: Codec) -> Vec<u8> {
+        if codec == Codec::Aac {
+            return self.units.concat().split_off(7);
+        }
         if !matches!(codec, Codec::H264 | Codec::H265) {
             return self.units.concat();
         }

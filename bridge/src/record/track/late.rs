@@ -4,11 +4,10 @@ use std::io;
 use std::time::Instant;
 
 use hearing_config::{Codec, Timestamp, TrackId};
-use hearing_proto::depacketize::{self, Framing};
 use hearing_proto::manifest::Span;
 
 use super::Track;
-use crate::record::coding::{describe, format};
+use crate::record::coding::{Whole, whole};
 use crate::record::index::{GapReason, Line, StartReason};
 use crate::record::late::Hole;
 use crate::record::leg::Missing;
@@ -25,11 +24,9 @@ impl Track {
         captured: Timestamp,
         (codec, frame, edge): (Codec, &Frame, &str),
     ) -> io::Result<()> {
-        let payloads = frame.packets.iter().map(|packet| &packet.payload[..]);
-        let data = depacketize::frame(format(codec), Framing::LengthPrefixed, payloads).map_err(io::Error::other)?;
         let in_time = self.coding.as_ref().filter(|_| self.codec == Some(codec));
         let known = self.late.coding(codec).or(in_time);
-        let (key, coding) = describe(codec, frame.head().key, &data, known);
+        let Whole { key, coding, data } = whole(codec, frame, known).map_err(io::Error::other)?;
         let Some(coding) = coding.filter(|_| now >= self.retry) else {
             self.late.miss();
             return Ok(());

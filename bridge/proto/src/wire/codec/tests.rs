@@ -53,7 +53,7 @@ fn another_version_is_refused_by_name() {
     bytes[0] = 2;
     let error = decode(&bytes).unwrap_err();
     assert_eq!(error, Error::Version(2));
-    assert_eq!(error.to_string(), "wire version 2 is not spoken here (this node speaks 4)");
+    assert_eq!(error.to_string(), "wire version 2 is not spoken here (this node speaks 5)");
 }
 
 #[test]

@@ -103,7 +103,7 @@ fn media(text: &str) -> Vec<&str> {
 fn room_systems_are_answered_line_by_line_with_what_is_known_and_the_rest_is_refused() {
     let expected: [&[&str]; 3] = [
         &[
-            "m=audio 40000 RTP/AVP 8 119",
+            "m=audio 40000 RTP/AVP 9 119",
             "m=video 40000 RTP/AVP 110",
             "m=application 0 RTP/AVP 100",
             "m=video 40000 RTP/AVP 109",
@@ -116,7 +116,7 @@ fn room_systems_are_answered_line_by_line_with_what_is_known_and_the_rest_is_ref
             "m=video 0 RTP/SAVP 97",
         ],
         &[
-            "m=audio 40000 RTP/AVP 8 97",
+            "m=audio 40000 RTP/AVP 9 97",
             "m=video 40000 RTP/AVP 106",
             "m=video 40000 RTP/AVP 106",
             "m=application 0 RTP/AVP 100",
@@ -148,6 +148,20 @@ fn of_several_keys_the_first_that_can_be_used_is_taken_and_answered_with_its_tag
     let lines = read(SYSTEMS[1].as_bytes()).unwrap();
     let answer = Crypto::answer(lines[0].crypto.as_ref().unwrap()).value();
     assert!(answer.starts_with("2 AES_CM_128_HMAC_SHA1_80 inline:"), "{answer}");
+}
+
+#[test]
+fn g722_is_offered_behind_opus_and_taken_before_g711_with_a_clock_of_8_khz() {
+    let own = [Own { used: Use::Sound, port: 30_000, crypto: Vec::new() }];
+    let ours = offer("10.2.0.5".parse().unwrap(), (1, 1), &own);
+    assert!(ours.contains("m=audio 30000 RTP/AVP 96 9 8 0 100 101\r\n") && ours.contains("a=rtpmap:9 G722/8000\r\n"));
+    // In the order of a terminal that likes G.711 best, and G.722 without a map.
+    for formats in ["0 8 9 101", "9 0 101", "0 9 8 101"] {
+        let theirs = ours.replace("96 9 8 0 100 101", formats).replace("a=rtpmap:9 G722/8000\r\n", "");
+        let chosen = choose(&read(theirs.as_bytes()).unwrap(), false).remove(0);
+        assert_eq!((chosen.format.codec, chosen.format.number, chosen.events), (Codec::G722, 9, Some((101, 8_000))));
+    }
+    assert!(answered(&ROOM.replace("8 96", "8 9")).contains("m=audio 40000 RTP/AVP 9\r\na=rtpmap:9 G722/8000\r\n"));
 }
 
 #[test]

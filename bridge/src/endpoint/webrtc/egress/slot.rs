@@ -414,10 +414,7 @@ impl Slot {
 }
 
 const fn packet_is_picture(codec: Codec) -> bool {
-    match codec {
-        Codec::Opus | Codec::Pcma | Codec::Pcmu => false,
-        Codec::Vp8 | Codec::H264 | Codec::H265 => true,
-    }
+    !codec.is_sound()
 }
 
 const fn next(number: &mut u16) -> u16 {

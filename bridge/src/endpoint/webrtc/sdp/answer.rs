@@ -213,6 +213,9 @@ fn codec(lines: &mut Lines, agreed: &Agreed) {
         Codec::Opus => ("opus/48000/2", Some("minptime=10;useinbandfec=1")),
         Codec::Pcma => ("PCMA/8000", None),
         Codec::Pcmu => ("PCMU/8000", None),
+        Codec::G722 => ("G722/8000", None),
+        // Browsers take none: the name is that of RFC 3640.
+        Codec::Aac => ("mpeg4-generic/48000", None),
         Codec::Vp8 => ("VP8/90000", None),
         Codec::H264 => ("H264/90000", Some("level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f")),
         Codec::H265 => ("H265/90000", None),

@@ -60,6 +60,11 @@ impl Terminals {
         Self { parts: Arc::new(parts) }
     }
 
+    /// SIP, if the node speaks it.
+    pub(crate) fn sip(&self) -> Option<Sip> {
+        self.parts.sip.clone()
+    }
+
     /// Follows a hearing's plans until they end; then every terminal is hung up.
     pub(crate) async fn follow(
         self,

@@ -117,6 +117,21 @@ impl Aor {
         named.or_else(|| self.0.starts_with("sips:").then_some("tls"))
     }
 
+    /// The address of a terminal that stands in for another while a hearing is rehearsed. Its host can't exist (RFC 6761, section 6.4), so
+    /// nobody is ever rung there.
+    ///
+    /// # Errors
+    /// When `name` can't be a part of a user.
+    pub fn in_rehearsal(name: &str) -> Result<Self, InvalidValue> {
+        Self::try_from(format!("sip:rehearsal-{name}@{REHEARSAL}"))
+    }
+
+    /// True for such an address: who has it calls by itself.
+    #[must_use]
+    pub fn is_in_rehearsal(&self) -> bool {
+        self.host() == REHEARSAL
+    }
+
     fn parts(&self) -> (&str, &str) {
         split(&self.0).unwrap_or_default()
     }
@@ -227,6 +242,8 @@ fn is_plain(text: &str) -> bool {
     text.len() <= ADDRESS_LIMIT && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
+/// The host of terminals that stand in for others.
+const REHEARSAL: &str = "rehearsal.invalid";
 /// The most characters of an address.
 const ADDRESS_LIMIT: usize = 255;
 
@@ -244,6 +261,14 @@ mod tests {
         assert!(DeviceId::try_from("34020000001320000001".to_owned()).is_ok());
         assert!(DeviceId::try_from("3402000000132000000x".to_owned()).is_err());
         assert!(RtspUrl::try_from("http://camera/1".to_owned()).is_err());
+    }
+
+    #[test]
+    fn who_stands_in_for_a_terminal_is_told_from_every_other() {
+        let stands_in = Aor::in_rehearsal("1f").unwrap();
+        assert_eq!((stands_in.user(), stands_in.is_in_rehearsal()), ("rehearsal-1f", true));
+        assert!(!Aor::try_from("sip:rehearsal-1f@court".to_owned()).unwrap().is_in_rehearsal());
+        assert!(Aor::in_rehearsal("a b").is_err());
     }
 
     #[test]

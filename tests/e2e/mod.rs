@@ -13,6 +13,7 @@ mod operator;
 mod page;
 mod playback;
 mod record;
+mod rehearsal;
 mod relay;
 mod restart;
 mod sip;

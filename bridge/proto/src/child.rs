@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 
 pub use live::{Input, Loudness, Mix, Part, PictureTarget, SoundTarget, Stage, Target, Transcode};
 
-use crate::scene::{Cue, Scene};
+use crate::scene::{Cue, Layout, Scene};
 
 /// Grows with every change of a message; a node and a child of different versions refuse each other.
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;
 
 /// The most bytes that a message may have: a raw picture of 1920x1080 fits.
 pub const MESSAGE_LIMIT: usize = 4 << 20;
@@ -190,6 +190,17 @@ pub enum Job {
     Mix(Mix),
     /// Draws a picture of several streams, live.
     Stage(Stage),
+    /// As [`Job::Observe`], of composed pictures: every card in them is told by a `Seen` of its own.
+    Survey(Survey),
+}
+
+/// What somebody takes who is shown a composed picture and hears a mix.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Survey {
+    /// The streams.
+    pub streams: Vec<Stream>,
+    /// How the tiles of their pictures stand.
+    pub layout: Layout,
 }
 
 /// What a composer takes and makes.

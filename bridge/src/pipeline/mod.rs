@@ -1,5 +1,6 @@
 //! Starts `hearing-media` children and talks to them. A child that dies takes its own streams with it and nothing else.
 
+pub mod booth;
 pub mod card;
 mod convert;
 pub mod desk;

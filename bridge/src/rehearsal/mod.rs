@@ -1,4 +1,5 @@
-//! The rehearsal: headless participants that take every seat through the real nodes. See docs/design/rehearsal.md.
+//! The rehearsal: headless participants that take every seat through the real nodes: browsers, and SIP
+//! terminals where the template has some. See docs/design/rehearsal.md.
 
 mod assembly;
 mod client;
@@ -10,8 +11,10 @@ mod report;
 mod reread;
 mod run;
 mod tally;
+mod terminal;
 
 pub use http::routes;
 pub use party::{Error as PartyError, Guest, Party, Station};
 pub use report::{Pair, RecordCheck, Report, Seat, Way};
 pub use run::{Error, Rehearsals};
+pub use terminal::Phone;

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use hearing_config::{Config, HearingId};
-use hearing_proto::wire::RehearseReport;
+use hearing_proto::wire::{RehearseReport, RehearsedSeat};
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
@@ -15,6 +15,8 @@ use tracing::{info, warn};
 
 use super::client::{self, Link};
 use super::participant::{Attended, attend};
+use super::terminal::{self, Phone};
+use crate::endpoint::sip::{Account, Door, Pass, Sip};
 use crate::pipeline::{self, Program};
 use crate::trunk::Rehearsal;
 
@@ -26,6 +28,9 @@ pub struct Party {
     pub seconds: u16,
     /// The seats.
     pub guests: Vec<Guest>,
+    /// The seats that are taken by a SIP call.
+    #[serde(default)]
+    pub phones: Vec<Phone>,
 }
 
 /// One seat to take.
@@ -45,10 +50,27 @@ impl std::fmt::Debug for Guest {
 }
 
 /// Starts parties beside a node.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Station {
     hearing: PathBuf,
     web: String,
+    sip: Option<Sip>,
+}
+
+/// A seat of this node's zone that is to be taken.
+#[derive(Clone)]
+pub(super) struct Place {
+    pub(super) seat: u8,
+    pub(super) secret: Secret,
+}
+
+/// What opens a seat.
+#[derive(Clone)]
+pub(super) enum Secret {
+    /// The secret of its link.
+    Link(String),
+    /// The identity of its SIP terminal, for as long as the rehearsal lasts.
+    Sip(Account),
 }
 
 /// Why a party gives no report.
@@ -80,6 +102,10 @@ impl Party {
             let (link, program) = (Link::parse(&guest.link)?, program.clone());
             seats.spawn(async move { attend(guest.seat, link, &program, limit).await });
         }
+        for phone in self.phones {
+            let (program, times) = (program.clone(), (Duration::from_secs(self.seconds.into()), limit));
+            seats.spawn(async move { terminal::attend(phone, &program, times).await });
+        }
         let mut report = RehearseReport::default();
         while let Some(attended) = seats.join_next().await {
             let Attended { seat, pairs } = attended.map_err(|crash| Error::NoReport(crash.to_string()))?;
@@ -93,23 +119,59 @@ impl Party {
 }
 
 impl Station {
-    /// Beside the node with this configuration: its participants reach it at the address at which its page listens.
+    /// Beside the node with this configuration: its participants reach it at the address at which its page listens, its terminals
+    /// at that of `sip`.
     ///
     /// # Errors
     /// The path of this program is unknown.
-    pub fn of(config: &Config) -> std::io::Result<Self> {
+    pub fn of(config: &Config, sip: Option<Sip>) -> std::io::Result<Self> {
         let mut at = config.web.bind;
         if at.ip().is_unspecified() {
             at.set_ip(if at.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() });
         }
         let scheme = if config.web.tls.is_some() { "https" } else { "http" };
-        Ok(Self { hearing: std::env::current_exe()?, web: format!("{scheme}://{at}") })
+        Ok(Self { hearing: std::env::current_exe()?, web: format!("{scheme}://{at}"), sip })
     }
 
     /// The link that leads to a seat through this node.
-    #[must_use]
-    pub(super) fn link(&self, hearing: HearingId, token: &str) -> String {
+    fn link(&self, hearing: HearingId, token: &str) -> String {
         format!("{}/h/{hearing}#t={token}", self.web)
+    }
+
+    /// Has seats taken by a party, and lets its terminals in meanwhile. A seat for which there can be none is reported.
+    ///
+    /// # Errors
+    /// As [`Self::host`].
+    pub(super) async fn take(
+        &self,
+        hearing: HearingId,
+        seconds: u16,
+        places: Vec<Place>,
+    ) -> Result<RehearseReport, Error> {
+        let mut party = Party { seconds, guests: Vec::new(), phones: Vec::new() };
+        let (mut passes, mut absent) = (Vec::new(), Vec::new());
+        for Place { seat, secret } in places {
+            match secret {
+                Secret::Link(token) => party.guests.push(Guest { seat, link: self.link(hearing, &token) }),
+                Secret::Sip(account) => match self.admit(&account) {
+                    Ok((door, pass)) => {
+                        party.phones.push(Phone { seat, door, account });
+                        passes.push(pass);
+                    }
+                    Err(fault) => absent.push(not_taken(seat, fault)),
+                },
+            }
+        }
+        let mut report = self.host(&party).await?;
+        drop(passes);
+        report.seats.extend(absent);
+        Ok(report)
+    }
+
+    fn admit(&self, account: &Account) -> Result<(Door, Pass), &'static str> {
+        let sip = self.sip.as_ref().ok_or(NO_SIP)?;
+        let door = sip.door().ok_or(ONLY_TLS)?;
+        Ok((door, sip.admit(account)))
     }
 
     /// Runs a party in a process of its own.
@@ -140,14 +202,10 @@ impl Station {
     pub async fn serve(self, mut rehearsals: mpsc::Receiver<Rehearsal>) {
         while let Some(rehearsal) = rehearsals.recv().await {
             let hearing = rehearsal.hearing();
-            let guest = |seat: &hearing_proto::wire::RehearseSeat| Guest {
-                seat: seat.seat,
-                link: self.link(hearing, &seat.link),
-            };
-            let party =
-                Party { seconds: rehearsal.ask.seconds, guests: rehearsal.ask.seats.iter().map(guest).collect() };
-            info!(hearing = %hearing, seats = party.guests.len(), "rehearsing for another zone's home");
-            match self.host(&party).await {
+            let seats = &rehearsal.ask.seats;
+            let places = seats.iter().map(|seat| Place { seat: seat.seat, secret: Secret::read(&seat.link) }).collect();
+            info!(hearing = %hearing, seats = seats.len(), "rehearsing for another zone's home");
+            match self.take(hearing, rehearsal.ask.seconds, places).await {
                 // The home may have given up meanwhile.
                 Ok(report) => drop(rehearsal.reply.send(report)),
                 Err(error) => warn!(hearing = %hearing, %error, "rehearsal failed"),
@@ -156,5 +214,44 @@ impl Station {
     }
 }
 
+impl Secret {
+    /// As it is told to the node of another zone.
+    pub(super) fn told(&self) -> String {
+        match self {
+            Self::Link(token) => token.clone(),
+            Self::Sip(Account { user, secret }) => format!("sip:{user}:{secret}"),
+        }
+    }
+
+    /// The secret of a link has no colon.
+    fn read(told: &str) -> Self {
+        match told.strip_prefix("sip:").and_then(|rest| rest.split_once(':')) {
+            Some((user, secret)) => Self::Sip(Account { user: user.to_owned(), secret: secret.to_owned() }),
+            None => Self::Link(told.to_owned()),
+        }
+    }
+}
+
+fn not_taken(seat: u8, fault: &str) -> RehearsedSeat {
+    RehearsedSeat { seat, joined_ms: None, first_frame_ms: None, fault: Some(fault.to_owned()) }
+}
+
+const NO_SIP: &str =
+    "本节点未配置 [sip]，无法接入 SIP 终端 no SIP terminal can take this seat: the node of its zone has no [sip]";
+const ONLY_TLS: &str = "本节点的 SIP 仅监听 TLS，内置终端不支持 the built-in terminal can't call: the node of its zone listens for SIP over TLS \
+     alone, add sip.udp or sip.tcp";
 /// How long a hearing may take to get going and to end.
 const PATIENCE: Duration = Duration::from_secs(40);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identity_is_told_to_another_zone_as_it_is_and_a_link_stays_a_link() {
+        let account = Account { user: "rehearsal-1f".to_owned(), secret: "se:cret".to_owned() };
+        assert!(matches!(Secret::read(&Secret::Sip(account.clone()).told()), Secret::Sip(read) if read == account));
+        let link = Secret::Link("q0-A_b".to_owned());
+        assert!(matches!(Secret::read(&link.told()), Secret::Link(read) if read == "q0-A_b"));
+    }
+}

@@ -120,7 +120,7 @@ impl Findings<'_> {
             hearing: self.hearing,
             start_ms: self.start_ms,
             seats: self.seats(),
-            pairs: self.found.pairs.iter().map(|pair| self.pair(pair)).collect(),
+            pairs: self.found.pairs.iter().filter(|pair| self.knows(pair)).map(|pair| self.pair(pair)).collect(),
             crossings: self.ways(),
             record: self.record,
             faults,
@@ -134,7 +134,7 @@ impl Findings<'_> {
                 name: link.name.clone(),
                 role: link.role,
                 zone: link.zone.clone(),
-                endpoint: link.endpoint.to_string(),
+                endpoint: link.endpoint.kind().to_string(),
                 joined_ms: found.and_then(|seat| seat.joined_ms),
                 first_frame_ms: found.and_then(|seat| seat.first_frame_ms),
             }
@@ -153,6 +153,11 @@ impl Findings<'_> {
             latency_ms_p50: millis(pair.latency_p50_us),
             latency_ms_p99: millis(pair.latency_p99_us),
         }
+    }
+
+    /// Of a mix a tone may ring that is no seat's.
+    fn knows(&self, pair: &RehearsePair) -> bool {
+        [pair.from, pair.to].iter().all(|seat| self.links.iter().any(|link| link.id == SeatId(*seat)))
     }
 
     fn seat_faults(&self) -> Vec<String> {
@@ -364,6 +369,23 @@ mod tests {
         let wrong = RehearsePair { tone: Tone::Wrong, ..pair(1, 0) };
         let report = judge(&found(vec![pair(0, 1), wrong]), &policy());
         assert_eq!(report.faults, ["audio of counsel is not counsel's own (counsel -> judge)"]);
+    }
+
+    #[test]
+    fn a_terminal_that_does_not_hear_somebody_fails_it_and_a_tone_of_no_seat_is_nobodys() {
+        let mut links = links();
+        links[0].endpoint = Endpoint::Sip("sip:rehearsal-1f@rehearsal.invalid".to_owned().try_into().unwrap());
+        let unheard = RehearsePair { tone: Tone::Silent, ..pair(1, 0) };
+        let ghost = RehearsePair { frames: 0, ..pair(9, 0) };
+        let (plan, found) = (plan(), found(vec![pair(0, 1), unheard, ghost]));
+        let (hearing, policy) = (HearingId::random(), policy());
+        let (start_ms, links, plan, found, policy) = (3, &links[..], &plan, &found, &policy[..]);
+        let findings =
+            Findings { hearing, start_ms, links, plan, found, policy, verdicts: &[], record: None, faults: Vec::new() };
+        let report = findings.judge();
+        assert_eq!((report.seats[0].endpoint.as_str(), report.pairs.len()), ("sip", 2));
+        let named = "crossing internet -> tripartite is broken for audio of role counsel: the gates here never saw it (counsel -> judge)";
+        assert_eq!(report.faults, [named]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use hearing_config::{HearingId, Kind, Timestamp};
 use hearing_proto::child::{Codec, Coded, FromChild, Job, Stream};
+use hearing_proto::depacketize::framing;
 use hearing_proto::matroska::{Coding, Item, Reader};
 use hearing_proto::testcard;
 use hearing_signaling::registry::SeatLink;
@@ -133,7 +134,7 @@ impl Reading {
         for track in &expected.tracks {
             let stream = track.stream().id;
             if track.kind.is_picture() {
-                let missing = self.missing(stream, track.from.plus(MARGIN_US), end(sheet).plus(-MARGIN_US));
+                let missing = self.missing(stream, track.from.plus(MARGIN_US), end(sheet).plus(-track.tail()));
                 frames_missing += missing.len();
                 if let Some(first) = missing.first() {
                     let after = (testcard::time_of(*first, FPS) - track.from.0) / 1_000;
@@ -183,6 +184,11 @@ impl Reading {
 }
 
 impl Track<'_> {
+    /// What before the end is not asked of it: a terminal is hung up at the close, with what it still has on its way.
+    const fn tail(&self) -> i64 {
+        if self.seat.endpoint.is_terminal() { HUNG_UP_US } else { MARGIN_US }
+    }
+
     /// As the recorder names it.
     fn folder(&self) -> String {
         format!("{}-{}", self.seat.name, self.kind)
@@ -191,7 +197,7 @@ impl Track<'_> {
     fn stream(&self) -> Stream {
         let id = u16::from(self.seat.id.0) * 2;
         if self.kind.is_picture() {
-            Stream { id, codec: Codec::Vp8 }
+            Stream { id, codec: if self.seat.endpoint.is_terminal() { Codec::H264 } else { Codec::Vp8 } }
         } else {
             Stream { id: id + 1, codec: Codec::Opus }
         }
@@ -236,7 +242,8 @@ fn frames(folder: &Path, stream: Stream) -> Result<Vec<Coded>, String> {
                 Item::Track(_) => {}
                 Item::Block(block) => {
                     let pts = i64::try_from(block.ms).unwrap_or(i64::MAX / 1_000) * 1_000;
-                    frames.push(Coded { stream: stream.id, pts, key: block.key, bytes: block.data.into() });
+                    let bytes = if stream.codec == Codec::H264 { framing::annex_b(&block.data) } else { block.data };
+                    frames.push(Coded { stream: stream.id, pts, key: block.key, bytes: bytes.into() });
                 }
             }
         }
@@ -255,6 +262,8 @@ const LOOK: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Frames this near to an order may fall on either side of it: capture times come from the sender's reports.
 const MARGIN_US: i64 = 100_000;
+/// How long what a terminal draws may be on its way to the record.
+const HUNG_UP_US: i64 = 1_000_000;
 /// More than this between sound and picture is seen (ITU-R BT.1359).
 const LIPS_MS: f64 = 45.0;
 /// One damaged window is no voice.

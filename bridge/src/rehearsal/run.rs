@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use hearing_config::{Config, Crossing, Kind, Timestamp, TrackId, Zone};
+use hearing_config::{Config, Crossing, Endpoint, Kind, Timestamp, TrackId, Zone};
 use hearing_proto::wire::RehearseReport;
 use hearing_signaling::hearing::{Action, Identity, MediaPlan, Presence};
 use hearing_signaling::registry::{self, HearingHandle, Refusal, Registry, SeatLink, Started};
@@ -13,9 +13,10 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::info;
 
-use super::party::{Guest, Party, Station};
+use super::party::{Place, Secret, Station};
 use super::report::{Findings, Report};
 use super::reread::{self, Expected, Track};
+use crate::endpoint::sip::Account;
 use crate::pipeline::{self, Program};
 use crate::trunk::{self, RehearseError, Trunks};
 
@@ -101,12 +102,11 @@ impl Rehearsals {
             let (all, hearing) = (self.clone(), started.id);
             parties.spawn(async move {
                 let result = if zone == all.zone {
-                    let guest =
-                        |seat: &SeatLink| Guest { seat: seat.id.0, link: all.station.link(hearing, token(seat)) };
-                    let party = Party { seconds, guests: seats.iter().map(guest).collect() };
-                    all.station.host(&party).await.map_err(|error| error.to_string())
+                    let place = |seat: &SeatLink| Place { seat: seat.id.0, secret: secret(seat) };
+                    let places = seats.iter().map(place).collect();
+                    all.station.take(hearing, seconds, places).await.map_err(|error| error.to_string())
                 } else {
-                    let seat = |seat: &SeatLink| (seat.id, seat.name.clone(), seat.role, token(seat).to_owned());
+                    let seat = |seat: &SeatLink| (seat.id, seat.name.clone(), seat.role, secret(seat).told());
                     let ask = trunk::rehearsal(hearing, seats.iter().map(seat).collect(), seconds);
                     all.ask(&zone, ask).await.map_err(|error| error.to_string())
                 };
@@ -256,9 +256,16 @@ fn recorded<'a>(course: &Led, seats: &'a [SeatLink], opened: Timestamp) -> Vec<T
     needed.map(|(seat, kind)| Track { seat, kind, from: from(seat) }).collect()
 }
 
-/// The secret of a seat's link.
-fn token(seat: &SeatLink) -> &str {
-    seat.link.as_deref().unwrap_or_default().split_once("#t=").map_or("", |(_, token)| token)
+/// What opens a seat: that of its link, or a new one for its terminal.
+fn secret(seat: &SeatLink) -> Secret {
+    if let Endpoint::Sip(aor) = &seat.endpoint {
+        return Secret::Sip(Account {
+            user: aor.user().to_owned(),
+            secret: format!("{:032x}", rand::random::<u128>()),
+        });
+    }
+    let token = seat.link.as_deref().unwrap_or_default().split_once("#t=").map_or("", |(_, token)| token);
+    Secret::Link(token.to_owned())
 }
 
 const CASE: &str = "彩排 rehearsal";

@@ -10,6 +10,8 @@ use hearing_proto::wire::{RehearsePair, Tone};
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     senders: BTreeMap<u8, Sender>,
+    /// Stretches of 100 ms of a mix in which any tone sounded.
+    mixed: u32,
 }
 
 #[derive(Debug, Default)]
@@ -19,6 +21,8 @@ struct Sender {
     own: u32,
     foreign: u32,
     strangers: BTreeSet<u8>,
+    /// Its tone comes in a mix.
+    mixed: bool,
 }
 
 impl Tally {
@@ -49,9 +53,34 @@ impl Tally {
         of.foreign += u32::from(seats.iter().any(|seat| *seat != sender));
     }
 
+    /// A composed picture showed `mark` in one of its tiles at `wall_us`.
+    pub(super) fn composed(&mut self, mark: Mark, wall_us: i64, fps: u8) {
+        self.expect(std::iter::once(mark.seat));
+        self.seen(mark.seat, mark, wall_us, fps);
+    }
+
+    /// In the mix the tones of `seats` sounded for 100 ms.
+    pub(super) fn mixed(&mut self, seats: &[u8]) {
+        self.mixed += u32::from(!seats.is_empty());
+        for seat in seats {
+            let of = self.senders.entry(*seat).or_default();
+            (of.own, of.mixed) = (of.own + 1, true);
+        }
+    }
+
     /// The result, for the receiver `to`.
     pub(super) fn pairs(&self, to: u8) -> Vec<RehearsePair> {
-        self.senders.iter().map(|(from, sender)| sender.pair(*from, to)).collect()
+        self.senders.iter().filter(|(from, _)| **from != to).map(|(from, sender)| sender.pair(*from, to)).collect()
+    }
+
+    /// What of the receiver itself is in what it was sent.
+    pub(super) fn itself(&self, own: u8) -> Option<String> {
+        let of = self.senders.get(&own)?;
+        let echo = of.own * 2 > self.mixed;
+        let found =
+            [(!of.frames.is_empty(), "its own picture is in the composed one"), (echo, "its own tone is in the mix")];
+        let found: Vec<_> = found.iter().filter(|(is_so, _)| *is_so).map(|(_, what)| *what).collect();
+        (!found.is_empty()).then(|| found.join("; "))
     }
 
     /// Slots that showed somebody else's picture: a face under a wrong name.
@@ -86,7 +115,7 @@ impl Sender {
     fn tone(&self) -> Tone {
         if self.foreign > STRAY_WINDOWS {
             Tone::Wrong
-        } else if self.own > 0 {
+        } else if self.own > if self.mixed { STRAY_MIXES } else { 0 } {
             Tone::Heard
         } else {
             Tone::Silent
@@ -101,6 +130,8 @@ impl Sender {
 }
 
 const STRAY_WINDOWS: u32 = 2;
+/// Of many tones together some others may ring for a moment.
+const STRAY_MIXES: u32 = 4;
 /// Longer than any latency; what is longer still counts as this.
 const HOUR_US: u64 = 3_600_000_000;
 
@@ -150,6 +181,26 @@ mod tests {
         assert_eq!(tally.pairs(1)[0].tone, Tone::Heard);
         (0..3).for_each(|_| tally.heard(3, &[3, 5]));
         assert_eq!(tally.pairs(1)[0].tone, Tone::Wrong);
+    }
+
+    #[test]
+    fn in_a_mix_many_tones_are_right_a_moments_ring_is_none_and_ones_own_is_an_echo() {
+        let mut tally = Tally::default();
+        (0..20).for_each(|_| tally.mixed(&[1, 3]));
+        (0..4).for_each(|_| tally.mixed(&[1, 3, 6, 9]));
+        let tones: Vec<_> = tally.pairs(9).iter().map(|pair| (pair.from, pair.tone)).collect();
+        assert_eq!(tones, [(1, Tone::Heard), (3, Tone::Heard), (6, Tone::Silent)]);
+        assert_eq!((tally.itself(9), tally.itself(3).as_deref()), (None, Some("its own tone is in the mix")));
+    }
+
+    #[test]
+    fn in_a_composed_picture_every_card_counts_for_its_own_seat() {
+        let (mut tally, frame) = (Tally::default(), testcard::frame_at(START, 15).unwrap());
+        for seat in [1, 3] {
+            tally.composed(Mark { counter: testcard::counter_of(frame), seat }, START + 90_000, 15);
+        }
+        assert_eq!(tally.pairs(0).iter().map(|pair| (pair.from, pair.frames)).collect::<Vec<_>>(), [(1, 1), (3, 1)]);
+        assert_eq!(tally.itself(1).as_deref(), Some("its own picture is in the composed one"));
     }
 
     #[test]

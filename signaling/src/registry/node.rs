@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hearing_config::{Endpoint, HearingId, NodeId, Role, SeatId, Template, TemplateSeat, Timestamp, Zone};
+use hearing_config::{Aor, Endpoint, HearingId, NodeId, Role, SeatId, Template, TemplateSeat, Timestamp, Zone};
 use tokio::sync::mpsc;
 
 use super::HearingHandle;
@@ -146,13 +146,14 @@ impl Registry {
         self.convene(case, self.template(template)?).await
     }
 
-    /// Makes a hearing in which browsers sit where the template has terminals: nobody is rung for a rehearsal.
+    /// Makes a hearing in which nobody is rung: where the template has a SIP terminal, one stands in for it that calls by itself;
+    /// browsers sit where it has cameras and devices.
     ///
     /// # Errors
     /// Every [`Error`].
     pub async fn rehearse(&self, case: &str, template: &str) -> Result<Started, Error> {
         let mut template = self.template(template)?.clone();
-        template.seats.iter_mut().for_each(|seat| seat.endpoint = Endpoint::Browser);
+        template.seats.iter_mut().for_each(|seat| seat.endpoint = in_rehearsal(&seat.endpoint));
         self.convene(case, &template).await
     }
 
@@ -321,6 +322,15 @@ impl State {
                 false
             }
         });
+    }
+}
+
+/// What takes the place of an endpoint in a rehearsal: never the same terminal, and never one of another rehearsal.
+fn in_rehearsal(endpoint: &Endpoint) -> Endpoint {
+    let stand_in = || Aor::in_rehearsal(&format!("{:032x}", rand::random::<u128>())).ok();
+    match endpoint {
+        Endpoint::Sip(_) => stand_in().map_or(Endpoint::Browser, Endpoint::Sip),
+        Endpoint::Browser | Endpoint::Gb28181(_) | Endpoint::Rtsp(_) => Endpoint::Browser,
     }
 }
 

@@ -204,6 +204,26 @@ async fn links_lead_to_the_page_of_their_zone() {
 }
 
 #[tokio::test]
+async fn a_rehearsal_knows_no_terminals_address_and_has_another_in_its_place_each_time() {
+    let data = tempfile::tempdir().unwrap();
+    let mut settings = settings(data.path());
+    let real = Endpoint::Sip("sip:room3@10.2.0.30".to_owned().try_into().unwrap());
+    let camera = Endpoint::Rtsp("rtsp://10.2.0.31/live".to_owned().try_into().unwrap());
+    settings.templates[0].seats[1].endpoint = real.clone();
+    settings.templates[0].seats[2].endpoint = camera;
+    let registry = Registry::open(settings).await.unwrap();
+    let (first, second) =
+        (registry.rehearse("x", "small").await.unwrap(), registry.rehearse("x", "small").await.unwrap());
+    let stands_in = |started: &Started| match &started.seats[1].endpoint {
+        Endpoint::Sip(aor) if aor.is_in_rehearsal() => aor.clone(),
+        other => panic!("{other}"),
+    };
+    assert_ne!(stands_in(&first), stands_in(&second));
+    assert_eq!((&first.seats[2].endpoint, first.seats[1].link.is_none()), (&Endpoint::Browser, true));
+    assert_eq!(registry.start("x", "small").await.unwrap().seats[1].endpoint, real);
+}
+
+#[tokio::test]
 async fn watcher_sees_the_present_and_what_follows() {
     let data = tempfile::tempdir().unwrap();
     let registry = open(data.path()).await;

@@ -8,9 +8,11 @@ use bytes::Bytes;
 use gstreamer as gst;
 use gstreamer_video::{VideoFormat, VideoFrameExt as _, VideoFrameRef};
 use hearing_proto::child::{Codec, FromChild, STREAM_LIMIT, Stream, ToChild};
+use hearing_proto::scene::Layout;
 use hearing_proto::testcard::tone::{Ear, Heard};
-use hearing_proto::testcard::{self, Luma};
+use hearing_proto::testcard::{self, Luma, Mark};
 
+use super::survey::Tiles;
 use super::{Counters, Error};
 use crate::codec::{self, Output, Pipeline, Task};
 use crate::link::{Receiver, Sender};
@@ -20,6 +22,8 @@ pub(super) enum Purpose {
     Observe,
     Decode,
     Snapshot,
+    /// Of composed pictures that stand like this.
+    Survey(Layout),
 }
 
 pub(super) struct Streams {
@@ -39,7 +43,7 @@ impl Streams {
             if matches!(stream.codec, Codec::Pcma | Codec::Pcmu | Codec::G722 | Codec::Aac) {
                 return Err(Error::Job("only composers, mixers and transcoders take this sound"));
             }
-            if purpose != Purpose::Observe && !stream.codec.is_picture() {
+            if matches!(purpose, Purpose::Decode | Purpose::Snapshot) && !stream.codec.is_picture() {
                 return Err(Error::Job("sound has no picture"));
             }
             let tap = Tap::new(purpose, stream.id, sender.clone(), counters.clone());
@@ -96,13 +100,14 @@ struct Tap {
     purpose: Purpose,
     stream: u16,
     ear: Mutex<Ear>,
+    tiles: Mutex<Tiles>,
     sender: Sender,
     counters: Counters,
 }
 
 impl Tap {
     fn new(purpose: Purpose, stream: u16, sender: Sender, counters: Counters) -> Self {
-        Self { purpose, stream, ear: Mutex::new(Ear::new()), sender, counters }
+        Self { purpose, stream, ear: Mutex::default(), tiles: Mutex::default(), sender, counters }
     }
 
     fn take(&self, output: Output<'_>) {
@@ -110,8 +115,11 @@ impl Tap {
         match output {
             Output::Picture(pts, frame) => {
                 self.counters.frame_out();
-                let message =
-                    if self.purpose == Purpose::Decode { raw(stream, pts, frame) } else { seen(stream, pts, frame) };
+                let message = match self.purpose {
+                    Purpose::Decode => raw(stream, pts, frame),
+                    Purpose::Survey(layout) => return self.survey(pts, frame, layout),
+                    Purpose::Observe | Purpose::Snapshot => seen(stream, pts, frame),
+                };
                 self.sender.send(&message);
             }
             Output::Sound(pts, samples) => {
@@ -132,14 +140,29 @@ impl Tap {
             }
         }
     }
+
+    /// Every card in a composed picture.
+    fn survey(&self, pts: i64, frame: &VideoFrameRef<&gst::BufferRef>, layout: Layout) {
+        let marks = luma(frame)
+            .map(|luma| self.tiles.lock().unwrap_or_else(PoisonError::into_inner).marks(luma, layout))
+            .unwrap_or_default();
+        if marks.is_empty() {
+            self.sender.send(&FromChild::Unread { stream: self.stream, pts });
+        }
+        for Mark { counter, seat } in marks {
+            self.sender.send(&FromChild::Seen { stream: self.stream, pts, counter, seat });
+        }
+    }
+}
+
+fn luma<'a>(frame: &'a VideoFrameRef<&gst::BufferRef>) -> Option<Luma<'a>> {
+    let (pixels, stride) = frame.plane_data(0).ok().zip(frame.plane_stride().first())?;
+    let stride = usize::try_from(*stride).ok()?;
+    Some(Luma { pixels, stride, width: frame.width() as usize, height: frame.height() as usize })
 }
 
 fn seen(stream: u16, pts: i64, frame: &VideoFrameRef<&gst::BufferRef>) -> FromChild {
-    let luma = frame.plane_data(0).ok().zip(frame.plane_stride().first()).and_then(|(pixels, stride)| {
-        let stride = usize::try_from(*stride).ok()?;
-        Some(Luma { pixels, stride, width: frame.width() as usize, height: frame.height() as usize })
-    });
-    match luma.and_then(testcard::read) {
+    match luma(frame).and_then(testcard::read) {
         Some(mark) => FromChild::Seen { stream, pts, counter: mark.counter, seat: mark.seat },
         None => FromChild::Unread { stream, pts },
     }

@@ -44,7 +44,7 @@ pub struct RehearseSeat {
     pub name: String,
     /// Its role.
     pub role: Role,
-    /// The secret of its join link, base64url.
+    /// The secret of its join link, base64url; of a SIP terminal's seat `sip:USER:PASSWORD`, an identity that lasts as long as the rehearsal.
     pub link: String,
 }
 

@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 
 use hearing_config::{Aor, Srtp};
+use rsipstack::dialog::dialog::DialogStateReceiver;
 use rsipstack::dialog::invitation::InviteOption;
+use rsipstack::dialog::invite_dialog::InviteDialog;
 use rsipstack::sip::uri::ParamsExt as _;
-use rsipstack::sip::{StatusCodeKind, Uri};
+use rsipstack::sip::{Header, Response, StatusCodeKind, Uri};
 use rsipstack::transport::SipAddr;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -15,10 +17,14 @@ use super::incoming::knows_update;
 use super::sdp::{self, Own, Use};
 use super::session::{self, Setup};
 use super::timer::{self, Side, Timer};
+use super::visitor::Account;
 use super::{Core, ports, sdes};
 
 /// Whom to call, and where; `None` while a device of the configuration is not registered.
 pub(super) type Place = Option<(Uri, Option<SipAddr>)>;
+
+/// A final answer to a call.
+type Answered = (InviteDialog, DialogStateReceiver, Response);
 
 impl Core {
     /// Rings a terminal until it answers, no earlier than at `from`: where it is registered, and anew where it moves to.
@@ -56,6 +62,8 @@ impl Core {
             let binding = self.registrar.binding(aor.user())?;
             return Some((binding.contact, Some(binding.at)));
         }
+        // Who stands in for a terminal calls by itself, and can't be rung.
+        (!aor.is_in_rehearsal()).then_some(())?;
         Some((Uri::try_from(aor.as_str()).ok()?, None))
     }
 
@@ -74,24 +82,16 @@ impl Core {
         }
         let id = rand::random::<u32>().into();
         let offer = sdp::offer(self.settings.advertise, (id, 1), &own);
-        let caller = format!("sip:hearing@{}", self.settings.domain);
-        let option = InviteOption {
-            caller: Uri::try_from(caller.as_str()).map_err(|error| error.to_string())?,
-            callee,
-            destination: at,
-            contact: self
-                .contact(transport.as_deref())
-                .ok_or("this node does not listen on the terminal's transport")?,
-            content_type: Some("application/sdp".to_owned()),
-            offer: Some(offer.into_bytes()),
-            headers: Some(timer::wish()),
-            ..InviteOption::default()
+        let contact = self.contact(transport.as_deref());
+        let contact = contact.ok_or("this node does not listen on the terminal's transport")?;
+        let option = self.invitation((callee, at), contact, offer)?;
+        let (dialog, states, response) = match &self.account {
+            Some(account) => self.invite_as(account, option).await?,
+            None => self.invite(option).await?,
         };
-        let (sender, states) = self.stack.dialogs.new_dialog_state_channel();
-        let invited = self.stack.dialogs.do_invite(option, sender).await.map_err(|error| error.to_string())?;
-        let (dialog, Some(response)) = invited else { return Err("the terminal does not answer".to_owned()) };
         if response.status_code.kind() != StatusCodeKind::Successful {
-            return Err(format!("the terminal refuses: {}", response.status_code));
+            let who = if self.account.is_some() { "node" } else { "terminal" };
+            return Err(format!("the {who} refuses: {}", response.status_code));
         }
         let held = Held::new(self.stack.dialogs.clone(), dialog, states);
         let (timer, updates) = (Timer::read(&response.headers, Side::Client), knows_update(response.headers.iter()));
@@ -99,6 +99,42 @@ impl Core {
             Some((lines, chosen, pairs)) => Ok(Setup { held, lines, chosen, pairs, id, timer, updates }),
             None => Err("the terminal has no codec in common, or no keys".to_owned()),
         }
+    }
+
+    fn invitation(
+        &self,
+        (callee, destination): (Uri, Option<SipAddr>),
+        contact: Uri,
+        offer: String,
+    ) -> Result<InviteOption, String> {
+        let user = self.account.as_ref().map_or("hearing", |account| &account.user);
+        let caller = format!("sip:{user}@{}", self.settings.domain);
+        Ok(InviteOption {
+            caller: Uri::try_from(caller.as_str()).map_err(|error| error.to_string())?,
+            callee,
+            destination,
+            contact,
+            content_type: Some("application/sdp".to_owned()),
+            offer: Some(offer.into_bytes()),
+            // Nobody refreshes a call that stands in for a terminal's.
+            headers: self.account.is_none().then(timer::wish),
+            ..InviteOption::default()
+        })
+    }
+
+    async fn invite(&self, option: InviteOption) -> Result<Answered, String> {
+        let (sender, states) = self.stack.dialogs.new_dialog_state_channel();
+        let invited = self.stack.dialogs.do_invite(option, sender).await.map_err(|error| error.to_string())?;
+        let (dialog, Some(response)) = invited else { return Err("the terminal does not answer".to_owned()) };
+        Ok((dialog, states, response))
+    }
+
+    /// Once more with the account's proof, when it is asked for.
+    async fn invite_as(&self, account: &Account, option: InviteOption) -> Result<Answered, String> {
+        let answered = self.invite(option.clone()).await?;
+        let Some(proof) = account.proof(&answered.2, "INVITE", &option.callee.to_string()) else { return Ok(answered) };
+        let headers = Some(vec![Header::Authorization(proof.into())]);
+        self.invite(InviteOption { headers, ..option }).await
     }
 
     /// What of our offer the answer takes up.

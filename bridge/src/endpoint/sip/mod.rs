@@ -21,6 +21,7 @@ mod stream;
 mod timer;
 mod trial;
 mod unserved;
+mod visitor;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -48,6 +49,7 @@ pub use registrar::Device;
 use registrar::Registrar;
 use seats::Seats;
 use session::Session;
+pub use visitor::{Account, Door, Pass, Visitor};
 
 /// SIP of one zone. Cheap to clone.
 #[derive(Clone)]
@@ -60,6 +62,8 @@ struct Core {
     ports: Ports,
     clock: NodeClock,
     seats: Seats<Incoming>,
+    /// Who calls from here, where this is no node.
+    account: Option<Account>,
 }
 
 impl Sip {
@@ -81,6 +85,7 @@ impl Sip {
             stack,
             clock,
             seats: Seats::default(),
+            account: None,
         });
         tokio::spawn(serve(Arc::downgrade(&core), requests));
         Ok(Self(core))
@@ -90,6 +95,19 @@ impl Sip {
     #[must_use]
     pub fn devices(&self) -> Vec<Device> {
         self.0.registrar.devices()
+    }
+
+    /// Lets a terminal in that stands in no configuration, for as long as what this returns lives. It may call into a seat that is
+    /// for its user, and do nothing else.
+    #[must_use]
+    pub fn admit(&self, account: &Account) -> Pass {
+        Pass::new(&self.0, account)
+    }
+
+    /// Where such a terminal calls; `None` where the node listens for TLS alone.
+    #[must_use]
+    pub fn door(&self) -> Option<Door> {
+        Door::of(&self.0.settings)
     }
 
     /// A hearing sits at this node: terminals may dial its code until what this returns is dropped.

@@ -29,8 +29,16 @@ impl Ports {
         Self { ip, first, pairs: (last - first).div_ceil(2), next: AtomicU16::new(0) }
     }
 
+    /// Of whatever range the system gives.
+    pub(super) const fn any(ip: IpAddr) -> Self {
+        Self { ip, first: 0, pairs: 0, next: AtomicU16::new(0) }
+    }
+
     /// The next pair that is free.
     pub(super) async fn pair(&self) -> io::Result<Pair> {
+        if self.pairs == 0 {
+            return self.given().await;
+        }
         for _ in 0..self.pairs {
             let port = self.first + 2 * (self.next.fetch_add(1, Ordering::Relaxed) % self.pairs);
             let bound = (UdpSocket::bind((self.ip, port)).await, UdpSocket::bind((self.ip, port + 1)).await);
@@ -40,4 +48,21 @@ impl Ports {
         }
         Err(io::Error::new(io::ErrorKind::AddrInUse, "every port of sip.rtp is in use"))
     }
+
+    async fn given(&self) -> io::Result<Pair> {
+        for _ in 0..TRIES {
+            let rtp = UdpSocket::bind((self.ip, 0)).await?;
+            let port = rtp.local_addr()?.port();
+            if !port.is_multiple_of(2) {
+                continue;
+            }
+            if let Ok(rtcp) = UdpSocket::bind((self.ip, port + 1)).await {
+                return Ok(Pair { rtp, rtcp, port });
+            }
+        }
+        Err(io::Error::new(io::ErrorKind::AddrInUse, "no two ports beside each other are free"))
+    }
 }
+
+/// Ports that the system gives until an even one with a free neighbour is among them.
+const TRIES: usize = 64;

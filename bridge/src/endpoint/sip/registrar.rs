@@ -52,7 +52,18 @@ impl Registrar {
         Self { guard, state: Mutex::default(), changed: watch::Sender::new(0) }
     }
 
-    /// True for a device of the configuration.
+    /// A device that stands in no configuration may call until it is dismissed.
+    pub(super) fn admit(&self, user: &str, secret: &str) {
+        self.guard.admit(user, secret);
+    }
+
+    /// It may not any more, and is not where it registered.
+    pub(super) fn dismiss(&self, user: &str) {
+        self.guard.dismiss(user);
+        self.state().bindings.remove(user);
+    }
+
+    /// True for a device of the configuration, and for one that is let in for a while.
     pub(super) fn knows(&self, user: &str) -> bool {
         self.guard.knows(user)
     }

@@ -8,6 +8,7 @@ use rsipstack::dialog::dialog::DialogState;
 use rsipstack::sip::StatusCode;
 use tokio::sync::mpsc;
 
+use super::held::Held;
 use super::sdp::Use;
 use super::session::{Setup, streams, takes};
 use super::stream::{Arrived, Stream};
@@ -15,10 +16,10 @@ use super::{Core, Sip};
 use crate::endpoint::media::timeline::SenderClock;
 use crate::endpoint::terminal::{Cards, Fault, NoTrial, RINGING, Trial, Way};
 use crate::net::rtp::Block;
-use crate::router::{Assembler, Feed, FeedInput, FeedOutput, Packet, Watcher};
+use crate::router::{Assembler, Feed, FeedInput, FeedOutput, Packet, Takes, Watcher};
 
-/// A trial at work.
-struct Work<'a> {
+/// A call outside any hearing, at work.
+pub(super) struct Work<'a> {
     core: &'a Core,
     feed: Box<dyn Feed>,
     streams: Vec<Stream>,
@@ -60,15 +61,10 @@ impl Core {
 }
 
 async fn run(core: &Core, setup: Setup, (answered, seconds): (Duration, u64), cards: &Cards) -> Result<Trial, NoTrial> {
-    let (arrived, mut arrivals) = mpsc::channel(ARRIVALS);
-    let Setup { mut held, lines, chosen, pairs, .. } = setup;
-    let encrypted = chosen.iter().any(|(_, own)| !own.crypto.is_empty());
-    let streams = streams((&chosen, &lines), pairs, &arrived);
+    let encrypted = setup.chosen.iter().any(|(_, own)| !own.crypto.is_empty());
     let watcher = Watcher::default();
-    let feed = cards(&takes(&streams, &lines), watcher.clone()).map_err(NoTrial::Unreached)?;
-    let assemblers = streams.iter().map(|stream| (stream.used, Assembler::new(stream.kind()))).collect();
-    let (sender, blocks) = (SenderClock::default(), HashMap::new());
-    let mut work = Work { core, feed, streams, assemblers, sender, blocks, round_trip: None, hung_up: false };
+    let begun = Work::begin(core, setup, |takes| cards(takes, watcher.clone()));
+    let (mut work, mut held, mut arrivals) = begun.map_err(NoTrial::Unreached)?;
     let limit = Duration::from_secs(seconds);
     // The time is up, which is how it ends when all is well.
     let _ = tokio::time::timeout(limit, work.exchange(&mut held.states, &mut arrivals)).await;
@@ -81,9 +77,25 @@ async fn run(core: &Core, setup: Setup, (answered, seconds): (Duration, u64), ca
     Ok(work.report(answered, seconds, encrypted, &watcher))
 }
 
-impl Work<'_> {
+impl<'a> Work<'a> {
+    /// Over what both ends agreed on.
+    pub(super) fn begin(
+        core: &'a Core,
+        setup: Setup,
+        feed: impl FnOnce(&Takes) -> Result<Box<dyn Feed>, String>,
+    ) -> Result<(Self, Held, mpsc::Receiver<Arrived>), String> {
+        let (arrived, arrivals) = mpsc::channel(ARRIVALS);
+        let Setup { held, lines, chosen, pairs, .. } = setup;
+        let streams = streams((&chosen, &lines), pairs, &arrived);
+        let feed = feed(&takes(&streams, &lines))?;
+        let assemblers = streams.iter().map(|stream| (stream.used, Assembler::new(stream.kind()))).collect();
+        let (sender, blocks) = (SenderClock::default(), HashMap::new());
+        let work = Self { core, feed, streams, assemblers, sender, blocks, round_trip: None, hung_up: false };
+        Ok((work, held, arrivals))
+    }
+
     /// Until the terminal hangs up.
-    async fn exchange(
+    pub(super) async fn exchange(
         &mut self,
         states: &mut rsipstack::dialog::dialog::DialogStateReceiver,
         arrivals: &mut mpsc::Receiver<Arrived>,

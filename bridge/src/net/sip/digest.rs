@@ -20,6 +20,24 @@ pub struct Verifier {
     used: HashMap<String, (u32, Instant)>,
 }
 
+/// The value of `Authorization` by which `user` answers a challenge for a request with this method and address, once; `None` when it
+/// asks for an algorithm or a quality that is not known here.
+#[must_use]
+pub fn respond(challenge: &str, (user, password): (&str, &str), (method, uri): (&str, &str)) -> Option<String> {
+    let asked = Answer::read(challenge)?;
+    let qop = asked.qop.split(',').map(str::trim).find(|qop| *qop == "auth").unwrap_or(asked.qop);
+    let (cnonce, nc) = (format!("{:016x}", rand::random::<u64>()), "00000001");
+    let (realm, nonce, algorithm) =
+        (asked.realm, asked.nonce, if asked.algorithm.is_empty() { "MD5" } else { asked.algorithm });
+    let answer = Answer { user, realm, nonce, uri, response: "", algorithm, qop, cnonce: &cnonce, nc };
+    let response = answer.expected(password, method)?;
+    let quality = if qop.is_empty() { String::new() } else { format!(", qop={qop}, cnonce=\"{cnonce}\", nc={nc}") };
+    Some(format!(
+        "Digest username=\"{user}\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{uri}\", response=\"{response}\", \
+         algorithm={algorithm}{quality}"
+    ))
+}
+
 /// Why a request is not believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Denied {
@@ -240,6 +258,20 @@ mod tests {
                 assert_eq!(verify(&mut verifier, AT, &answer(&challenge, "secret", nc)), Ok("room3".to_owned()));
             }
         }
+    }
+
+    #[test]
+    fn what_answers_a_challenge_is_believed_and_what_is_not_known_is_not_answered() {
+        let mut verifier = Verifier::new("court");
+        for algorithm in [Digest::Md5, Digest::Sha256] {
+            let challenge = verifier.challenge(algorithm, AT, false);
+            let value = respond(&challenge, ("room3", "secret"), ("REGISTER", "sip:court")).unwrap();
+            assert_eq!(verify(&mut verifier, AT, &value), Ok("room3".to_owned()));
+            let guess = respond(&challenge, ("room3", "guess"), ("REGISTER", "sip:court")).unwrap();
+            assert_eq!(verify(&mut verifier, AT, &guess), Err(Denied::Wrong));
+        }
+        let strange = verifier.challenge(Digest::Md5, AT, false).replace("MD5", "SHA-512");
+        assert_eq!(respond(&strange, ("room3", "secret"), ("REGISTER", "sip:court")), None);
     }
 
     #[test]

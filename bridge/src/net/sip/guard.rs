@@ -31,6 +31,8 @@ pub struct Counters {
 
 struct State {
     verifier: Verifier,
+    /// Passwords, by user, of those who are let in for a while and stand in no configuration.
+    guests: HashMap<String, String>,
     /// Wrong answers by address, and when the last came.
     wrong: HashMap<IpAddr, (u32, Instant)>,
 }
@@ -39,17 +41,27 @@ impl Guard {
     /// For a realm; `digest` are the algorithms that are asked for, `secrets` passwords by user.
     #[must_use]
     pub fn new(realm: &str, digest: Vec<Digest>, secrets: HashMap<String, String>, counters: Counters) -> Self {
-        let state = State { verifier: Verifier::new(realm), wrong: HashMap::new() };
+        let state = State { verifier: Verifier::new(realm), guests: HashMap::new(), wrong: HashMap::new() };
         Self { secrets, digest, counters, state: Mutex::new(state) }
     }
 
-    /// True for a user of the configuration.
+    /// True for a user of the configuration, and for a guest.
     #[must_use]
     pub fn knows(&self, user: &str) -> bool {
-        self.secrets.contains_key(user)
+        self.secrets.contains_key(user) || self.state().guests.contains_key(user)
     }
 
-    /// Everybody whom it knows, in no order.
+    /// Lets somebody in until he is dismissed. A user of the configuration keeps his own password.
+    pub fn admit(&self, user: &str, secret: &str) {
+        self.state().guests.insert(user.to_owned(), secret.to_owned());
+    }
+
+    /// A guest is nobody again.
+    pub fn dismiss(&self, user: &str) {
+        self.state().guests.remove(user);
+    }
+
+    /// The users of the configuration, in no order.
     pub fn users(&self) -> impl Iterator<Item = &String> {
         self.secrets.keys()
     }
@@ -64,9 +76,7 @@ impl Guard {
             _ => None,
         });
         let (now, at, method) = (Instant::now(), Timestamp::now(), tx.original.method.to_string());
-        let verdict =
-            self.state().verifier.verify((now, at), &method, value.as_deref(), |user| self.secrets.get(user).cloned());
-        match verdict {
+        match self.verify((now, at), &method, value.as_deref()) {
             Ok(user) => {
                 peer(tx).iter().for_each(|ip| _ = self.state().wrong.remove(ip));
                 Some(user)
@@ -101,6 +111,12 @@ impl Guard {
         for _ in 0..TRIES {
             self.count(ip, now);
         }
+    }
+
+    fn verify(&self, clocks: (Instant, Timestamp), method: &str, value: Option<&str>) -> Result<String, Denied> {
+        let mut state = self.state();
+        let State { verifier, guests, .. } = &mut *state;
+        verifier.verify(clocks, method, value, |user| self.secrets.get(user).or_else(|| guests.get(user)).cloned())
     }
 
     fn deny(&self, peer: Option<IpAddr>, denied: Denied) {
@@ -162,6 +178,16 @@ mod tests {
 
     fn guard() -> Guard {
         Guard::new("court", vec![Digest::Md5], HashMap::new(), Counters { wrong: "wrong", banned: "banned" })
+    }
+
+    #[test]
+    fn a_guest_is_known_until_he_is_dismissed_and_is_no_user_of_the_configuration() {
+        let guard = guard();
+        guard.admit("guest", "secret");
+        assert!(guard.knows("guest") && !guard.knows("other"));
+        assert_eq!(guard.users().count(), 0);
+        guard.dismiss("guest");
+        assert!(!guard.knows("guest"));
     }
 
     #[test]

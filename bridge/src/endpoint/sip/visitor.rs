@@ -1,0 +1,223 @@
+//! A terminal of our own that calls a node, as a rehearsal has it on the seat of a terminal that is not to be rung; and the node's
+//! leave for it, which lasts as long as the rehearsal.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use hearing_config::Srtp;
+use rsipstack::sip::transport::Transport;
+use rsipstack::sip::{Header, Response, Uri};
+use rsipstack::transport::SipAddr;
+use serde::{Deserialize, Serialize};
+
+use super::ports::Ports;
+use super::registrar::Registrar;
+use super::seats::Seats;
+use super::trial::Work;
+use super::{Core, serve};
+use crate::net::clock::NodeClock;
+use crate::net::sip::{self, Listen, Stack, digest};
+use crate::router::{Feed, Takes};
+
+/// Where a node is called, and what it asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Door {
+    /// An address of this machine.
+    pub at: SocketAddr,
+    /// TCP instead of UDP.
+    pub tcp: bool,
+    /// The node's realm.
+    pub domain: String,
+    /// True where media in the clear is refused.
+    pub keys: bool,
+}
+
+/// Who calls.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Account {
+    /// The part before the `@`.
+    pub user: String,
+    /// The password; no log shows it.
+    pub secret: String,
+}
+
+/// A terminal that may call until this is dropped.
+pub struct Pass {
+    core: Arc<Core>,
+    user: String,
+}
+
+/// A terminal of our own.
+pub struct Visitor {
+    core: Arc<Core>,
+    callee: Uri,
+    at: SipAddr,
+}
+
+impl Door {
+    pub(super) fn of(settings: &hearing_config::Sip) -> Option<Self> {
+        let (mut at, tcp) = match (settings.udp, settings.tcp) {
+            (Some(at), _) => (at, false),
+            (None, at) => (at?, true),
+        };
+        if at.ip().is_unspecified() {
+            at.set_ip(settings.advertise);
+        }
+        Some(Self { at, tcp, domain: settings.domain.clone(), keys: settings.srtp == Srtp::Required })
+    }
+
+    /// As if a terminal were configured that listens at `at`.
+    fn settings(&self, at: SocketAddr) -> hearing_config::Sip {
+        hearing_config::Sip {
+            udp: Some(at),
+            tcp: Some(at),
+            tls: None,
+            advertise: at.ip(),
+            domain: self.domain.clone(),
+            rtp: (0, 0),
+            srtp: if self.keys { Srtp::Required } else { Srtp::Allowed },
+            digest: Vec::new(),
+            devices: Vec::new(),
+        }
+    }
+}
+
+impl Account {
+    /// What answers the challenge in a response; `None` when there is none, or none that is known here.
+    pub(super) fn proof(&self, response: &Response, method: &str, uri: &str) -> Option<String> {
+        let challenged = response.headers.iter().find_map(|header| match header {
+            Header::WwwAuthenticate(value) => Some(value.value().to_owned()),
+            _ => None,
+        });
+        digest::respond(&challenged?, (&self.user, &self.secret), (method, uri))
+    }
+}
+
+impl std::fmt::Debug for Account {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Account").field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
+impl Pass {
+    pub(super) fn new(core: &Arc<Core>, account: &Account) -> Self {
+        core.registrar.admit(&account.user, &account.secret);
+        Self { core: Arc::clone(core), user: account.user.clone() }
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        self.core.registrar.dismiss(&self.user);
+    }
+}
+
+impl Visitor {
+    /// Binds addresses of its own beside the node.
+    ///
+    /// # Errors
+    /// None is free, or the node's address is not of this machine.
+    pub async fn start(door: &Door, account: Account) -> Result<Self, sip::Error> {
+        let (settings, stack, requests) = listen(door).await?;
+        let transport = if door.tcp { "tcp" } else { "udp" };
+        let callee = Uri::try_from(format!("sip:hearing@{};transport={transport}", door.at).as_str());
+        let callee = callee.map_err(|error| refused(door.at, io::Error::other(error.to_string())))?;
+        let r#type = Some(if door.tcp { Transport::Tcp } else { Transport::Udp });
+        let core = Arc::new(Core {
+            registrar: Registrar::new(&door.domain, Vec::new(), HashMap::new()),
+            ports: Ports::any(door.at.ip()),
+            settings,
+            stack,
+            clock: NodeClock::begin(),
+            seats: Seats::default(),
+            account: Some(account),
+        });
+        tokio::spawn(serve(Arc::downgrade(&core), requests));
+        Ok(Self { core, callee, at: SipAddr { r#type, ..SipAddr::from(door.at) } })
+    }
+
+    /// Calls the node, and exchanges media with it until it hangs up; `feed` makes what is sent and takes what comes.
+    ///
+    /// # Errors
+    /// The node's refusal, or that of `feed`.
+    pub async fn call(&self, feed: impl FnOnce(&Takes) -> Result<Box<dyn Feed>, String>) -> Result<(), String> {
+        let setup = self.core.dial(self.callee.clone(), Some(self.at.clone())).await?;
+        let (mut work, mut held, mut arrivals) = Work::begin(&self.core, setup, feed)?;
+        work.exchange(&mut held.states, &mut arrivals).await;
+        Ok(())
+    }
+}
+
+type Listening = (hearing_config::Sip, Stack, rsipstack::transaction::TransactionReceiver);
+
+/// At a port that is free for both transports.
+async fn listen(door: &Door) -> Result<Listening, sip::Error> {
+    let mut last = None;
+    for _ in 0..TRIES {
+        let free = TcpListener::bind((door.at.ip(), 0)).and_then(|listener| listener.local_addr());
+        let at = free.map_err(|error| refused(door.at, error))?;
+        let settings = door.settings(at);
+        let listen = Listen { udp: Some(at), tcp: Some(at), tls: None, domain: door.domain.clone() };
+        match Stack::start(listen).await {
+            Ok((stack, requests)) => return Ok((settings, stack, requests)),
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(last.unwrap_or_else(|| refused(door.at, io::ErrorKind::AddrInUse.into())))
+}
+
+fn refused(at: SocketAddr, error: io::Error) -> sip::Error {
+    sip::Error::Listen { what: "a terminal", at: at.to_string(), source: Box::new(error.into()) }
+}
+
+/// Ports that are tried before it is given up.
+const TRIES: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(udp: Option<&str>, tcp: Option<&str>) -> hearing_config::Sip {
+        let at = |text: &str| text.parse::<SocketAddr>().unwrap();
+        let door = Door { at: at("10.1.0.2:1"), tcp: false, domain: "court".to_owned(), keys: true };
+        hearing_config::Sip { udp: udp.map(at), tcp: tcp.map(at), ..door.settings(door.at) }
+    }
+
+    #[test]
+    fn a_node_is_called_by_udp_or_else_by_tcp_where_it_can_be_reached_and_not_at_all_by_tls() {
+        let door = Door::of(&settings(Some("0.0.0.0:5060"), Some("10.1.0.2:5070"))).unwrap();
+        assert_eq!((door.at.to_string().as_str(), door.tcp, door.keys), ("10.1.0.2:5060", false, true));
+        assert!(Door::of(&settings(None, Some("10.1.0.2:5070"))).unwrap().tcp);
+        assert_eq!(Door::of(&settings(None, None)), None);
+    }
+
+    #[tokio::test]
+    async fn who_is_let_in_proves_it_and_is_nobody_before_and_after() {
+        let at = std::net::UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).unwrap();
+        let digest = vec![hearing_config::Digest::Sha256, hearing_config::Digest::Md5];
+        let settings = hearing_config::Sip { advertise: at.ip(), digest, ..settings(Some(&at.to_string()), None) };
+        let node = crate::endpoint::sip::Sip::start(&settings, NodeClock::begin()).await.unwrap();
+        let account = Account { user: "rehearsal-1f".to_owned(), secret: "secret".to_owned() };
+        let call = async |account: &Account| {
+            let visitor = Visitor::start(&node.door().unwrap(), account.clone()).await.unwrap();
+            visitor.call(|_| Err("nobody is to answer".to_owned())).await.unwrap_err()
+        };
+        assert!(call(&account).await.contains("403"), "nobody let him in");
+        let pass = node.admit(&account);
+        assert!(call(&account).await.contains("404"), "he is known, and no seat is for him");
+        let guess = Account { secret: "guess".to_owned(), ..account.clone() };
+        assert!(call(&guess).await.contains("401"));
+        drop(pass);
+        assert!(call(&account).await.contains("403"), "his pass is gone");
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        let account = Account { user: "room".to_owned(), secret: "SECRET".to_owned() };
+        assert!(!format!("{account:?}").contains("SECRET"));
+    }
+}

@@ -165,7 +165,7 @@ impl Files {
         let own = directory.path().join(DEVICE.0);
         fs::create_dir(&own).expect("a directory");
         fs::write(own.join("secret"), SECRET).expect("a secret");
-        let device = Clip::make(&own, "h264", DEVICE.1, 120);
+        let device = Clip::make(&own, ("h264", "pcma"), DEVICE.1, 120);
         Self { directory, clips, camera, device }
     }
 

@@ -216,5 +216,11 @@ fn a_track_whose_codec_does_not_fit_its_kind_is_refused() {
     };
     assert!(track_info_from(&up).is_err());
     assert!(track_info_from(&wire::TrackUp { codec: wire::Codec::Vp8, ..up.clone() }).is_ok());
-    assert!(track_info_from(&wire::TrackUp { codec: wire::Codec::Vp8, layers: 16, ..up }).is_err());
+    assert!(track_info_from(&wire::TrackUp { codec: wire::Codec::Vp8, layers: 16, ..up.clone() }).is_err());
+    let microphone = wire::TrackId { kind: wire::Kind::Audio, ..up.track };
+    for (codec, ours) in [(wire::Codec::G722, config::Codec::G722), (wire::Codec::Aac, config::Codec::Aac)] {
+        assert!(track_info_from(&wire::TrackUp { codec, ..up.clone() }).is_err(), "a screen in {codec:?}");
+        let info = track_info_from(&wire::TrackUp { codec, track: microphone, ..up.clone() }).unwrap();
+        assert_eq!((info.codec, codec_to(info.codec)), (ours, codec));
+    }
 }

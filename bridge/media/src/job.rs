@@ -85,10 +85,7 @@ fn start(receiver: &mut Receiver, sender: &Sender) -> Result<Running, Error> {
         Job::Generate(what) => Running::Generate(generate::Generator::build(what, sender)?),
         Job::Observe(streams) => Running::Decode(decode::Streams::build(decode::Purpose::Observe, &streams, sender)?),
         Job::Decode(streams) => Running::Decode(decode::Streams::build(decode::Purpose::Decode, &streams, sender)?),
-        Job::Survey(what) => {
-            let purpose = decode::Purpose::Survey(what.layout);
-            Running::Decode(decode::Streams::build(purpose, &what.streams, sender)?)
-        }
+        Job::Survey(streams) => Running::Decode(decode::Streams::build(decode::Purpose::Survey, &streams, sender)?),
         Job::Snapshot(streams) => Running::Decode(decode::Streams::build(decode::Purpose::Snapshot, &streams, sender)?),
         Job::Compose(what) => Running::Compose(Box::new(compose::Composer::build(what, sender)?)),
         Job::Transcode(what) => Running::Transcode(Box::new(transcode::Transcoder::build(what)?)),
@@ -106,10 +103,9 @@ fn tasks(job: &Job) -> Vec<Task> {
             let picture = what.picture.map(Task::EncodePicture);
             picture.into_iter().chain(what.sound.then_some(Task::EncodeSound)).collect()
         }
-        Job::Observe(streams) | Job::Decode(streams) => {
+        Job::Observe(streams) | Job::Survey(streams) | Job::Decode(streams) => {
             streams.iter().map(|stream| Task::Decode(stream.codec)).collect()
         }
-        Job::Survey(what) => what.streams.iter().map(|stream| Task::Decode(stream.codec)).collect(),
         Job::Snapshot(streams) => streams.iter().map(|stream| Task::Still(stream.codec)).collect(),
         Job::Compose(what) => {
             let (scene, threads) = (&what.scene, what.threads);

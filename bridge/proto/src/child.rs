@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 pub use live::{Input, Loudness, Mix, Part, PictureTarget, SoundTarget, Stage, Target, Transcode};
 
-use crate::scene::{Cue, Layout, Scene};
+use crate::scene::{Cue, Scene};
 
 /// Grows with every change of a message; a node and a child of different versions refuse each other.
 pub const VERSION: u16 = 4;
@@ -191,16 +191,7 @@ pub enum Job {
     /// Draws a picture of several streams, live.
     Stage(Stage),
     /// As [`Job::Observe`], of composed pictures: every card in them is told by a `Seen` of its own.
-    Survey(Survey),
-}
-
-/// What somebody takes who is shown a composed picture and hears a mix.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Survey {
-    /// The streams.
-    pub streams: Vec<Stream>,
-    /// How the tiles of their pictures stand.
-    pub layout: Layout,
+    Survey(Vec<Stream>),
 }
 
 /// What a composer takes and makes.

@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use hearing_config::{Codec, Kind, SeatId, Timestamp, TrackId};
-use hearing_proto::child::{self, FromChild, Generate, Job, PICTURE, PictureShape, SOUND, Stream, Survey};
-use hearing_proto::scene::Layout;
+use hearing_proto::child::{self, FromChild, Generate, Job, PICTURE, PictureShape, SOUND, Stream};
 
 use super::convert::{self, Packer, Timeline};
 use super::{Event, Events, Feed, Life, Program};
@@ -53,7 +52,7 @@ impl Booth {
         let child = |job| program.spawn(job, Life::Once).map_err(|error| error.to_string());
         Ok(Self {
             generator: child(generate)?,
-            survey: child(Job::Survey(Survey { streams, layout: Layout::Exhibit }))?,
+            survey: child(Job::Survey(streams))?,
             sound: Packer::new(SOUND_CODEC),
             picture: Packer::new(PICTURE_CODEC),
             drawing: Timestamp(0),

@@ -8,7 +8,6 @@ use bytes::Bytes;
 use gstreamer as gst;
 use gstreamer_video::{VideoFormat, VideoFrameExt as _, VideoFrameRef};
 use hearing_proto::child::{Codec, FromChild, STREAM_LIMIT, Stream, ToChild};
-use hearing_proto::scene::Layout;
 use hearing_proto::testcard::tone::{Ear, Heard};
 use hearing_proto::testcard::{self, Luma, Mark};
 
@@ -22,8 +21,8 @@ pub(super) enum Purpose {
     Observe,
     Decode,
     Snapshot,
-    /// Of composed pictures that stand like this.
-    Survey(Layout),
+    /// Of composed pictures.
+    Survey,
 }
 
 pub(super) struct Streams {
@@ -117,7 +116,7 @@ impl Tap {
                 self.counters.frame_out();
                 let message = match self.purpose {
                     Purpose::Decode => raw(stream, pts, frame),
-                    Purpose::Survey(layout) => return self.survey(pts, frame, layout),
+                    Purpose::Survey => return self.survey(pts, frame),
                     Purpose::Observe | Purpose::Snapshot => seen(stream, pts, frame),
                 };
                 self.sender.send(&message);
@@ -142,9 +141,9 @@ impl Tap {
     }
 
     /// Every card in a composed picture.
-    fn survey(&self, pts: i64, frame: &VideoFrameRef<&gst::BufferRef>, layout: Layout) {
+    fn survey(&self, pts: i64, frame: &VideoFrameRef<&gst::BufferRef>) {
         let marks = luma(frame)
-            .map(|luma| self.tiles.lock().unwrap_or_else(PoisonError::into_inner).marks(luma, layout))
+            .map(|luma| self.tiles.lock().unwrap_or_else(PoisonError::into_inner).marks(luma))
             .unwrap_or_default();
         if marks.is_empty() {
             self.sender.send(&FromChild::Unread { stream: self.stream, pts });

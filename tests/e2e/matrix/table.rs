@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use hearing_proto::scene::{Layout, Scene, Tile, Words};
 use hearing_proto::testcard::{self, Luma, Mark};
 
-use super::{CAMERA, ENDS};
+use super::{CAMERA, End};
 use crate::harness::baresip::Baresip;
 use crate::harness::browser::Seen;
 use crate::harness::device::Device;
@@ -22,11 +22,11 @@ pub(super) struct Looks {
 }
 
 /// Looks at a terminal's screen and listens to its loudspeaker, again and again.
-pub(super) fn look(terminal: &Baresip, span: Duration) -> Looks {
+pub(super) fn look(terminal: &Baresip, ends: usize, span: Duration) -> Looks {
     let (mut looks, end) = (Looks::default(), Instant::now() + span);
     while Instant::now() < end {
         let (pixels, width, height) = terminal.screen();
-        for Mark { seat, counter } in marks(&pixels, width, height) {
+        for Mark { seat, counter } in marks(&pixels, (width, height), ends) {
             looks.counters.entry(seat).or_default().insert(counter);
         }
         for seat in terminal.hears() {
@@ -51,7 +51,7 @@ pub(super) fn listen(device: &Device, span: Duration) -> Looks {
 }
 
 /// The cards in a composed picture, whoever stands large in it.
-fn marks(pixels: &[u8], width: usize, height: usize) -> Vec<Mark> {
+fn marks(pixels: &[u8], (width, height): (usize, usize), ends: usize) -> Vec<Mark> {
     let side = |side: usize| u16::try_from(side).expect("a screen");
     // Everybody else, and the place of an exhibit.
     let tile = || Tile { name: Words { zh: String::new(), en: String::new() }, streams: Vec::new() };
@@ -63,9 +63,9 @@ fn marks(pixels: &[u8], width: usize, height: usize) -> Vec<Mark> {
         heading: String::new(),
         utc_offset: 0,
         emblem: None,
-        tiles: (0..ENDS.len()).map(|_| tile()).collect(),
+        tiles: (0..ends).map(|_| tile()).collect(),
     };
-    let areas: BTreeSet<_> = (0..side(ENDS.len()))
+    let areas: BTreeSet<_> = (0..side(ends))
         .flat_map(|large| scene.places(large))
         .map(|area| area.fit(640, 360))
         .map(|area| (area.x, area.y, area.width, area.height))
@@ -78,8 +78,10 @@ fn marks(pixels: &[u8], width: usize, height: usize) -> Vec<Mark> {
 }
 
 /// Who saw and heard whom: pictures, and the share of the time in which the tone was there.
-#[derive(Default)]
-pub(super) struct Table(BTreeMap<(&'static str, &'static str), Cell>);
+pub(super) struct Table {
+    ends: &'static [End],
+    cells: BTreeMap<(&'static str, &'static str), Cell>,
+}
 
 struct Cell {
     /// Pictures with different counters, and how many there should be at least.
@@ -89,48 +91,57 @@ struct Cell {
 }
 
 impl Table {
+    pub(super) const fn of(ends: &'static [End]) -> Self {
+        Self { ends, cells: BTreeMap::new() }
+    }
+
+    fn others(&self, viewer: &str) -> impl Iterator<Item = End> + use<> {
+        let viewer = viewer.to_owned();
+        self.ends.iter().copied().filter(move |(other, _)| *other != viewer)
+    }
+
     pub(super) fn browser(&mut self, viewer: &'static str, seconds: u32, seen: &HashMap<String, Seen>) {
-        for (other, number) in ENDS.into_iter().filter(|(other, _)| *other != viewer) {
+        for (other, number) in self.others(viewer) {
             let (picture, sound) = (&seen[&format!("{other}/video")], &seen[&format!("{other}/audio")]);
             let right = picture.seat == i32::from(number);
             let cell = Cell {
                 pictures: (if right { picture.frames } else { 0 }, seconds * 2),
                 tone: (is_tone_of(number, sound.tone).into(), 1),
             };
-            self.0.insert((other, viewer), cell);
+            self.cells.insert((other, viewer), cell);
         }
     }
 
     pub(super) fn terminal(&mut self, viewer: &'static str, looks: &Looks) {
-        for (other, number) in ENDS.into_iter().filter(|(other, _)| *other != viewer) {
+        for (other, number) in self.others(viewer) {
             let pictures = looks.counters.get(&number).map_or(0, BTreeSet::len) as u32;
             let heard = looks.tones.get(&number).copied().unwrap_or_default();
             // Nothing is sent again to a terminal: at 2 % loss every second picture on its screen is torn.
             let cell = Cell { pictures: (pictures, (looks.looks / 4).max(2)), tone: (heard, looks.looks) };
-            self.0.insert((other, viewer), cell);
+            self.cells.insert((other, viewer), cell);
         }
     }
 
     /// A device that is told the mix, and shown nothing.
     pub(super) fn listener(&mut self, viewer: &'static str, looks: &Looks) {
-        for (other, number) in ENDS.into_iter().filter(|(other, _)| *other != viewer) {
+        for (other, number) in self.others(viewer) {
             let heard = looks.tones.get(&number).copied().unwrap_or_default();
-            self.0.insert((other, viewer), Cell { pictures: (0, 0), tone: (heard, looks.looks) });
+            self.cells.insert((other, viewer), Cell { pictures: (0, 0), tone: (heard, looks.looks) });
         }
     }
 
     /// Rows send, columns receive; a camera receives nothing.
     #[expect(clippy::print_stderr, reason = "the table is what the test is for; docs/guide/terminals.md shows one")]
     pub(super) fn assert_all(&self) {
-        let viewers: Vec<_> = ENDS.iter().map(|(seat, _)| *seat).filter(|seat| *seat != CAMERA.0).collect();
+        let viewers: Vec<_> = self.ends.iter().map(|(seat, _)| *seat).filter(|seat| *seat != CAMERA.0).collect();
         let mut text = format!("{:<12}", "");
         for viewer in &viewers {
             let _ = write!(text, "{viewer:>26}");
         }
-        for (sender, _) in ENDS {
+        for (sender, _) in self.ends {
             let _ = write!(text, "\n{sender:<12}");
             for viewer in &viewers {
-                let cell = self.0.get(&(sender, *viewer));
+                let cell = self.cells.get(&(*sender, *viewer));
                 let words = cell.map_or("-".to_owned(), |cell| {
                     let (heard, looks) = cell.tone;
                     format!("{} pictures, tone {heard}/{looks}", cell.pictures.0)
@@ -140,7 +151,7 @@ impl Table {
         }
         eprintln!("{text}");
         let well = |cell: &Cell| cell.tone.0 * 2 > cell.tone.1 && cell.pictures.0 >= cell.pictures.1;
-        let broken: Vec<_> = self.0.iter().filter(|(_, cell)| !well(cell)).map(|(pair, _)| pair).collect();
+        let broken: Vec<_> = self.cells.iter().filter(|(_, cell)| !well(cell)).map(|(pair, _)| pair).collect();
         assert!(broken.is_empty(), "from, to: {broken:?}\n{text}");
     }
 }

@@ -76,7 +76,8 @@ fs.rmSync(scratch, { recursive: true, force: true });
 function apart(program) {
   const file = path.join(scratch, path.basename(program));
   const there = namespace === '-' ? '' : `ip netns exec ${namespace} `;
-  fs.writeFileSync(file, `#!/bin/sh\nexec ${there}setpriv --bounding-set=-sys_nice ${program} "$@"\n`, { mode: 0o755 });
+  const humble = process.getuid() === 0 ? 'setpriv --bounding-set=-sys_nice ' : '';
+  fs.writeFileSync(file, `#!/bin/sh\nexec ${there}${humble}${program} "$@"\n`, { mode: 0o755 });
   return file;
 }
 

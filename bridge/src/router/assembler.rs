@@ -27,8 +27,8 @@ pub(crate) struct Assembler {
 }
 
 impl Assembler {
-    /// One that has seen nothing. What is missing of a picture may be on its way again; sound is not sent twice, and a hole in it
-    /// must not become a longer one: it waits only for what came in another order.
+    /// One that has seen nothing. What is missing of a picture may be on its way again; what is lost of sound comes with the next
+    /// packet or not at all, and a hole in it must not become a longer one: it waits only for what came in another order.
     pub(crate) fn new(kind: Kind) -> Self {
         let patience = if kind.is_picture() { PICTURE } else { SOUND };
         let (window, whole) = Default::default();

@@ -1,6 +1,7 @@
 //! Calls that go wrong: refusals by the right code, calls that are given up, and terminals that fall silent. Whatever comes, the node
 //! goes on and no dialog is left.
 
+mod delayed;
 mod torture;
 
 use std::fs;
@@ -19,9 +20,8 @@ fn calls_are_refused_by_the_code_that_says_why() {
     let (_media, sdp) = known.media(PLAIN);
     assert_eq!(stranger.call("hearing", &sdp).0, 403, "whom nobody knows");
     await_seat(&mut known);
-    let (_video, foreign) = known.media("RTP/AVP 3");
+    let (_video, foreign) = known.media(FOREIGN);
     assert_eq!(known.call("hearing", &foreign).0, 488, "GSM alone");
-    assert_eq!(known.call("hearing", "").0, 488, "no offer");
     let (status, mut talk) = known.call("hearing", &sdp);
     assert_eq!(status, 200);
     until("it is connected", || (node.presence(&hearing, "seat0") == "connected").then_some(()));
@@ -282,7 +282,7 @@ fn left_with(node: &Node, dialogs: u32) {
 
 /// Waits until a seat is open for whoever calls, which it is a moment after the order to start.
 fn await_seat(phone: &mut Phone) {
-    until("its seat is open", || (phone.call("hearing", "").0 == 488).then_some(()));
+    until("its seat is open", || (phone.call("hearing", &phone.media(FOREIGN).1).0 == 488).then_some(()));
 }
 
 fn start(node: &Node) -> String {
@@ -339,6 +339,8 @@ fn at(node: &Node) -> SocketAddr {
 const SIP: u16 = 5060;
 /// G.711 in the clear.
 const PLAIN: &str = "RTP/AVP 8 0";
+/// GSM, which nobody takes.
+const FOREIGN: &str = "RTP/AVP 3";
 /// Samples of G.711 A-law.
 const QUIET: [u8; 2] = [0xd5; 2];
 const LOUD: [u8; 2] = [0xba, 0x3a];

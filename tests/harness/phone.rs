@@ -38,6 +38,8 @@ pub(crate) struct Talk {
     branch: String,
     /// What the node said of its media.
     pub(crate) answer: String,
+    /// What is said in the acknowledgement: the answer, where the node offers.
+    pub(crate) reply: String,
 }
 
 impl Phone {
@@ -96,6 +98,7 @@ impl Phone {
             method: String::new(),
             branch: String::new(),
             answer: String::new(),
+            reply: String::new(),
         }
     }
 
@@ -132,7 +135,8 @@ impl Phone {
                 talk.to =
                     message.header("to").split_once(";tag=").map(|(_, tag)| format!(";tag={tag}")).unwrap_or_default();
                 talk.answer = if status < 300 { message.body.clone() } else { String::new() };
-                self.tell(talk, "ACK", "", "");
+                let reply = if status < 300 { talk.reply.clone() } else { String::new() };
+                self.tell(talk, "ACK", "", &reply);
                 if status >= 300 {
                     talk.to.clear();
                 }

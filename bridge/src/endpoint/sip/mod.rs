@@ -2,6 +2,7 @@
 //! a leg on the router. See docs/guide/terminals.md.
 
 mod decoder;
+mod delayed;
 mod dial;
 mod events;
 mod g722;
@@ -120,10 +121,15 @@ impl Sip {
         let (open, mut incoming) = mpsc::channel(1);
         let _open = self.0.seats.open(aor.user(), call.seat.hearing, open);
         let from = Instant::now() + call.wait;
+        let connecting = async {
+            tokio::select! {
+                Some(incoming) = incoming.recv() => self.0.answer(incoming).await,
+                setup = self.0.ring(aor, from) => setup,
+            }
+        };
         let setup = tokio::select! {
             () = call.stop.cancelled() => return Ended::Stopped,
-            Some(incoming) = incoming.recv() => self.0.answer(incoming).await,
-            setup = self.0.ring(aor, from) => setup,
+            setup = connecting => setup,
         };
         // From here on its calls find the seat taken; one that came meanwhile is told so.
         drop(incoming);

@@ -55,6 +55,10 @@ pub(super) struct Session<'a> {
     id: u64,
     version: u64,
     refresh: Refresh,
+    /// The number of the request that we answered with an offer, until its ACK comes.
+    offered: Option<u32>,
+    /// Why the terminal is hung up, where it is told.
+    fault: Option<&'static str>,
     /// Key frames were asked of the terminal, and by the terminal.
     asked: [Option<Instant>; 2],
     quality: SeatQuality,
@@ -88,6 +92,8 @@ impl<'a> Session<'a> {
             id,
             version: 1,
             refresh: Refresh::new(timer, updates, lines, now),
+            offered: None,
+            fault: None,
             asked: [None; 2],
             quality: SeatQuality::default(),
             sent: 0,
@@ -97,6 +103,7 @@ impl<'a> Session<'a> {
             () = call.stop.cancelled() => Ended::Stopped,
             why = session.work(&mut held.states, &mut arrivals) => Ended::Gone(why),
         };
+        session.fault.into_iter().for_each(|fault| held.because(fault));
         // The seat is free before the goodbye, for which a terminal that lost its power leaves us waiting.
         drop(session);
         held.hang_up().await;
@@ -142,12 +149,11 @@ impl<'a> Session<'a> {
             | DialogState::Publish(_, _, handle)
             | DialogState::Notify(_, _, handle)
             | DialogState::Refer(_, _, handle) => handle.reply(StatusCode::NotImplemented).await.is_ok(),
-            DialogState::Calling(_)
-            | DialogState::Trying(_)
-            | DialogState::Early(..)
-            | DialogState::WaitAck(..)
+            DialogState::Calling(_) | DialogState::Trying(_) | DialogState::Early(..) | DialogState::WaitAck(..) => {
+                true
+            }
             // It comes again after every request within the dialog, with our own answer as its body.
-            | DialogState::Confirmed(..) => true,
+            DialogState::Confirmed(..) => return self.acknowledged(),
         };
         if !answered {
             warn!("a request of a terminal could not be answered");
@@ -287,8 +293,9 @@ impl<'a> Session<'a> {
         let _ = self.line.quality(self.quality);
         match self.refresh.look(Instant::now()) {
             Look::Over => return Some("its call was not refreshed".to_owned()),
-            Look::Renew(timer) => self.renew(timer),
-            Look::Wait => {}
+            // Two invitations in a dialog at a time are one too many (RFC 3261, section 14.1).
+            Look::Renew(timer) if self.offered.is_none() => self.renew(timer),
+            Look::Renew(_) | Look::Wait => {}
         }
         None
     }

@@ -125,6 +125,20 @@ impl Phone {
 
     /// The final answer to the last request.
     pub(crate) fn answered(&self, talk: &mut Talk) -> Message {
+        let message = self.answered_silently(talk);
+        if message.header("cseq").ends_with("INVITE") {
+            let well = message.status().is_some_and(|status| status < 300);
+            let reply = if well { talk.reply.clone() } else { String::new() };
+            self.tell(talk, "ACK", "", &reply);
+            if !well {
+                talk.to.clear();
+            }
+        }
+        message
+    }
+
+    /// The same, but an INVITE's is not acknowledged.
+    pub(crate) fn answered_silently(&self, talk: &mut Talk) -> Message {
         // That of a CANCEL in between is not meant.
         let expected = format!("{} {}", talk.sequence, talk.method);
         loop {
@@ -135,11 +149,6 @@ impl Phone {
                 talk.to =
                     message.header("to").split_once(";tag=").map(|(_, tag)| format!(";tag={tag}")).unwrap_or_default();
                 talk.answer = if status < 300 { message.body.clone() } else { String::new() };
-                let reply = if status < 300 { talk.reply.clone() } else { String::new() };
-                self.tell(talk, "ACK", "", &reply);
-                if status >= 300 {
-                    talk.to.clear();
-                }
             }
             return message;
         }

@@ -1,7 +1,7 @@
 //! Calls without an offer (RFC 3261, section 13.2.1), as gateways and conference units make them: the node offers, and the answer
 //! comes with the acknowledgement.
 
-use super::{CRYPTO, LATER, PLAIN, SOON, Speaker, await_seat, court, left_with, phone, start};
+use super::{CRYPTO, LATER, PLAIN, SOON, Speaker, await_seat, challenged, court, left_with, phone, start};
 use crate::harness::node::{Node, until};
 use crate::harness::phone::{Message, Phone, Talk};
 
@@ -82,6 +82,36 @@ fn a_call_without_an_offer_is_offered_keys_where_they_are_required_and_nothing_e
     });
     until("it is connected", || (node.presence(&hearing, "seat0") == "connected").then_some(()));
     assert_eq!(phone.requested("BYE", SOON).map(|bye| bye.start), None, "keys are a good answer");
+    assert_eq!(phone.bye(&mut talk), 200);
+    left_with(&node, 0);
+}
+
+#[test]
+fn a_request_that_overtakes_the_acknowledgement_waits_for_it_and_is_told_to_come_again_when_there_is_none() {
+    let node = court("allowed", 1);
+    start(&node);
+    let mut phone = phone(&node, 0);
+    let (_media, sdp) = phone.media(PLAIN);
+    await_seat(&mut phone);
+    let mut talk = phone.talk("hearing");
+    let proof = challenged(&mut phone, &mut talk, &sdp);
+    phone.tell(&mut talk, "INVITE", &proof, &sdp);
+    let mut agreed = phone.answered_silently(&mut talk);
+    assert_eq!(agreed.status(), Some(200));
+    let first = talk.clone();
+    phone.tell(&mut talk, "INVITE", "", &sdp);
+    phone.tell(&mut first.clone(), "ACK", "", "");
+    agreed = phone.answered(&mut talk);
+    assert_eq!(agreed.status(), Some(200), "the ACK came a moment later");
+    assert_eq!(phone.bye(&mut talk), 200);
+    left_with(&node, 0);
+    await_seat(&mut phone);
+    let mut talk = phone.talk("hearing");
+    let proof = challenged(&mut phone, &mut talk, &sdp);
+    phone.tell(&mut talk, "INVITE", &proof, &sdp);
+    assert_eq!(phone.answered_silently(&mut talk).status(), Some(200));
+    phone.tell(&mut talk, "INVITE", "", &sdp);
+    assert_eq!(phone.answered_silently(&mut talk).status(), Some(491), "no ACK came");
     assert_eq!(phone.bye(&mut talk), 200);
     left_with(&node, 0);
 }

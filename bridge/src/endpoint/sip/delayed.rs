@@ -6,9 +6,9 @@ use rsipstack::dialog::dialog::DialogState;
 use rsipstack::sip::prelude::*;
 use rsipstack::sip::{Header, Request};
 
+use super::agreed::Setup;
 use super::held::Held;
 use super::incoming::knows_update;
-use super::session::Setup;
 use super::timer::{Side, Timer};
 use super::{Core, sdp};
 

@@ -12,10 +12,10 @@ use rsipstack::transport::SipAddr;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::agreed::{self, Setup};
 use super::held::Held;
 use super::incoming::knows_update;
 use super::sdp::{self, Own, Use};
-use super::session::{self, Setup};
 use super::timer::{self, Side, Timer};
 use super::visitor::Account;
 use super::{Core, ports, sdes};
@@ -151,7 +151,7 @@ impl Core {
         body: &[u8],
         own: Vec<Own>,
         mut pairs: HashMap<Use, ports::Pair>,
-    ) -> Option<session::Taken> {
+    ) -> Option<agreed::Taken> {
         let lines = sdp::read(body)?;
         let chosen: Vec<_> = sdp::choose(&lines, self.settings.srtp == Srtp::Required);
         let mut taken = Vec::new();

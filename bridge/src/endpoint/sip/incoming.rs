@@ -9,9 +9,9 @@ use rsipstack::sip::{Header, StatusCode};
 use rsipstack::transaction::transaction::Transaction;
 use tracing::{info, warn};
 
+use super::agreed::Setup;
 use super::held::Held;
 use super::sdp::{self, Chosen, Line, Own};
-use super::session::Setup;
 use super::timer::{self, Side, Timer};
 use super::{Core, sdes};
 use crate::net::sip::guard::refuse;

@@ -10,8 +10,8 @@ use tokio::sync::mpsc;
 
 use super::held::Held;
 use super::sdp::Use;
-use super::session::{Setup, streams, takes};
-use super::stream::{Arrived, Stream};
+use super::agreed::{Setup, streams, takes};
+use super::stream::{Arrived, Stream, due as paced};
 use super::{Core, Sip};
 use crate::endpoint::media::timeline::SenderClock;
 use crate::endpoint::terminal::{Cards, Fault, NoTrial, RINGING, Trial, Way};
@@ -122,6 +122,10 @@ impl<'a> Work<'a> {
                 },
                 output = self.feed.next() => self.show(output),
                 Some(arrived) = arrivals.recv() => self.arrived(&arrived),
+                () = paced(&self.streams) => {
+                    let now = Instant::now();
+                    self.streams.iter_mut().for_each(|stream| stream.go_on(now));
+                }
                 _ = tick.tick() => {
                     let clocks = self.clocks();
                     self.streams.iter_mut().for_each(|stream| stream.report(clocks, false));
@@ -138,7 +142,8 @@ impl<'a> Work<'a> {
             FeedOutput::Wish(_) | FeedOutput::Loudness(_) | FeedOutput::Restarted => return,
         };
         let stream = self.streams.iter_mut().find(|stream| stream.used == used && stream.format.codec == codec);
-        stream.into_iter().for_each(|stream| stream.send(&frame));
+        let now = Instant::now();
+        stream.into_iter().for_each(|stream| stream.send(now, &frame));
     }
 
     fn ask(&mut self, kind: Kind) {

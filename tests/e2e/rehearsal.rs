@@ -27,21 +27,26 @@ fn a_sip_terminal_is_rehearsed_by_a_built_in_one_and_the_real_one_is_not_rung() 
 }
 
 #[test]
-fn a_terminal_of_another_zone_is_rehearsed_there_with_keys_over_tcp_where_they_are_required() {
+fn terminals_of_two_zones_are_rehearsed_each_at_its_own_node_with_keys_over_tcp_where_they_are_required() {
     let site = Site::court();
     let mut edge = Site::edge(&site);
     edge.rest +=
         &format!("{BACK}{THERE}[sip]\ntcp = \"{}:{SIP}\"\nsrtp = \"required\"\ndigest = [\"SHA-256\"]\n", edge.address);
-    let rooms = [BROWSER_JUDGE, ("counsel", "counsel", "internet", &*sip_seat("sip:lawyer@edge"))];
-    let node = court(site, BACK, &rooms);
+    let rooms = [
+        ("judge", "judge", "tripartite", &*sip_seat("sip:judge@court")),
+        ("counsel", "counsel", "internet", &*sip_seat("sip:lawyer@edge")),
+    ];
+    let more = format!("{BACK}[sip]\nudp = \"{}:{SIP}\"\n", site.address);
+    let node = court(site, &more, &rooms);
     let edge = edge.run();
     until("the trunk is up", || node.has_trunk().then_some(()));
     let (code, report) = rehearse(&node);
     let logs = || format!("{report:#}\n{}\n{}", node.site.log_text(), edge.site.log_text());
     assert_eq!((code, &report["ok"]), (0, &Value::Bool(true)), "{}", logs());
-    assert_eq!(endpoints(&report), ["browser", "sip"], "{report:#}");
+    assert_eq!(endpoints(&report), ["sip", "sip"], "{report:#}");
     assert_well(&report, "judge", "counsel");
     assert_well(&report, "counsel", "judge");
+    assert_eq!(report["record"]["frames_missing"], 0, "{report:#}");
 }
 
 #[test]

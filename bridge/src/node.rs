@@ -14,12 +14,14 @@ use axum::Router;
 use hearing_config::Config;
 use hearing_signaling::http::{self, App, Demands, TrunkView};
 use hearing_signaling::registry::{Registry, RegistryChange};
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use crate::admin::{self, Admin};
+use crate::background::Background;
 use crate::endpoint::gb28181::Gb28181;
 use crate::endpoint::rtsp::Way;
 use crate::endpoint::sip::Sip;
@@ -64,6 +66,7 @@ pub async fn run(config: Config) -> Result<(), Error> {
 struct Node {
     recorder: Recorder,
     tasks: JoinSet<Result<(), Error>>,
+    _background: Background,
 }
 
 impl Node {
@@ -117,17 +120,18 @@ impl Node {
         let media_door = config.media.tcp.then(|| media_door(workers.clone()));
         let admin = Admin::new(config, registry.clone(), trunks, workers, (recorder.clone(), keeping), metrics);
 
+        let background = Background::start().map_err(Error::Threads)?;
         let mut tasks = JoinSet::new();
         endless(&mut tasks, async move { sessions.run(requests).await });
         endless(&mut tasks, async move { station.serve(asked.rehearsals).await });
         endless(&mut tasks, async move { late::serve(asked.late, spool).await });
         let records = Playback::new(config, registry.journal().clone());
-        keep_records(&mut tasks, config, copy);
+        keep_records(&mut tasks, background.handle(), config, copy);
         tasks.spawn(follow(registry, sittings));
         tasks.spawn(show_trunks(lines, shown));
         let rehearse = rehearsal::routes(rehearse).merge(terminals::http::routes(terminals));
-        doors.open(&mut tasks, Rooms { app, admin, rehearse, records, media: media_door });
-        Ok(Self { recorder, tasks })
+        doors.open(&mut tasks, background.handle(), Rooms { app, admin, rehearse, records, media: media_door });
+        Ok(Self { recorder, tasks, _background: background })
     }
 
     /// Stops in an order in which nothing that was taken in is lost: first what brings in, then the record.
@@ -188,14 +192,14 @@ impl Doors {
         })
     }
 
-    fn open(self, tasks: &mut JoinSet<Result<(), Error>>, rooms: Rooms) {
+    fn open(self, tasks: &mut JoinSet<Result<(), Error>>, on: &Handle, rooms: Rooms) {
         let Rooms { app, admin, rehearse, records, media } = rooms;
         let operator =
             admin.operator(http::admin(app.clone())).merge(rehearse).merge(playback::operator(records.clone()));
         let public = http::public(app, playback::public(records));
-        tasks.spawn(async move { self.web.serve(public, media).await.map_err(Error::Server) });
-        tasks.spawn(async move { self.metrics.serve(admin.observer(), None).await.map_err(Error::Server) });
-        tasks.spawn(async move { axum::serve(self.operator, operator).await.map_err(Error::Server) });
+        tasks.spawn_on(async move { self.web.serve(public, media).await.map_err(Error::Server) }, on);
+        tasks.spawn_on(async move { self.metrics.serve(admin.observer(), None).await.map_err(Error::Server) }, on);
+        tasks.spawn_on(async move { axum::serve(self.operator, operator).await.map_err(Error::Server) }, on);
     }
 }
 
@@ -249,21 +253,23 @@ async fn show_trunks(trunks: Trunks, shown: watch::Sender<Vec<TrunkView>>) -> Re
 }
 
 /// Copies records to the second store, and verifies them again on schedule.
-fn keep_records(tasks: &mut JoinSet<Result<(), Error>>, config: &Config, copy: Option<keep::Store>) {
+fn keep_records(tasks: &mut JoinSet<Result<(), Error>>, on: &Handle, config: &Config, copy: Option<keep::Store>) {
     let directory = config.record.directory.clone();
     if let Some(store) = copy {
         let backup = keep::Backup::new(keep::BackupSettings { directory: directory.clone(), store });
-        tasks.spawn(async move {
+        let copies = async move {
             backup.run().await;
             Ok(())
-        });
+        };
+        tasks.spawn_on(copies, on);
     }
     let root = config.pki.root.clone();
     let scrub = keep::scrub::Settings { directory, root, hours: config.record.scrub_hours };
-    tasks.spawn(async move {
+    let looks = async move {
         keep::scrub::run(scrub).await;
         Ok(())
-    });
+    };
+    tasks.spawn_on(looks, on);
 }
 
 fn private_directory(path: &Path, key: &'static str) -> Result<(), Error> {

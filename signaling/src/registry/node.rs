@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hearing_config::{Aor, Endpoint, HearingId, NodeId, Role, SeatId, Template, TemplateSeat, Timestamp, Zone};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::HearingHandle;
@@ -20,6 +21,8 @@ pub struct Registry {
     settings: Arc<Settings>,
     journal: Journal,
     known: Arc<Known>,
+    /// Where hearings run, wherever they are begun from: pages may be served by threads that yield to media.
+    runtime: Handle,
 }
 
 /// What a registry needs.
@@ -131,7 +134,8 @@ impl Registry {
     /// [`Error::Journal`].
     pub async fn open(settings: Settings) -> Result<Self, Error> {
         let journal = Journal::open(&settings.data).await?;
-        let registry = Self { settings: Arc::new(settings), journal, known: Arc::default() };
+        let registry =
+            Self { settings: Arc::new(settings), journal, known: Arc::default(), runtime: Handle::current() };
         for kept in registry.journal.hearings(SEALED_SHOWN).await? {
             registry.bring_back(kept).await?;
         }
@@ -259,7 +263,7 @@ impl Registry {
     fn run(&self, home: Home, id: HearingId, sealed: bool) {
         let (requests, served) = mpsc::channel(HearingHandle::BOUND);
         let handle = HearingHandle { requests };
-        tokio::spawn(home.run(served));
+        self.runtime.spawn(home.run(served));
         let mut state = self.known.state();
         state.hearings.insert(id, At { handle: handle.clone(), home: None, sealed });
         if !sealed {

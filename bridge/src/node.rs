@@ -25,7 +25,7 @@ use crate::background::Background;
 use crate::endpoint::gb28181::Gb28181;
 use crate::endpoint::rtsp::Way;
 use crate::endpoint::sip::Sip;
-use crate::endpoint::terminal::{Cards, Feeds, Through};
+use crate::endpoint::terminal::{Cards, Feeds, Through, Tried};
 use crate::endpoint::webrtc::Certificate;
 use crate::late;
 use crate::net::clock::NodeClock;
@@ -312,11 +312,15 @@ fn feeds(desks: Option<Desks>) -> Feeds {
     })
 }
 
-/// A terminal that is tried gets a test picture and a tone.
+/// A terminal that is tried gets a test picture and a tone; a camera is looked at.
 fn cards(desks: Option<Desks>) -> Cards {
-    Arc::new(move |takes, watcher| {
+    Arc::new(move |tried, watcher| {
         let desks = desks.as_ref().ok_or("this node has no hearing-media, which makes the test picture")?;
-        let card = Card::start(&desks.program(), takes, watcher).map_err(|error| error.to_string())?;
+        let card = match tried {
+            Tried::Terminal(takes) => Card::start(&desks.program(), takes, watcher),
+            Tried::Camera { sound, picture } => Card::watch(&desks.program(), (sound, picture), watcher),
+        };
+        let card = card.map_err(|error| error.to_string())?;
         Ok(Box::new(card))
     })
 }

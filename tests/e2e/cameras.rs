@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::camera::{Camera, Setup};
 use crate::harness::court::ffprobe;
@@ -48,6 +48,11 @@ fn a_camera_that_takes_only_datagrams_is_recorded_though_tcp_was_asked_first() {
 fn a_camera_with_aac_is_heard_at_a_browser_and_recorded_as_it_came() {
     let bench = Bench::with("h264", "aac", "digest", "tcp", "");
     let camera = Camera::start(&bench.setup, &bench.clip);
+    let trial = bench.node.hearing(&["terminal", "test", &bench.setup.url(), "--seconds", "4"]);
+    let codecs = ["sound", "picture"].map(|what| trial[what]["codec"].as_str());
+    assert_eq!((codecs, &trial["size"]), ([Some("aac"), Some("h264")], &json!([320, 180])), "{trial}");
+    assert!(trial["ok"] == true && trial["pictures"].as_u64() > Some(30), "{trial}");
+    assert_eq!((&trial["sound"]["lost"], &trial["picture"]["lost"]), (&json!(0), &json!(0)), "{trial}");
     let (hearing, party, record) = bench.open();
     record.wait_for_seconds(SEAT, 1);
     let report = bench.close(&hearing, party, &record);
@@ -72,6 +77,9 @@ fn a_camera_with_another_password_never_takes_its_seat_and_the_log_shows_no_pass
     let (hearing, _) = bench.node.convene();
     until("the camera has refused", || bench.node.site.log_text().contains("401").then_some(()));
     assert_eq!(bench.node.presence(&hearing, SEAT), "absent");
+    let wrong = bench.setup.url().replace("urt1@", "urt1wrong@");
+    let (code, message) = bench.node.refused(&["terminal", "test", &wrong]);
+    assert!(code == "terminal_unreached" && message.contains("401") && !message.contains("urt1"), "{code}: {message}");
     let log = bench.node.site.log_text();
     assert!(!log.contains("c%40urt1") && !log.contains("c@urt1"), "{log}");
     drop(camera);

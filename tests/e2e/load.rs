@@ -13,14 +13,18 @@ fn two_hundred_calls_at_fifty_a_second_find_their_seats_and_leave_no_dialog() {
     for hall in 0..HALLS {
         node.hearing(&["start", "--case", "(2022)内0291刑初123号", "--template", &format!("hall{hall}")]);
     }
-    let calls = Sipp::run(&node, "sipp-call.xml", "seat", SEATS);
-    let registrations = Sipp::run(&node, "sipp-register.xml", "door", DOORS);
+    let calls = Sipp::run(&node, "sipp-call.xml", "seat", SEATS, 200);
+    let registrations = Sipp::run(&node, "sipp-register.xml", "door", DOORS, 200);
     until("calls are up", || node.metric("hearing_sip_dialogs").filter(|dialogs| *dialogs > 3.0));
     for (what, run) in [("calls", calls), ("registrations", registrations)] {
         let failed = run.failed();
         assert_eq!(failed, None, "{what}\n{}", node.site.log_text());
     }
     until("no dialog is left", || (node.metric("hearing_sip_dialogs") == Some(0.0)).then_some(()));
+    let failed = Sipp::run(&node, "sipp-delayed.xml", "seat", SEATS, 50).failed();
+    assert_eq!(failed, None, "calls without an offer\n{}", node.site.log_text());
+    until("no dialog is left", || (node.metric("hearing_sip_dialogs") == Some(0.0)).then_some(()));
+    assert_eq!(node.metric("hearing_sip_answers_bad_total").unwrap_or(0.0), 0.0);
     let registered = node.hearing(&["terminal", "list"]);
     let registered =
         registered.as_array().expect("a list").iter().filter(|device| device["address"].is_string()).count();
@@ -31,16 +35,16 @@ fn two_hundred_calls_at_fifty_a_second_find_their_seats_and_leave_no_dialog() {
 struct Sipp(Child);
 
 impl Sipp {
-    /// 200 calls of a scenario at 50/s, by the users `name0` to `nameN` in turn.
-    fn run(node: &Node, scenario: &str, name: &str, users: usize) -> Self {
+    /// So many calls of a scenario at 50/s, by the users `name0` to `nameN` in turn.
+    fn run(node: &Node, scenario: &str, name: &str, users: usize, calls: u32) -> Self {
         let list = node.site.path(&format!("{name}.csv"));
         let line = |user: String| format!("{user};[authentication username={user} password={}]\n", secret(&user));
         let lines: String = (0..users).map(|n| line(format!("{name}{n}"))).collect();
         fs::write(&list, format!("SEQUENTIAL\n{lines}")).expect("a list of users");
         let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures").join(scenario);
         let child = Command::new("sipp")
-            .args([&format!("{}:{SIP}", node.site.address), "-i", "127.0.0.1", "-nostdin", "-r", "50", "-m", "200"])
-            .args(["-l", "200", "-timeout", "40s", "-timeout_error", "-trace_err", "-sf"])
+            .args([&format!("{}:{SIP}", node.site.address), "-i", "127.0.0.1", "-nostdin", "-r", "50"])
+            .args(["-m", &calls.to_string(), "-l", "200", "-timeout", "40s", "-timeout_error", "-trace_err", "-sf"])
             .arg(scenario)
             .arg("-inf")
             .arg(&list)

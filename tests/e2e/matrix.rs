@@ -16,10 +16,11 @@ use self::table::{Table, listen, look};
 use crate::harness::baresip::{Account, Baresip, SOUND, Stand};
 use crate::harness::browser::Browser;
 use crate::harness::camera::{Camera, Setup};
-use crate::harness::court::Court;
+use crate::harness::court::{Court, ffprobe};
 use crate::harness::device::{self, Clip, Device};
 use crate::harness::firewall;
 use crate::harness::media::Card;
+use crate::harness::record::Record;
 use crate::harness::zones::{ALL, GOV, INTERNET, TRIPARTITE, Zone};
 
 #[test]
@@ -28,6 +29,8 @@ fn browsers_terminals_and_a_camera_of_three_zones_see_and_hear_each_other() {
     let table = hall.observe(SHORT);
     hall.close();
     table.assert_all();
+    hall.assert_recorded("party", "adpcm_g722");
+    hall.assert_recorded("camera", "aac");
 }
 
 /// The long way round, for `scripts/test --full`.
@@ -147,6 +150,18 @@ impl Hall {
     fn close(&self) {
         self.court.hearing(&["close", &self.hearing]);
     }
+
+    /// The sound of a seat is in the record, at home, as it came.
+    fn assert_recorded(&self, seat: &str, codec: &str) {
+        let record = Record::of(&self.court.records(), &self.hearing);
+        self.court.until("the record is closed", || record.sheet()["closed"].is_i64().then_some(()));
+        let probed = ffprobe(&record.files(&format!("{seat}-audio"))[0]);
+        let packets = probed["packets"].as_array().map_or(0, Vec::len);
+        assert!(
+            probed["streams"][0]["codec_name"] == codec && packets > 100,
+            "{seat}: {packets} packets of {probed:#}"
+        );
+    }
 }
 
 impl Files {
@@ -155,9 +170,9 @@ impl Files {
         for (seat, ..) in TERMINALS {
             fs::write(directory.path().join(seat), SECRET).expect("a secret");
         }
-        let clips = TERMINALS.map(|(_, number, _)| clip(directory.path(), number)).into();
+        let clips = TERMINALS.map(|(_, number, ..)| clip(directory.path(), number)).into();
         let address = TRIPARTITE.client.parse().expect("an address");
-        let setup = Setup { address, picture: "h264", sound: "pcma", access: "digest", lower: "tcp" };
+        let setup = Setup { address, picture: "h264", sound: "aac", access: "digest", lower: "tcp" };
         let camera = (setup.clone(), setup.clip(directory.path(), CAMERA.1, 120));
         let own = directory.path().join(DEVICE.0);
         fs::create_dir(&own).expect("a directory");
@@ -182,8 +197,8 @@ impl Files {
     }
 
     fn sip(&self, zone: Zone) -> String {
-        let own = TERMINALS.iter().filter(|(.., of)| of.name == zone.name);
-        let device = |(seat, ..): &(&str, u8, Zone)| {
+        let own = TERMINALS.iter().filter(|(_, _, of, _)| of.name == zone.name);
+        let device = |(seat, ..): &(&str, u8, Zone, &str)| {
             format!("[[sip.device]]\nuser = \"{seat}\"\nsecret = \"{}\"\n", self.directory.path().join(seat).display())
         };
         let devices: String = own.map(device).collect();
@@ -220,14 +235,14 @@ impl Files {
     }
 
     fn terminal(&self, court: &Court, at: usize) -> Baresip {
-        let (seat, number, zone) = TERMINALS[at];
+        let (seat, number, zone, sound) = TERMINALS[at];
         let node = format!("{}:{SIP}", zone.address);
         let account = Account {
             user: seat,
             password: SECRET,
             node: &node,
             transport: "udp",
-            sound: SOUND,
+            sound,
             more: "",
             tone: frequency(number),
             register: 60,
@@ -281,7 +296,8 @@ const GB28181: u16 = 5062;
 type End = (&'static str, u8);
 const ENDS: [End; 6] = [("counsel", 0), ("prosecutor", 1), ("judge", 2), ("party", 3), CAMERA, DEVICE];
 const BROWSERS: [(&str, u8, Zone); 2] = [("counsel", 0, INTERNET), ("prosecutor", 1, GOV)];
-const TERMINALS: [(&str, u8, Zone); 2] = [("judge", 2, TRIPARTITE), ("party", 3, GOV)];
+/// A seat, its number, its zone and what it speaks.
+const TERMINALS: [(&str, u8, Zone, &str); 2] = [("judge", 2, TRIPARTITE, SOUND), ("party", 3, GOV, "G722/16000/1")];
 const CAMERA: End = ("camera", 4);
 const DEVICE: End = ("device", 5);
 const DEVICE_ID: &str = "34020000001320000001";

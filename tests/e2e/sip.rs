@@ -1,7 +1,10 @@
 //! Calls that go wrong: refusals by the right code, calls that are given up, and terminals that fall silent. Whatever comes, the node
 //! goes on and no dialog is left.
 
+mod delayed;
+mod refresh;
 mod torture;
+mod trial;
 
 use std::fs;
 use std::net::{SocketAddr, UdpSocket};
@@ -19,9 +22,8 @@ fn calls_are_refused_by_the_code_that_says_why() {
     let (_media, sdp) = known.media(PLAIN);
     assert_eq!(stranger.call("hearing", &sdp).0, 403, "whom nobody knows");
     await_seat(&mut known);
-    let (_video, foreign) = known.media("RTP/AVP 3");
+    let (_video, foreign) = known.media(FOREIGN);
     assert_eq!(known.call("hearing", &foreign).0, 488, "GSM alone");
-    assert_eq!(known.call("hearing", "").0, 488, "no offer");
     let (status, mut talk) = known.call("hearing", &sdp);
     assert_eq!(status, 200);
     until("it is connected", || (node.presence(&hearing, "seat0") == "connected").then_some(()));
@@ -106,66 +108,6 @@ fn a_call_that_is_given_up_at_either_end_while_it_rings_leaves_nothing() {
         }
     }
     node.hearing(&["close", &second]);
-    left_with(&node, 0);
-}
-
-#[test]
-fn keys_are_counted_a_call_is_refreshed_by_the_node_and_a_terminal_that_falls_silent_is_hung_up() {
-    let node = court("allowed", 1);
-    let hearing = start(&node);
-    let mut phone = phone(&node, 0);
-    let (media, sdp) = phone.media("RTP/AVP 8 101");
-    await_seat(&mut phone);
-    let sdp = sdp + "a=rtpmap:101 telephone-event/8000\r\n";
-    let mut talk = phone.talk("hearing");
-    let timer = "Supported: timer\r\nSession-Expires: 90;refresher=uas\r\nAllow: INVITE, ACK, BYE, UPDATE\r\n";
-    let answer = phone.ask(&mut talk, "INVITE", timer, &sdp);
-    assert_eq!((answer.status(), answer.header("session-expires").as_str()), (Some(200), "90;refresher=uas"));
-    assert!(
-        talk.answer.contains("m=audio ") && talk.answer.contains("a=rtpmap:101 telephone-event/8000"),
-        "{}",
-        talk.answer
-    );
-    let began = Instant::now();
-    let mut speaker = Speaker::to(&node, &talk.answer, media);
-    until("it is connected", || {
-        speaker.say();
-        (node.presence(&hearing, "seat0") == "connected").then_some(())
-    });
-    for key in [1, 2, 3] {
-        speaker.press(key);
-    }
-    until("its keys are counted", || {
-        speaker.say();
-        (node.metric("hearing_sip_keys_total") == Some(3.0)).then_some(())
-    });
-    let refresh = loop {
-        speaker.say();
-        if let Some(update) = phone.requested("UPDATE", Duration::from_millis(20)) {
-            break update;
-        }
-        assert!(began.elapsed() < Duration::from_secs(60), "nobody refreshes the call");
-    };
-    assert!((40..=50).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
-    assert_eq!(refresh.header("session-expires"), "90;refresher=uac");
-    phone.respond(&refresh, "200 OK", "");
-    let silent = Instant::now();
-    let goodbye = phone.requested("BYE", LATER).expect("it is hung up");
-    phone.respond(&goodbye, "200 OK", "");
-    assert!((13..=20).contains(&silent.elapsed().as_secs()), "{:?}", silent.elapsed());
-    left_with(&node, 0);
-}
-
-#[test]
-fn a_call_with_a_timer_that_is_too_short_is_asked_for_a_longer_one() {
-    let node = court("allowed", 1);
-    start(&node);
-    let mut phone = phone(&node, 0);
-    let (_media, sdp) = phone.media(PLAIN);
-    await_seat(&mut phone);
-    let mut talk = phone.talk("hearing");
-    let answer = phone.ask(&mut talk, "INVITE", "Supported: timer\r\nSession-Expires: 30\r\n", &sdp);
-    assert_eq!((answer.status(), answer.header("min-se").as_str()), (Some(422), "90"));
     left_with(&node, 0);
 }
 
@@ -282,7 +224,7 @@ fn left_with(node: &Node, dialogs: u32) {
 
 /// Waits until a seat is open for whoever calls, which it is a moment after the order to start.
 fn await_seat(phone: &mut Phone) {
-    until("its seat is open", || (phone.call("hearing", "").0 == 488).then_some(()));
+    until("its seat is open", || (phone.call("hearing", &phone.media(FOREIGN).1).0 == 488).then_some(()));
 }
 
 fn start(node: &Node) -> String {
@@ -339,6 +281,8 @@ fn at(node: &Node) -> SocketAddr {
 const SIP: u16 = 5060;
 /// G.711 in the clear.
 const PLAIN: &str = "RTP/AVP 8 0";
+/// GSM, which nobody takes.
+const FOREIGN: &str = "RTP/AVP 3";
 /// Samples of G.711 A-law.
 const QUIET: [u8; 2] = [0xd5; 2];
 const LOUD: [u8; 2] = [0xba, 0x3a];

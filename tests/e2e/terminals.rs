@@ -42,6 +42,10 @@ fn terminals_that_are_rung_over_udp_see_and_hear_each_other_and_are_recorded() {
 fn terminals_with_keys_over_tcp_meet_where_keys_are_required() {
     let node = court("required");
     let rooms = rooms(&node, "tcp", ";mediaenc=srtp-mand");
+    until("the terminal is registered", || rooms[0].log().contains("200 OK").then_some(()));
+    let trial = node.hearing(&["terminal", "test", "room1", "--seconds", "3"]);
+    let encrypted = |what: &str| trial[what]["encrypted"] == true;
+    assert!(trial["ok"] == true && encrypted("sound") && encrypted("picture"), "{trial}");
     rung(&node, &rooms);
     meet(&rooms);
 }

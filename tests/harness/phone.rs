@@ -38,6 +38,8 @@ pub(crate) struct Talk {
     branch: String,
     /// What the node said of its media.
     pub(crate) answer: String,
+    /// What is said in the acknowledgement: the answer, where the node offers.
+    pub(crate) reply: String,
 }
 
 impl Phone {
@@ -96,6 +98,7 @@ impl Phone {
             method: String::new(),
             branch: String::new(),
             answer: String::new(),
+            reply: String::new(),
         }
     }
 
@@ -122,6 +125,20 @@ impl Phone {
 
     /// The final answer to the last request.
     pub(crate) fn answered(&self, talk: &mut Talk) -> Message {
+        let message = self.answered_silently(talk);
+        if message.header("cseq").ends_with("INVITE") {
+            let well = message.status().is_some_and(|status| status < 300);
+            let reply = if well { talk.reply.clone() } else { String::new() };
+            self.tell(talk, "ACK", "", &reply);
+            if !well {
+                talk.to.clear();
+            }
+        }
+        message
+    }
+
+    /// The same, but an INVITE's is not acknowledged.
+    pub(crate) fn answered_silently(&self, talk: &mut Talk) -> Message {
         // That of a CANCEL in between is not meant.
         let expected = format!("{} {}", talk.sequence, talk.method);
         loop {
@@ -132,10 +149,6 @@ impl Phone {
                 talk.to =
                     message.header("to").split_once(";tag=").map(|(_, tag)| format!(";tag={tag}")).unwrap_or_default();
                 talk.answer = if status < 300 { message.body.clone() } else { String::new() };
-                self.tell(talk, "ACK", "", "");
-                if status >= 300 {
-                    talk.to.clear();
-                }
             }
             return message;
         }

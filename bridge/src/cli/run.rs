@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 use hearing_config::Config;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 /// 运行节点 Runs a node until SIGINT or SIGTERM
 #[derive(Debug, clap::Args)]
@@ -51,10 +53,11 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 fn listen_to_ourselves(log: Log) {
     let filter = EnvFilter::try_from_env("HEARING_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let filter = filter.add_directive(crate::net::sip::QUIET.parse().expect("a directive"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match log {
-        Log::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
-        Log::Json => builder.json().init(),
-    }
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = match log {
+        Log::Text => lines.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).boxed(),
+        Log::Json => lines.json().boxed(),
+    };
+    tracing_subscriber::registry().with(lines.with_filter(filter)).with(crate::net::sip::dropped::count()).init();
     std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "panic; please report this")));
 }

@@ -20,6 +20,7 @@ use super::reach::Reach;
   hearing terminal list --json | jq -r '.[] | select(.address == null) | .user'
   hearing terminal test room3
   hearing terminal test sip:room3@10.2.0.30 --seconds 10
+  hearing terminal test rtsp://viewer:PASSWORD@10.30.0.20/stream1
   hearing terminal channels
   hearing terminal ptz 34020000001320000001 left --speed 30
   hearing terminal ptz 34020000001320000001 preset-go --preset 3
@@ -37,9 +38,9 @@ pub(super) enum Verb {
         #[command(flatten)]
         reach: Reach,
     },
-    /// 试呼终端：互传测试画面和声音 Calls a terminal outside any hearing and exchanges a test picture and a tone
+    /// 试呼终端：互传测试画面和声音；或查看摄像机 Calls a terminal outside any hearing and exchanges a test picture and a tone, or looks at a camera
     Test {
-        /// 终端用户名或地址 A user of [[sip.device]], or an address such as sip:room3@10.2.0.30
+        /// 终端用户名或地址 A user of [[sip.device]], or an address such as sip:room3@10.2.0.30 or that of a camera, rtsp://; - reads it from standard input
         #[arg(value_name = "NAME")]
         name: String,
         /// 时长（秒） For how long media is exchanged, in seconds, 1 to 60
@@ -119,6 +120,13 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 /// Places a trial call and tells what it found.
 async fn test(reach: &Reach, name: &str, seconds: u32) -> anyhow::Result<ExitCode> {
+    let mut typed = String::new();
+    let name = if name == "-" {
+        std::io::stdin().read_line(&mut typed)?;
+        typed.trim()
+    } else {
+        name
+    };
     let wish = json!({ "terminal": name, "seconds": seconds });
     let trial: Value = reach.client()?.post("/admin/terminals/test", &wish).await?;
     if reach.json {
@@ -132,7 +140,8 @@ async fn test(reach: &Reach, name: &str, seconds: u32) -> anyhow::Result<ExitCod
 fn told(name: &str, trial: &Value) -> Vec<String> {
     let (sound, picture) = (&trial["sound"], &trial["picture"]);
     let mut lines = vec![format!(
-        "{name}  接通 answered in {} ms, 往返 round trip {} ms",
+        "{}  接通 answered in {} ms, 往返 round trip {} ms",
+        shown(name),
         cell(&trial["answered_ms"]),
         cell(&trial["round_trip_ms"])
     )];
@@ -157,8 +166,12 @@ fn told(name: &str, trial: &Value) -> Vec<String> {
         ],
         &rows,
     ));
+    let size = match (&trial["size"][0], &trial["size"][1]) {
+        (Value::Null, _) | (_, Value::Null) => String::new(),
+        (width, height) => format!(" ({width}x{height})"),
+    };
     lines.push(format!(
-        "解码画面 pictures decoded {}, 声音电平 level -{} dB",
+        "解码画面 pictures decoded {}{size}, 声音电平 level -{} dB",
         cell(&trial["pictures"]),
         cell(&trial["level_db"])
     ));
@@ -168,6 +181,14 @@ fn told(name: &str, trial: &Value) -> Vec<String> {
         if trial["ok"] == true { "终端正常 the terminal is fine" } else { "终端异常 the terminal is NOT fine" };
     lines.push(verdict.to_owned());
     lines
+}
+
+/// An address without its user and password.
+fn shown(name: &str) -> String {
+    match (name.split_once("://"), name.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, place))) => format!("{scheme}://{place}"),
+        _ => name.to_owned(),
+    }
 }
 
 async fn list(reach: &Reach) -> anyhow::Result<ExitCode> {
@@ -226,3 +247,15 @@ fn device(text: &str) -> Result<DeviceId, InvalidValue> {
 
 const ORDERS: [&str; 10] =
     ["up", "down", "left", "right", "zoom-in", "zoom-out", "stop", "preset-go", "preset-set", "preset-delete"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_shown_without_its_user_and_password() {
+        assert_eq!(shown("rtsp://viewer:p%40ss@10.0.0.9/cam"), "rtsp://10.0.0.9/cam");
+        assert_eq!(shown("rtsp://10.0.0.9/cam"), "rtsp://10.0.0.9/cam");
+        assert_eq!(shown("sip:room3@10.2.0.30"), "sip:room3@10.2.0.30");
+    }
+}

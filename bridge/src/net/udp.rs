@@ -8,6 +8,15 @@ use bytes::Bytes;
 use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
+use socket2::SockRef;
+
+/// Room in the kernel for what comes while whoever reads is kept from it: a second or two of a terminal's picture.
+///
+/// # Errors
+/// As the system says. It may grant less (`net.core.rmem_max`), which is none.
+pub fn widen(socket: &tokio::net::UdpSocket) -> io::Result<()> {
+    SockRef::from(socket).set_recv_buffer_size(TERMINAL_BUFFER)
+}
 
 /// A nonblocking UDP socket. What can't be sent at once waits in a bounded queue; beyond it, datagrams are counted and lost.
 #[derive(Debug)]
@@ -240,6 +249,8 @@ const BUFFER: usize = 65_535;
 /// The most bytes in one call, below the limit of an IP packet (RFC 791).
 const RUN_LIMIT: usize = 65_000;
 const KERNEL_BUFFER: usize = 4 << 20;
+/// Ten times what the system gives by itself, which is 90 packets.
+const TERMINAL_BUFFER: usize = 2 << 20;
 /// About 100 ms at 300 Mbit/s; older media is worthless.
 const WAITING_LIMIT: usize = 4 << 20;
 

@@ -12,8 +12,19 @@ use super::convert::{self, Packer, Timeline};
 use super::{Event, Events, Feed, Life, Program};
 use crate::router::{self, FeedInput, FeedOutput, Frame, Layer, Takes};
 
-/// What comes of what a terminal is sent: [`FromChild::Seen`], [`FromChild::Heard`] and their like, and what goes wrong.
-pub type Tell = Box<dyn FnMut(Result<FromChild, String>) + Send>;
+/// Where it is told what becomes of a terminal.
+pub type Tell = Box<dyn FnMut(Told) + Send>;
+
+/// What becomes of a terminal.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Told {
+    /// What comes of what it is sent: [`FromChild::Seen`], [`FromChild::Heard`] and their like.
+    Said(FromChild),
+    /// It sent a picture that belongs at this time.
+    Sent(Timestamp),
+    /// What goes wrong.
+    Failed(String),
+}
 
 /// A terminal's seat as a feed of what the terminal sends.
 pub struct Booth {
@@ -74,6 +85,7 @@ impl Booth {
     fn send(&mut self, coded: &child::Coded) {
         let captured = self.drawing.plus(coded.pts);
         let output = if coded.stream == PICTURE {
+            (self.tell)(Told::Sent(captured));
             self.picture.pack(captured, coded).map(|frame| FeedOutput::Picture(PICTURE_CODEC, frame))
         } else {
             self.sound.pack(captured, coded).map(|frame| FeedOutput::Sound(SOUND_CODEC, frame))
@@ -91,9 +103,9 @@ impl Booth {
 
     fn hear(&mut self, event: Event) {
         match event {
-            Event::Said(FromChild::Failed { reason, .. }) => (self.tell)(Err(reason)),
-            Event::Said(said) => (self.tell)(Ok(said)),
-            Event::Down { reason, .. } => (self.tell)(Err(reason)),
+            Event::Said(FromChild::Failed { reason, .. }) => (self.tell)(Told::Failed(reason)),
+            Event::Said(said) => (self.tell)(Told::Said(said)),
+            Event::Down { reason, .. } => (self.tell)(Told::Failed(reason)),
             Event::Up => {}
         }
     }

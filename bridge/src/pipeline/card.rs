@@ -17,7 +17,8 @@ type Child = (Feed, Events);
 
 /// A test card as the feed of a terminal.
 pub struct Card {
-    generator: Child,
+    /// None for a camera, which is only looked at.
+    generator: Option<Child>,
     /// Cuts pictures for a terminal that takes no fragments.
     cutter: Option<Child>,
     /// Brings the tone into the terminal's codec, and measures what the terminal says.
@@ -55,13 +56,41 @@ impl Card {
         let observe = picture.map(|codec| Job::Observe(vec![Stream { id: PICTURE, codec: convert::codec(codec) }]));
         let child = |job: Option<Job>| job.map(|job| program.spawn(job, Life::Once)).transpose();
         Ok(Self {
-            generator: program.spawn(generate, Life::Once)?,
+            generator: child(Some(generate))?,
             cutter: child(cut)?,
             mixer: child(mix)?,
             observer: child(observe)?,
             codecs: (sound, picture),
             sound: Packer::new(sound.unwrap_or(Codec::Opus)),
             picture: Packer::new(picture.unwrap_or(Codec::H264)),
+            zeros: [Timestamp(0); 2],
+            timeline: Timeline::default(),
+            watcher,
+            outputs: VecDeque::new(),
+        })
+    }
+
+    /// For a camera that sends a sound and a picture so coded: eyes and ears alone.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn watch(
+        program: &Program,
+        (sound, picture): (Option<Codec>, Option<Codec>),
+        watcher: Watcher,
+    ) -> Result<Self, Error> {
+        let to = SoundTarget { codec: child::Codec::Opus, treat: false };
+        let mix = sound.map(|_| Job::Mix(Mix { to }));
+        let observe = picture.map(|codec| Job::Observe(vec![Stream { id: PICTURE, codec: convert::codec(codec) }]));
+        let child = |job: Option<Job>| job.map(|job| program.spawn(job, Life::Once)).transpose();
+        Ok(Self {
+            generator: None,
+            cutter: None,
+            mixer: child(mix)?,
+            observer: child(observe)?,
+            codecs: (sound, picture),
+            sound: Packer::new(Codec::Opus),
+            picture: Packer::new(Codec::H264),
             zeros: [Timestamp(0); 2],
             timeline: Timeline::default(),
             watcher,
@@ -101,6 +130,7 @@ impl Card {
                 mixer.tell(ToChild::Open(Input { stream: own, part: Part::Measured }));
             }
             Event::Said(FromChild::Started { at }) => self.zeros[1] = Timestamp(at),
+            Event::Said(FromChild::Frame(_)) if self.generator.is_none() => {}
             Event::Said(FromChild::Frame(coded)) => {
                 let frame = self.sound.pack(self.zeros[1].plus(coded.pts), &coded);
                 self.outputs.extend(frame.map(|frame| FeedOutput::Sound(codec, frame)));
@@ -128,7 +158,7 @@ impl router::Feed for Card {
             FeedInput::Frame(track, frame) => self.take(track.kind.is_picture(), &frame),
             FeedInput::KeyFrame => match &self.cutter {
                 Some((cutter, _)) => cutter.key_frame(PICTURE),
-                None => self.generator.0.key_frame(PICTURE),
+                None => self.generator.iter().for_each(|(generator, _)| generator.key_frame(PICTURE)),
             },
             FeedInput::Track(_) | FeedInput::TrackEnd(_) | FeedInput::Protect(_) | FeedInput::Own(..) => {}
         }
@@ -140,7 +170,7 @@ impl router::Feed for Card {
                 return output;
             }
             let from = tokio::select! {
-                Some(event) = self.generator.1.next() => From::Generator(event),
+                event = said(&mut self.generator) => From::Generator(event),
                 event = said(&mut self.cutter) => From::Cutter(event),
                 event = said(&mut self.mixer) => From::Mixer(event),
                 event = said(&mut self.observer) => From::Observer(event),

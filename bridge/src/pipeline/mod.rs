@@ -6,6 +6,7 @@ mod convert;
 pub mod desk;
 mod intake;
 mod life;
+mod pulse;
 mod renditions;
 #[cfg(test)]
 mod testing;

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::time::Instant;
 
-use super::{SOON, alive, at, court, left_with, phone};
+use super::{Node, SOON, alive, at, court, left_with, phone};
 use crate::harness::phone::Phone;
 
 #[test]
@@ -15,8 +15,12 @@ fn every_torture_message_is_answered_as_it_should_be_or_dropped_and_the_node_goe
     let mut phone = phone(&node, 0);
     let mut wrong = Vec::new();
     for case in torture() {
+        let before = dropped(&node);
         phone.send(&case.bytes(&format!("UDP {}", phone.address())));
         let answer = case.answered(&phone);
+        if answer.is_none() && dropped(&node) != before + 1.0 {
+            wrong.push(format!("{} is dropped and not counted once", case.name));
+        }
         if answer != case.answer {
             wrong.push(format!("{} over UDP: {answer:?} and not {:?}", case.name, case.answer));
         }
@@ -35,6 +39,12 @@ fn every_torture_message_is_answered_as_it_should_be_or_dropped_and_the_node_goe
     assert_eq!(wrong, [""; 0], "{}", node.site.log_text());
     left_with(&node, 0);
     assert!(!node.site.log_text().contains("panicked"), "{}", node.site.log_text());
+}
+
+/// What was dropped or answers nothing, as the node counts it.
+fn dropped(node: &Node) -> f64 {
+    let names = ["hearing_sip_messages_dropped_total", "hearing_sip_answers_stray_total"];
+    names.iter().map(|name| node.metric(name).unwrap_or(0.0)).sum()
 }
 
 /// One torture message.

@@ -14,6 +14,7 @@ use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use crate::net::rtp::Header;
+use crate::net::udp;
 
 /// Hands out ports of one range, the next one each time, so that a late packet of one call does not meet the next call.
 #[derive(Debug)]
@@ -34,6 +35,7 @@ impl Ports {
     pub(super) async fn udp(&self) -> io::Result<UdpSocket> {
         for at in self.turns() {
             if let Ok(socket) = UdpSocket::bind(at).await {
+                udp::widen(&socket)?;
                 return Ok(socket);
             }
         }

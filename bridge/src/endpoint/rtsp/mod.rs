@@ -3,5 +3,6 @@
 mod aac;
 mod session;
 mod track;
+mod trial;
 
 pub(crate) use session::{Camera, Way};

@@ -79,14 +79,22 @@ impl Camera {
     }
 
     async fn run(&self, call: &Call, way: Way) -> Ended {
-        let opened = match self.open(way).await {
-            Err(Error::Transport) => self.open(if way == Way::Tcp { Way::Udp } else { Way::Tcp }).await,
-            opened => opened,
-        };
-        match opened {
+        match self.open_either(way).await {
             Ok((session, tracks)) => Pull::new(session, tracks, self.clock).run(call).await,
             Err(error) => Ended::Gone(error.to_string()),
         }
+    }
+
+    /// The way that is wished, or the other one if the camera refuses that.
+    pub(super) async fn open_either(&self, way: Way) -> Result<(Session<Playing>, Vec<Option<Track>>), Error> {
+        match self.open(way).await {
+            Err(Error::Transport) => self.open(if way == Way::Tcp { Way::Udp } else { Way::Tcp }).await,
+            opened => opened,
+        }
+    }
+
+    pub(super) const fn clock(&self) -> NodeClock {
+        self.clock
     }
 
     async fn open(&self, way: Way) -> Result<(Session<Playing>, Vec<Option<Track>>), Error> {
@@ -227,7 +235,7 @@ fn gone(over: Result<Option<Result<PacketItem, retina::Error>>, tokio::time::err
 
 /// Why a camera does not play.
 #[derive(Debug, thiserror::Error)]
-enum Error {
+pub(super) enum Error {
     #[error("RTSP: {}", first_line(.0))]
     Rtsp(#[from] retina::Error),
     #[error("the camera did not answer within {} s", ANSWER_LIMIT.as_secs())]

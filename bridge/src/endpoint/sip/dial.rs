@@ -12,10 +12,10 @@ use rsipstack::transport::SipAddr;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::agreed::{self, Setup};
 use super::held::Held;
 use super::incoming::knows_update;
 use super::sdp::{self, Own, Use};
-use super::session::{self, Setup};
 use super::timer::{self, Side, Timer};
 use super::visitor::Account;
 use super::{Core, ports, sdes};
@@ -70,16 +70,7 @@ impl Core {
     /// Rings a terminal until it answers.
     pub(super) async fn dial(&self, callee: Uri, at: Option<SipAddr>) -> Result<Setup, String> {
         let transport = at.as_ref().and_then(|at| at.r#type).or(callee.transport().copied()).map(|t| t.to_string());
-        let secure =
-            self.settings.srtp == Srtp::Required || transport.as_deref().is_some_and(|t| t.eq_ignore_ascii_case("tls"));
-        let mut pairs = HashMap::new();
-        let mut own = Vec::new();
-        for used in [Use::Sound, Use::Picture] {
-            let pair = self.ports.pair().await.map_err(|error| error.to_string())?;
-            let crypto = if secure { sdes::Crypto::offer() } else { Vec::new() };
-            own.push(Own { used, port: pair.port, crypto });
-            pairs.insert(used, pair);
-        }
+        let (own, pairs) = self.lines(self.secures(transport.as_deref())).await?;
         let id = rand::random::<u32>().into();
         let offer = sdp::offer(self.settings.advertise, (id, 1), &own);
         let contact = self.contact(transport.as_deref());
@@ -99,6 +90,23 @@ impl Core {
             Some((lines, chosen, pairs)) => Ok(Setup { held, lines, chosen, pairs, id, timer, updates }),
             None => Err("the terminal has no codec in common, or no keys".to_owned()),
         }
+    }
+
+    /// Our media is keyed, whether we were called or call: by demand, or because the keys are safe on their way.
+    pub(super) fn secures(&self, transport: Option<&str>) -> bool {
+        self.settings.srtp == Srtp::Required || transport.is_some_and(|t| t.eq_ignore_ascii_case("tls"))
+    }
+
+    /// What we offer, with its sockets.
+    pub(super) async fn lines(&self, secure: bool) -> Result<(Vec<Own>, HashMap<Use, ports::Pair>), String> {
+        let (mut own, mut pairs) = (Vec::new(), HashMap::new());
+        for used in [Use::Sound, Use::Picture] {
+            let pair = self.ports.pair().await.map_err(|error| error.to_string())?;
+            let crypto = if secure { sdes::Crypto::offer() } else { Vec::new() };
+            own.push(Own { used, port: pair.port, crypto });
+            pairs.insert(used, pair);
+        }
+        Ok((own, pairs))
     }
 
     fn invitation(
@@ -138,7 +146,12 @@ impl Core {
     }
 
     /// What of our offer the answer takes up.
-    fn taken_up(&self, body: &[u8], own: Vec<Own>, mut pairs: HashMap<Use, ports::Pair>) -> Option<session::Taken> {
+    pub(super) fn taken_up(
+        &self,
+        body: &[u8],
+        own: Vec<Own>,
+        mut pairs: HashMap<Use, ports::Pair>,
+    ) -> Option<agreed::Taken> {
         let lines = sdp::read(body)?;
         let chosen: Vec<_> = sdp::choose(&lines, self.settings.srtp == Srtp::Required);
         let mut taken = Vec::new();

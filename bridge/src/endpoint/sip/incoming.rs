@@ -9,18 +9,26 @@ use rsipstack::sip::{Header, StatusCode};
 use rsipstack::transaction::transaction::Transaction;
 use tracing::{info, warn};
 
+use super::agreed::Setup;
 use super::held::Held;
 use super::sdp::{self, Chosen, Line, Own};
-use super::session::Setup;
 use super::timer::{self, Side, Timer};
 use super::{Core, sdes};
 use crate::net::sip::guard::refuse;
 
-/// A call that a terminal makes, which is allowed to, and offers what can be used.
+/// A call that a terminal makes, which is allowed to, and offers what can be used, if anything.
 pub(super) struct Incoming {
     held: Held,
-    lines: Vec<Line>,
-    chosen: Vec<Chosen>,
+    offer: Offer,
+}
+
+/// Who says first which media there are.
+enum Offer {
+    Theirs(Vec<Line>, Vec<Chosen>),
+    /// The terminal offers nothing, so we do.
+    Ours {
+        secure: bool,
+    },
 }
 
 impl Core {
@@ -45,26 +53,28 @@ impl Core {
                 return refuse(&mut tx, status, Vec::new()).await;
             }
         };
-        let lines = sdp::read(&tx.original.body).unwrap_or_default();
-        let chosen = sdp::choose(&lines, self.settings.srtp == Srtp::Required);
-        let short = Timer::read(&tx.original.headers, Side::Server).is_some_and(Timer::is_short);
-        let refused = match (chosen.is_empty(), short) {
-            (true, _) => Some((StatusCode::NotAcceptableHere, Vec::new())),
-            (false, true) => Some((StatusCode::SessionIntervalTooSmall, timer::least())),
-            (false, false) => None,
-        };
-        if let Some((code, headers)) = refused {
-            // Its acknowledgement is awaited for seconds, in which the seat is free for the next try.
-            drop(permit);
-            return refuse(&mut tx, code, headers).await;
-        }
-        let (sender, states) = self.stack.dialogs.new_dialog_state_channel();
         let transport = tx.connection.as_ref().map(|connection| connection.transport().to_string());
+        let offer = self.offer(&tx.original.body, transport.as_deref());
+        let short = Timer::read(&tx.original.headers, Side::Server).is_some_and(Timer::is_short);
+        let usable = match (offer, short) {
+            (Some(offer), false) => Ok(offer),
+            (Some(_), true) => Err((StatusCode::SessionIntervalTooSmall, timer::least())),
+            (None, _) => Err((StatusCode::NotAcceptableHere, Vec::new())),
+        };
+        let offer = match usable {
+            Ok(offer) => offer,
+            Err((code, headers)) => {
+                // Its acknowledgement is awaited for seconds, in which the seat is free for the next try.
+                drop(permit);
+                return refuse(&mut tx, code, headers).await;
+            }
+        };
+        let (sender, states) = self.stack.dialogs.new_dialog_state_channel();
         let contact = self.contact(transport.as_deref());
         match self.stack.dialogs.get_or_create_server_invite(&tx, sender, None, contact) {
             Ok(mut dialog) => {
                 let held = Held::new(self.stack.dialogs.clone(), dialog.clone(), states);
-                permit.send(Incoming { held, lines, chosen });
+                permit.send(Incoming { held, offer });
                 if let Err(error) = dialog.handle(&mut tx).await {
                     warn!(user, %error, "a call went wrong");
                 }
@@ -78,7 +88,23 @@ impl Core {
 
     /// Answers a terminal that calls.
     pub(super) async fn answer(&self, incoming: Incoming) -> Result<Setup, String> {
-        let Incoming { held, lines, chosen } = incoming;
+        match incoming.offer {
+            Offer::Theirs(lines, chosen) => self.agree(incoming.held, lines, chosen).await,
+            Offer::Ours { secure } => self.propose(incoming.held, secure).await,
+        }
+    }
+
+    /// What a call with this body leads to; `None` when it offers nothing that can be used.
+    fn offer(&self, body: &[u8], transport: Option<&str>) -> Option<Offer> {
+        if body.is_empty() {
+            return Some(Offer::Ours { secure: self.secures(transport) });
+        }
+        let lines = sdp::read(body)?;
+        let chosen = sdp::choose(&lines, self.settings.srtp == Srtp::Required);
+        (!chosen.is_empty()).then_some(Offer::Theirs(lines, chosen))
+    }
+
+    async fn agree(&self, held: Held, lines: Vec<Line>, chosen: Vec<Chosen>) -> Result<Setup, String> {
         let dialog = held.dialog().ok_or("its dialog is over")?;
         let (mut taken, mut pairs) = (Vec::new(), HashMap::new());
         for chosen in chosen {

@@ -1,7 +1,9 @@
 //! SIP terminals (RFC 3261): a registrar and user agent for one zone. A terminal is rung, or calls in, and is then a session with
 //! a leg on the router. See docs/guide/terminals.md.
 
+mod agreed;
 mod decoder;
+mod delayed;
 mod dial;
 mod events;
 mod g722;
@@ -9,6 +11,7 @@ mod held;
 mod incoming;
 mod inward;
 mod level;
+mod pace;
 mod payload;
 mod ports;
 mod refresh;
@@ -31,6 +34,7 @@ use std::time::Duration;
 use hearing_config::{Aor, HearingId};
 use metrics::gauge;
 use rsipstack::dialog::dialog::Dialog;
+use rsipstack::dialog::invite_dialog::InviteDialog;
 use rsipstack::sip::prelude::*;
 use rsipstack::sip::{Header, Method, StatusCode, Uri};
 use rsipstack::transaction::TransactionReceiver;
@@ -120,10 +124,15 @@ impl Sip {
         let (open, mut incoming) = mpsc::channel(1);
         let _open = self.0.seats.open(aor.user(), call.seat.hearing, open);
         let from = Instant::now() + call.wait;
+        let connecting = async {
+            tokio::select! {
+                Some(incoming) = incoming.recv() => self.0.answer(incoming).await,
+                setup = self.0.ring(aor, from) => setup,
+            }
+        };
         let setup = tokio::select! {
             () = call.stop.cancelled() => return Ended::Stopped,
-            Some(incoming) = incoming.recv() => self.0.answer(incoming).await,
-            setup = self.0.ring(aor, from) => setup,
+            setup = connecting => setup,
         };
         // From here on its calls find the seat taken; one that came meanwhile is told so.
         drop(incoming);
@@ -154,6 +163,9 @@ impl Core {
         let method = tx.original.method;
         let result = match (in_dialog, method) {
             (true, _) => match self.stack.dialogs.match_dialog(&tx) {
+                Some(Dialog::Invite(dialog)) if is_early(&dialog, method).await => {
+                    tx.reply(StatusCode::RequestPending).await
+                }
                 Some(Dialog::Invite(mut dialog)) => dialog.handle(&mut tx).await,
                 Some(mut dialog) => dialog.handle(&mut tx).await,
                 None if method == Method::Ack => Ok(()),
@@ -190,6 +202,19 @@ pub fn dry_answer(offer: &[u8], datagram: &[u8]) -> Option<String> {
     (!chosen.is_empty()).then(|| sdp::answer(std::net::Ipv4Addr::LOCALHOST.into(), (1, 1), &lines, &chosen))
 }
 
+/// True for a request that came before the ACK of the call that it concerns, and for which that did not come soon. The stack would
+/// not answer it at all.
+async fn is_early(dialog: &InviteDialog, method: Method) -> bool {
+    let needs_ack = matches!(method, Method::Invite | Method::Update | Method::Info);
+    for _ in 0..LOOKS {
+        if !needs_ack || !dialog.state().waiting_ack() {
+            return false;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    true
+}
+
 async fn serve(core: std::sync::Weak<Core>, mut requests: TransactionReceiver) {
     let mut tick = tokio::time::interval(COUNTED);
     loop {
@@ -222,5 +247,8 @@ fn listen(settings: &hearing_config::Sip) -> Result<Listen, sip::Error> {
     Ok(Listen { udp: settings.udp, tcp: settings.tcp, tls: tls.transpose()?, domain: settings.domain.clone() })
 }
 
+/// How often, and how long, it is looked for an ACK that was overtaken.
+const LOOKS: u32 = 50;
+const LOOK: Duration = Duration::from_millis(10);
 /// How often the dialogs are counted.
 const COUNTED: Duration = Duration::from_secs(1);

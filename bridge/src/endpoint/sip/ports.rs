@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 use tokio::net::UdpSocket;
 
+use crate::net::udp;
+
 /// Hands out pairs of one range, the next one each time, so that a late packet of one call does not meet the next call.
 #[derive(Debug)]
 pub(super) struct Ports {
@@ -43,7 +45,7 @@ impl Ports {
             let port = self.first + 2 * (self.next.fetch_add(1, Ordering::Relaxed) % self.pairs);
             let bound = (UdpSocket::bind((self.ip, port)).await, UdpSocket::bind((self.ip, port + 1)).await);
             if let (Ok(rtp), Ok(rtcp)) = bound {
-                return Ok(Pair { rtp, rtcp, port });
+                return Pair::new(rtp, rtcp, port);
             }
         }
         Err(io::Error::new(io::ErrorKind::AddrInUse, "every port of sip.rtp is in use"))
@@ -57,10 +59,17 @@ impl Ports {
                 continue;
             }
             if let Ok(rtcp) = UdpSocket::bind((self.ip, port + 1)).await {
-                return Ok(Pair { rtp, rtcp, port });
+                return Pair::new(rtp, rtcp, port);
             }
         }
         Err(io::Error::new(io::ErrorKind::AddrInUse, "no two ports beside each other are free"))
+    }
+}
+
+impl Pair {
+    fn new(rtp: UdpSocket, rtcp: UdpSocket, port: u16) -> io::Result<Self> {
+        udp::widen(&rtp)?;
+        Ok(Self { rtp, rtcp, port })
     }
 }
 

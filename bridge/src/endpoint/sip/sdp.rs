@@ -100,13 +100,29 @@ pub(super) fn choose(lines: &[Line], srtp_required: bool) -> Vec<Chosen> {
 
 /// Our answer to `lines`.
 pub(super) fn answer(ip: IpAddr, version: (u64, u64), lines: &[Line], chosen: &[(Chosen, Own)]) -> String {
+    describe((ip, version), lines, chosen, |line| (line.receives, line.sends))
+}
+
+/// Our offer of what stands, to a terminal that asks for one: as `lines` were agreed on, and nothing of it held, for it is the
+/// terminal that holds (RFC 6337, section 5.3).
+pub(super) fn standing(ip: IpAddr, version: (u64, u64), lines: &[Line], chosen: &[(Chosen, Own)]) -> String {
+    describe((ip, version), lines, chosen, |_| (true, true))
+}
+
+fn describe(
+    (ip, version): (IpAddr, (u64, u64)),
+    lines: &[Line],
+    chosen: &[(Chosen, Own)],
+    ways: impl Fn(&Line) -> (bool, bool),
+) -> String {
     let mut text = head(ip, version);
     for (at, line) in lines.iter().enumerate() {
         match chosen.iter().find(|(chosen, _)| chosen.at == at) {
             Some((chosen, own)) => {
-                let gives = line.receives && own.used != Use::Slides;
+                let (gives, takes) = ways(line);
+                let gives = gives && own.used != Use::Slides;
                 let events: Vec<_> = chosen.events.into_iter().collect();
-                text += &section(&line.proto, own, (&[&chosen.format], &events), (gives, line.sends));
+                text += &section(&line.proto, own, (&[&chosen.format], &events), (gives, takes));
             }
             None => text += &format!("m={} 0 {} {}\r\n", line.media, line.proto, line.formats),
         }

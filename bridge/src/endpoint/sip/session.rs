@@ -2,7 +2,6 @@
 
 mod changes;
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use hearing_config::Kind;
@@ -13,35 +12,15 @@ use rsipstack::sip::{Header, StatusCode};
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
-use super::held::Held;
-use super::ports::Pair;
+use super::Core;
+use super::agreed::{Setup, streams, takes};
 use super::refresh::{Look, Refresh};
-use super::sdes::Srtp;
-use super::sdp::{Chosen, Line, Own, Use};
-use super::stream::{Arrived, Stream};
-use super::timer::Timer;
-use super::{Core, decoder};
+use super::sdp::{Chosen, Own, Use};
+use super::stream::{Arrived, Stream, due as paced};
 use crate::endpoint::media::timeline::SenderClock;
 use crate::endpoint::terminal::{self, Call, Ended, Told};
 use crate::net::rtp::Block;
-use crate::router::{Feed, FeedInput, FeedOutput, Frame, Packet, Takes};
-
-/// What both ends agreed on.
-pub(super) type Taken = (Vec<Line>, Vec<(Chosen, Own)>, HashMap<Use, Pair>);
-
-/// A call that was answered.
-pub(super) struct Setup {
-    pub(super) held: Held,
-    pub(super) lines: Vec<Line>,
-    pub(super) chosen: Vec<(Chosen, Own)>,
-    pub(super) pairs: HashMap<Use, Pair>,
-    /// Of our session description.
-    pub(super) id: u64,
-    /// What ends the call unless it is refreshed.
-    pub(super) timer: Option<Timer>,
-    /// The terminal knows UPDATE (RFC 3311).
-    pub(super) updates: bool,
-}
+use crate::router::{Feed, FeedInput, FeedOutput, Frame, Packet};
 
 /// A call at work.
 pub(super) struct Session<'a> {
@@ -55,6 +34,10 @@ pub(super) struct Session<'a> {
     id: u64,
     version: u64,
     refresh: Refresh,
+    /// The number of the request that we answered with an offer, until its ACK comes.
+    offered: Option<u32>,
+    /// Why the terminal is hung up, where it is told.
+    fault: Option<&'static str>,
     /// Key frames were asked of the terminal, and by the terminal.
     asked: [Option<Instant>; 2],
     quality: SeatQuality,
@@ -88,6 +71,8 @@ impl<'a> Session<'a> {
             id,
             version: 1,
             refresh: Refresh::new(timer, updates, lines, now),
+            offered: None,
+            fault: None,
             asked: [None; 2],
             quality: SeatQuality::default(),
             sent: 0,
@@ -97,6 +82,11 @@ impl<'a> Session<'a> {
             () = call.stop.cancelled() => Ended::Stopped,
             why = session.work(&mut held.states, &mut arrivals) => Ended::Gone(why),
         };
+        if ended == Ended::Stopped {
+            // What was said before the hearing's end is still on its way to its record.
+            linger(&mut arrivals, |arrived| _ = session.arrived(&arrived)).await;
+        }
+        session.fault.into_iter().for_each(|fault| held.because(fault));
         // The seat is free before the goodbye, for which a terminal that lost its power leaves us waiting.
         drop(session);
         held.hang_up().await;
@@ -117,6 +107,7 @@ impl<'a> Session<'a> {
                 },
                 output = self.feed.next() => self.show(output),
                 Some(arrived) = arrivals.recv() => self.arrived(&arrived),
+                () = paced(&self.streams) => self.go_on(),
                 answer = self.refresh.answer() => self.refreshed(answer),
                 _ = tick.tick() => self.tick(),
             };
@@ -142,12 +133,11 @@ impl<'a> Session<'a> {
             | DialogState::Publish(_, _, handle)
             | DialogState::Notify(_, _, handle)
             | DialogState::Refer(_, _, handle) => handle.reply(StatusCode::NotImplemented).await.is_ok(),
-            DialogState::Calling(_)
-            | DialogState::Trying(_)
-            | DialogState::Early(..)
-            | DialogState::WaitAck(..)
+            DialogState::Calling(_) | DialogState::Trying(_) | DialogState::Early(..) | DialogState::WaitAck(..) => {
+                true
+            }
             // It comes again after every request within the dialog, with our own answer as its body.
-            | DialogState::Confirmed(..) => true,
+            DialogState::Confirmed(..) => return self.acknowledged(),
         };
         if !answered {
             warn!("a request of a terminal could not be answered");
@@ -209,7 +199,14 @@ impl<'a> Session<'a> {
 
     fn send(&mut self, used: Use, codec: hearing_config::Codec, frame: &Frame) {
         let stream = self.streams.iter_mut().find(|stream| stream.used == used && stream.format.codec == codec);
-        stream.into_iter().for_each(|stream| stream.send(frame));
+        let now = Instant::now();
+        stream.into_iter().for_each(|stream| stream.send(now, frame));
+    }
+
+    fn go_on(&mut self) -> Option<String> {
+        let now = Instant::now();
+        self.streams.iter_mut().for_each(|stream| stream.go_on(now));
+        None
     }
 
     fn arrived(&mut self, arrived: &Arrived) -> Option<String> {
@@ -287,8 +284,9 @@ impl<'a> Session<'a> {
         let _ = self.line.quality(self.quality);
         match self.refresh.look(Instant::now()) {
             Look::Over => return Some("its call was not refreshed".to_owned()),
-            Look::Renew(timer) => self.renew(timer),
-            Look::Wait => {}
+            // Two invitations in a dialog at a time are one too many (RFC 3261, section 14.1).
+            Look::Renew(timer) if self.offered.is_none() => self.renew(timer),
+            Look::Renew(_) | Look::Wait => {}
         }
         None
     }
@@ -297,24 +295,6 @@ impl<'a> Session<'a> {
         let now = Instant::now();
         (now, self.core.clock.at(now))
     }
-}
-
-/// The m-lines that were agreed on, at work.
-pub(super) fn streams(
-    (chosen, lines): (&[(Chosen, Own)], &[Line]),
-    mut pairs: HashMap<Use, Pair>,
-    arrivals: &mpsc::Sender<Arrived>,
-) -> Vec<Stream> {
-    let now = Instant::now();
-    let stream = |(chosen, own): &(Chosen, Own)| {
-        let line = &lines[chosen.at];
-        let srtp = match own.crypto.first().zip(line.crypto.as_ref()) {
-            Some((ours, theirs)) => Some(Srtp::new(ours, theirs)?),
-            None => None,
-        };
-        Stream::new((chosen, line), pairs.remove(&chosen.used)?, srtp, arrivals, now)
-    };
-    chosen.iter().filter_map(stream).collect()
 }
 
 /// What a report tells of the round trip, in milliseconds (RFC 3550, section 6.4.1).
@@ -326,21 +306,15 @@ pub(super) fn round_trip(wall: hearing_config::Timestamp, block: &Block) -> Opti
     (block.last_report != 0).then_some(((units * 1_000) >> 16).min(60_000) as u32)
 }
 
-pub(super) fn takes(streams: &[Stream], lines: &[Line]) -> Takes {
-    let codecs = |used: Use| {
-        let of = streams.iter().filter(|stream| stream.used == used);
-        of.map(|stream| stream.format.codec).collect::<Vec<_>>()
+/// Takes what is on its way, for a moment.
+async fn linger<T>(arrivals: &mut mpsc::Receiver<T>, mut take: impl FnMut(T)) {
+    let all = async {
+        while let Some(arrived) = arrivals.recv().await {
+            take(arrived);
+        }
     };
-    let picture = streams.iter().find(|stream| stream.used == Use::Picture);
-    let (pixels, most) = picture.map_or((0, 0), |stream| decoder::limits(&stream.format.parameters));
-    let told = picture.and_then(|stream| lines.get(stream.at)).map_or(0, |line| line.kbps);
-    Takes {
-        sound: codecs(Use::Sound),
-        picture: codecs(Use::Picture),
-        single_unit: picture.is_some_and(|stream| !stream.format.fragments),
-        pixels,
-        kbps: [most, told].into_iter().filter(|kbps| *kbps > 0).min().unwrap_or(0),
-    }
+    // It is over when the time is.
+    let _ = tokio::time::timeout(ON_ITS_WAY, all).await;
 }
 
 /// True at most once a second.
@@ -361,5 +335,26 @@ const TICK: Duration = Duration::from_secs(1);
 const SILENCE: Duration = Duration::from_secs(15);
 /// After so long without media a track does not arrive any more.
 const PAUSE: Duration = Duration::from_secs(3);
+/// How long a terminal that is to be hung up is still listened to: it codes and sends what was said before.
+const ON_ITS_WAY: Duration = Duration::from_millis(300);
 /// Datagrams of a call that may wait: about a second of a large picture.
 const ARRIVALS: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_waits_or_comes_when_a_call_ends_is_taken_and_nobody_is_listened_to_for_ever() {
+        let (sender, mut arrivals) = mpsc::channel(8);
+        let (began, mut taken) = (Instant::now(), Vec::new());
+        sender.try_send(1).unwrap();
+        let coming = async {
+            tokio::task::yield_now().await;
+            sender.send(2).await.unwrap();
+        };
+        tokio::join!(linger(&mut arrivals, |arrived| taken.push(arrived)), coming);
+        assert_eq!(taken, [1, 2]);
+        assert!(began.elapsed() >= ON_ITS_WAY, "the terminal could have sent more");
+    }
+}

@@ -12,6 +12,7 @@ use tokio::task::AbortHandle;
 
 use super::events::Events;
 use super::inward::Inward;
+use super::pace::Pace;
 use super::payload::payloads;
 use super::ports::Pair;
 use super::sdes::Srtp;
@@ -53,6 +54,7 @@ pub(super) struct Stream {
     remote: Remote,
     srtp: Option<Srtp>,
     out: Outward,
+    pace: Pace,
     inward: Inward,
     /// The payload type of pressed keys, and what came of it.
     keys: Option<u8>,
@@ -126,6 +128,7 @@ impl Stream {
             remote: Remote::of(line)?,
             srtp,
             out,
+            pace: Pace::new(now),
             inward,
             keys: chosen.events.map(|(number, _)| number),
             events: Events::default(),
@@ -144,6 +147,9 @@ impl Stream {
     /// The peer describes itself anew: it holds, goes on, has moved or seals with another key.
     pub(super) fn update(&mut self, line: &Line) {
         (self.receives, self.sends) = (line.receives, line.sends);
+        if !self.receives {
+            self.pace.clear();
+        }
         if let (Some(srtp), Some(theirs)) = (&mut self.srtp, &line.crypto)
             && !srtp.rekey(theirs)
         {
@@ -155,8 +161,8 @@ impl Stream {
         }
     }
 
-    /// Sends a frame to the peer, unless it holds.
-    pub(super) fn send(&mut self, frame: &Frame) {
+    /// Sends a frame to the peer, unless it holds: sound at once, a large picture by and by.
+    pub(super) fn send(&mut self, now: Instant, frame: &Frame) {
         if !self.receives {
             return;
         }
@@ -168,6 +174,7 @@ impl Stream {
             return;
         };
         let last = payloads.len().saturating_sub(1);
+        let mut packets = Vec::with_capacity(payloads.len());
         for (n, payload) in payloads.iter().enumerate() {
             let header = Header {
                 marker: self.used != Use::Sound && n == last,
@@ -179,8 +186,21 @@ impl Stream {
             self.out.sequence = self.out.sequence.wrapping_add(1);
             self.out.packets = self.out.packets.wrapping_add(1);
             self.out.bytes = self.out.bytes.wrapping_add(payload.len() as u32);
-            self.transmit(header.write(payload), false);
+            packets.push(header.write(payload));
         }
+        let at_once = self.pace.frame(now, packets);
+        at_once.into_iter().for_each(|packet| self.transmit(packet, false));
+    }
+
+    /// When more of a picture is to be sent; `None` while there is nothing.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.pace.next()
+    }
+
+    /// Sends what is due of a picture.
+    pub(super) fn go_on(&mut self, now: Instant) {
+        let due = self.pace.due(now);
+        due.into_iter().for_each(|packet| self.transmit(packet, false));
     }
 
     /// A datagram came: the packets of it, none if it is not the peer's.
@@ -329,6 +349,17 @@ impl Outward {
         let time = head.media_time + self.shift;
         self.last = Some((head.media_time, head.captured, time));
         time
+    }
+}
+
+/// Until more of a picture is to be sent on one of them.
+pub(super) fn due(streams: &[Stream]) -> impl Future<Output = ()> + Send + use<> {
+    let at = streams.iter().filter_map(Stream::due).min();
+    async move {
+        match at {
+            Some(at) => tokio::time::sleep_until(at.into()).await,
+            None => std::future::pending().await,
+        }
     }
 }
 

@@ -8,13 +8,13 @@ use rsipstack::dialog::dialog::DialogState;
 use rsipstack::sip::StatusCode;
 use tokio::sync::mpsc;
 
+use super::agreed::{Setup, streams, takes};
 use super::held::Held;
 use super::sdp::Use;
-use super::session::{Setup, streams, takes};
-use super::stream::{Arrived, Stream};
+use super::stream::{Arrived, Stream, due as paced};
 use super::{Core, Sip};
 use crate::endpoint::media::timeline::SenderClock;
-use crate::endpoint::terminal::{Cards, Fault, NoTrial, RINGING, Trial, Way};
+use crate::endpoint::terminal::{Cards, Fault, HUNG_UP, NoTrial, RINGING, Trial, Tried, Way};
 use crate::net::rtp::Block;
 use crate::router::{Assembler, Feed, FeedInput, FeedOutput, Packet, Takes, Watcher};
 
@@ -63,7 +63,7 @@ impl Core {
 async fn run(core: &Core, setup: Setup, (answered, seconds): (Duration, u64), cards: &Cards) -> Result<Trial, NoTrial> {
     let encrypted = setup.chosen.iter().any(|(_, own)| !own.crypto.is_empty());
     let watcher = Watcher::default();
-    let begun = Work::begin(core, setup, |takes| cards(takes, watcher.clone()));
+    let begun = Work::begin(core, setup, |takes| cards(Tried::Terminal(takes), watcher.clone()));
     let (mut work, mut held, mut arrivals) = begun.map_err(NoTrial::Unreached)?;
     let limit = Duration::from_secs(seconds);
     // The time is up, which is how it ends when all is well.
@@ -122,6 +122,10 @@ impl<'a> Work<'a> {
                 },
                 output = self.feed.next() => self.show(output),
                 Some(arrived) = arrivals.recv() => self.arrived(&arrived),
+                () = paced(&self.streams) => {
+                    let now = Instant::now();
+                    self.streams.iter_mut().for_each(|stream| stream.go_on(now));
+                }
                 _ = tick.tick() => {
                     let clocks = self.clocks();
                     self.streams.iter_mut().for_each(|stream| stream.report(clocks, false));
@@ -138,7 +142,8 @@ impl<'a> Work<'a> {
             FeedOutput::Wish(_) | FeedOutput::Loudness(_) | FeedOutput::Restarted => return,
         };
         let stream = self.streams.iter_mut().find(|stream| stream.used == used && stream.format.codec == codec);
-        stream.into_iter().for_each(|stream| stream.send(&frame));
+        let now = Instant::now();
+        stream.into_iter().for_each(|stream| stream.send(now, &frame));
     }
 
     fn ask(&mut self, kind: Kind) {
@@ -191,7 +196,7 @@ impl<'a> Work<'a> {
             })
         };
         let seen = watcher.seen();
-        let mut trial = Trial {
+        let trial = Trial {
             ok: false,
             faults: Vec::new(),
             answered_ms: u64::try_from(answered.as_millis()).unwrap_or(u64::MAX),
@@ -200,11 +205,10 @@ impl<'a> Work<'a> {
             sound: way(Use::Sound),
             level_db: seen.level,
             picture: way(Use::Picture),
+            size: None,
             pictures: seen.pictures,
         };
-        trial.faults = faults(&trial, self.hung_up);
-        trial.ok = trial.faults.is_empty();
-        trial
+        judged(trial, self.hung_up)
     }
 
     fn clocks(&self) -> (Instant, hearing_config::Timestamp) {
@@ -221,47 +225,18 @@ const fn stream_kind(used: Use) -> Kind {
     }
 }
 
-fn faults(trial: &Trial, hung_up: bool) -> Vec<Fault> {
-    let heavy = |way: &Way| {
-        let there = way.lost_there_percent.is_some_and(|percent| percent > MOST_LOST);
-        there || way.lost as f32 * 100.0 > MOST_LOST * (way.received + way.lost) as f32
-    };
-    let ways = [&trial.sound, &trial.picture];
-    let sound = trial.sound.as_ref();
-    let findings = [
-        (hung_up, "终端提前挂断", "the terminal hung up before the time was over"),
-        (sound.is_none(), "未协商出共同的音频编码", "no codec in common for sound"),
-        (trial.picture.is_none(), "未协商出共同的视频编码", "no codec in common for pictures"),
-        (sound.is_some_and(|way| way.received == 0), "未收到终端的声音", "no sound arrives from the terminal"),
-        (
-            sound.is_some_and(|way| way.received > 0) && trial.level_db.is_none(),
-            "声音无法解码",
-            "its sound can't be decoded",
-        ),
-        (trial.level_db.is_some_and(|level| level >= SILENT), "终端声音为静音", "the terminal's sound is silent"),
-        (
-            trial.picture.as_ref().is_some_and(|way| way.received == 0),
-            "未收到终端的画面",
-            "no picture arrives from the terminal",
-        ),
-        (
-            trial.picture.as_ref().is_some_and(|way| way.received > 0) && trial.pictures == 0,
-            "画面无法解码",
-            "its pictures can't be decoded",
-        ),
-        (ways.into_iter().flatten().any(heavy), "丢包超过 2 %", "more than 2 % of the packets are lost"),
-    ];
-    findings.into_iter().filter(|(is_so, ..)| *is_so).map(|(_, zh, en)| Fault { zh, en }).collect()
+/// With what only a call can be blamed for.
+fn judged(trial: Trial, hung_up: bool) -> Trial {
+    let no_sound = Fault { zh: "未协商出共同的音频编码", en: "no codec in common for sound" };
+    let no_picture = Fault { zh: "未协商出共同的视频编码", en: "no codec in common for pictures" };
+    let more = [(hung_up, HUNG_UP), (trial.sound.is_none(), no_sound), (trial.picture.is_none(), no_picture)];
+    trial.judged(more)
 }
 
 const TICK: Duration = Duration::from_secs(1);
 const ARRIVALS: usize = 512;
 /// Terminals report every five seconds at least (RFC 3550, section 6.2).
 const REPORT: Duration = Duration::from_secs(3);
-/// More loss is heard and seen, percent.
-const MOST_LOST: f32 = 2.0;
-/// Quieter than any room, dB below full scale.
-const SILENT: u8 = 80;
 
 #[cfg(test)]
 mod tests {
@@ -291,19 +266,20 @@ mod tests {
             sound: Some(way(Codec::Pcma)),
             level_db: Some(20),
             picture: Some(way(Codec::H264)),
+            size: None,
             pictures: 100,
         }
     }
 
     fn told(trial: &Trial) -> Vec<&'static str> {
-        faults(trial, false).iter().map(|fault| fault.en).collect()
+        judged(trial.clone(), false).faults.iter().map(|fault| fault.en).collect()
     }
 
     #[test]
     fn a_terminal_that_is_seen_and_heard_and_loses_little_is_fine_and_each_fault_is_named() {
         let good = trial();
         assert_eq!(told(&good), [""; 0]);
-        assert_eq!(faults(&good, true).len(), 1);
+        assert!(judged(good.clone(), false).ok && !judged(good.clone(), true).ok);
         assert_eq!(told(&Trial { level_db: Some(90), ..good.clone() }), ["the terminal's sound is silent"]);
         assert_eq!(told(&Trial { pictures: 0, ..good.clone() }), ["its pictures can't be decoded"]);
         let lossy = Way { lost: 6, ..way(Codec::Pcma) };

@@ -9,4 +9,5 @@ mod trial;
 pub use call::{Call, Ended, Feeds};
 pub use line::{Line, Seat, Told};
 pub use through::Through;
-pub use trial::{Cards, Fault, NoTrial, RINGING, Trial, Way};
+pub(crate) use trial::HUNG_UP;
+pub use trial::{Cards, Fault, NoTrial, RINGING, Trial, Tried, Way};

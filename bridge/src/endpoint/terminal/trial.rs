@@ -8,8 +8,22 @@ use serde::Serialize;
 
 use crate::router::{Feed, Takes, Watcher};
 
-/// Makes the test picture and the tone for a terminal that takes this, and looks at what the terminal sends.
-pub type Cards = Arc<dyn Fn(&Takes, Watcher) -> Result<Box<dyn Feed>, String> + Send + Sync>;
+/// Makes the test picture and the tone for a terminal, and looks at what it sends.
+pub type Cards = Arc<dyn Fn(Tried<'_>, Watcher) -> Result<Box<dyn Feed>, String> + Send + Sync>;
+
+/// What is tried.
+#[derive(Debug, Clone, Copy)]
+pub enum Tried<'a> {
+    /// A terminal that takes this.
+    Terminal(&'a Takes),
+    /// A camera that sends this, and takes nothing.
+    Camera {
+        /// How its sound is coded, if it has one.
+        sound: Option<Codec>,
+        /// And its picture.
+        picture: Option<Codec>,
+    },
+}
 
 /// What a trial call found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -30,6 +44,8 @@ pub struct Trial {
     pub level_db: Option<u8>,
     /// Its picture, if there is any.
     pub picture: Option<Way>,
+    /// How large a camera says its picture is, in pixels; `null` of one that does not, and of a terminal.
+    pub size: Option<(u32, u32)>,
     /// Its pictures that were decoded here.
     pub pictures: u64,
 }
@@ -64,6 +80,45 @@ pub struct Fault {
     pub en: &'static str,
 }
 
+impl Trial {
+    /// With the verdict: what is wrong of `more`, and of what was measured.
+    #[must_use]
+    pub(crate) fn judged(mut self, more: impl IntoIterator<Item = (bool, Fault)>) -> Self {
+        let faults: Vec<_> = more.into_iter().chain(self.measured()).filter(|(is_so, _)| *is_so).collect();
+        self.faults = faults.into_iter().map(|(_, fault)| fault).collect();
+        self.ok = self.faults.is_empty();
+        self
+    }
+
+    fn measured(&self) -> [(bool, Fault); 6] {
+        let heavy = |way: &Way| {
+            let there = way.lost_there_percent.is_some_and(|percent| percent > MOST_LOST);
+            there || way.lost as f32 * 100.0 > MOST_LOST * (way.received + way.lost) as f32
+        };
+        let (sound, picture) = (self.sound.as_ref(), self.picture.as_ref());
+        let unread = |way: &Way| way.received > 0;
+        let lossy = [sound, picture].into_iter().flatten().any(heavy);
+        let fault = |zh, en| Fault { zh, en };
+        [
+            (
+                sound.is_some_and(|way| way.received == 0),
+                fault("未收到终端的声音", "no sound arrives from the terminal"),
+            ),
+            (sound.is_some_and(unread) && self.level_db.is_none(), fault("声音无法解码", "its sound can't be decoded")),
+            (
+                self.level_db.is_some_and(|level| level >= SILENT),
+                fault("终端声音为静音", "the terminal's sound is silent"),
+            ),
+            (
+                picture.is_some_and(|way| way.received == 0),
+                fault("未收到终端的画面", "no picture arrives from the terminal"),
+            ),
+            (picture.is_some_and(unread) && self.pictures == 0, fault("画面无法解码", "its pictures can't be decoded")),
+            (lossy, fault("丢包超过 2 %", "more than 2 % of the packets are lost")),
+        ]
+    }
+}
+
 /// Why there is no trial.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoTrial {
@@ -90,3 +145,10 @@ pub enum NoTrial {
 
 /// How long a terminal may ring in a trial.
 pub const RINGING: Duration = Duration::from_secs(30);
+/// It ended by itself what was to last longer.
+pub(crate) const HUNG_UP: Fault =
+    Fault { zh: "终端提前挂断", en: "the terminal hung up before the time was over" };
+/// More loss is heard and seen, percent.
+const MOST_LOST: f32 = 2.0;
+/// Quieter than any room, dB below full scale.
+const SILENT: u8 = 80;

@@ -1,6 +1,7 @@
 //! SIP below calls: the sockets and transactions of one zone, and who may register. Used by SIP terminals and by GB/T 28181.
 
 pub mod digest;
+pub mod dropped;
 pub mod guard;
 mod stack;
 

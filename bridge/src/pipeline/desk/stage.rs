@@ -12,6 +12,7 @@ use metrics::{counter, gauge};
 use tokio::sync::mpsc;
 use tracing::warn;
 
+use crate::pipeline::pulse::Pulse;
 use crate::pipeline::{Error, Event, Events, Feed, Life, Program};
 
 /// All composed pictures of a node.
@@ -156,19 +157,19 @@ fn send(to: &mpsc::Sender<Said>, said: Said) {
 /// Hands on what the child says until it has ended for good.
 async fn listen(shared: Weak<Shared>, mut events: Events) {
     gauge!("hearing_composites").increment(1);
-    let (mut zero, mut heard) = (Timestamp(0), Instant::now());
+    let (mut zero, mut pulse) = (Timestamp(0), Pulse::new(Instant::now()));
     let mut look = tokio::time::interval(super::task::LOOK);
     loop {
         let event = tokio::select! {
             event = events.next() => event,
             _ = look.tick() => {
                 let Some(shared) = shared.upgrade() else { break };
-                super::task::end_if_still(&shared.feed, &mut heard);
+                super::task::end_if_still(&shared.feed, &mut pulse);
                 continue;
             }
         };
         let (Some(event), Some(shared)) = (event, shared.upgrade()) else { break };
-        heard = Instant::now();
+        pulse.hear(Instant::now(), &event);
         match event {
             Event::Up => shared.tell_feeder(Said::Feed, None),
             Event::Said(FromChild::Started { at }) => zero = Timestamp(at),

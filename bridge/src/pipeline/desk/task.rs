@@ -14,6 +14,7 @@ use tracing::warn;
 use super::stage::{Key, Member, Said};
 use super::{Desks, FromDesk, Setting, ToDesk, Wants};
 use crate::pipeline::convert::{self, Timeline};
+use crate::pipeline::pulse::Pulse;
 use crate::pipeline::{Error, Event, Events, Feed, Life};
 use crate::router::{Frame, TrackInfo};
 
@@ -37,7 +38,7 @@ struct Mixer {
     feed: Feed,
     events: Events,
     zero: Timestamp,
-    heard: Instant,
+    pulse: Pulse,
 }
 
 impl Task {
@@ -49,7 +50,7 @@ impl Task {
     ) -> Result<Self, Error> {
         let mixer = wants.sound.map(|to| {
             let (feed, events) = desks.program.spawn(Job::Mix(Mix { to }), Life::Kept)?;
-            Ok::<_, Error>(Mixer { feed, events, zero: Timestamp(0), heard: Instant::now() })
+            Ok::<_, Error>(Mixer { feed, events, zero: Timestamp(0), pulse: Pulse::new(Instant::now()) })
         });
         let (saying, said) = mpsc::channel(super::QUEUE);
         let mut task = Self {
@@ -86,7 +87,7 @@ impl Task {
                 Ok(()) = self.setting.plans.changed() => self.set_stage(),
                 _ = look.tick() => {
                     if let Some(mixer) = &mut self.mixer {
-                        end_if_still(&mixer.feed, &mut mixer.heard);
+                        end_if_still(&mixer.feed, &mut mixer.pulse);
                     }
                 }
             }
@@ -163,7 +164,7 @@ impl Task {
 
     fn mixed(&mut self, event: Event) {
         let Some(mixer) = &mut self.mixer else { return };
-        mixer.heard = Instant::now();
+        mixer.pulse.hear(Instant::now(), &event);
         match event {
             Event::Up => {
                 let sounds = self.tracks.iter().filter(|(track, _)| !track.kind.is_picture());
@@ -263,12 +264,13 @@ async fn heard(mixer: &mut Option<Mixer>) -> Option<Event> {
 }
 
 /// Ends a child that has said nothing for a while, though live ones speak many times a second.
-pub(super) fn end_if_still(feed: &Feed, heard: &mut Instant) {
-    if heard.elapsed() > STALL && feed.pid().is_some() {
+pub(super) fn end_if_still(feed: &Feed, pulse: &mut Pulse) {
+    let now = Instant::now();
+    if pulse.is_still(now) && feed.pid().is_some() {
         counter!("hearing_pipeline_stalls_total").increment(1);
         warn!("a child stands still and is ended");
         feed.kill();
-        *heard = Instant::now();
+        *pulse = Pulse::new(now);
     }
 }
 
@@ -323,5 +325,3 @@ const KINDS: u16 = 4;
 const FPS: u8 = 25;
 /// How often children are looked after.
 pub(super) const LOOK: Duration = Duration::from_millis(500);
-/// A live child that says nothing for this long stands still.
-const STALL: Duration = Duration::from_secs(2);

@@ -13,6 +13,7 @@ use tracing::{info, warn};
 
 use super::leg::{Given, QUEUE, RenditionLeg};
 use crate::pipeline::convert::{self, Packer, Timeline};
+use crate::pipeline::pulse::{Pulse, STALL};
 use crate::pipeline::{Error, Event, Events, Feed, Life, Program};
 use crate::router::{Attach, Command, Layer, LegId, Place, TrackInfo, WorkerHandle};
 
@@ -34,7 +35,7 @@ pub(super) struct Maker {
     /// When something last went in.
     fed: Instant,
     /// When something last came out.
-    heard: Instant,
+    pulse: Pulse,
 }
 
 impl Maker {
@@ -63,7 +64,7 @@ impl Maker {
             layer: Layer(0),
             inside: VecDeque::new(),
             fed: Instant::now(),
-            heard: Instant::now(),
+            pulse: Pulse::new(Instant::now()),
         };
         maker.hang();
         Ok((maker, legs))
@@ -142,30 +143,30 @@ impl Maker {
         // What a publisher that paused left inside waits for what follows it, and not for the child.
         if now.saturating_duration_since(std::mem::replace(&mut self.fed, now)) > STALL / 2 {
             self.inside.clear();
-            self.heard = now;
+            self.pulse.rest(now);
         }
         let waiting = self.inside.front().is_some_and(|(_, since)| now.saturating_duration_since(*since) > STALL);
-        if waiting && now.saturating_duration_since(self.heard) > STALL {
+        if waiting && self.pulse.is_still(now) {
             warn!(hearing = %self.hearing, track = %self.info.id, "a rendition's child stands still and is ended");
             counter!("hearing_pipeline_stalls_total").increment(1);
             self.feed.kill();
             self.inside.clear();
-            self.heard = now;
+            self.pulse = Pulse::new(now);
         }
     }
 
     fn handle(&mut self, event: Event) {
+        // Its figures come whether it works or not.
+        if !matches!(event, Event::Said(FromChild::Stats(_))) {
+            self.pulse.hear(Instant::now(), &event);
+        }
         match event {
             Event::Up => {
-                self.heard = Instant::now();
                 self.inside.clear();
                 self.need_key();
             }
             Event::Said(FromChild::Frame(coded)) => self.give(&coded),
-            Event::Said(FromChild::NeedKey { .. }) => {
-                self.heard = Instant::now();
-                self.need_key();
-            }
+            Event::Said(FromChild::NeedKey { .. }) => self.need_key(),
             Event::Said(FromChild::Stats(_)) => {}
             Event::Said(other) => {
                 warn!(hearing = %self.hearing, track = %self.info.id, said = ?other, "rendition");
@@ -179,7 +180,6 @@ impl Maker {
 
     fn give(&mut self, coded: &Coded) {
         let now = Instant::now();
-        self.heard = now;
         while let Some((_, since)) = self.inside.pop_front_if(|(pts, _)| *pts <= coded.pts) {
             histogram!("hearing_rendition_delay_seconds").record(now.saturating_duration_since(since).as_secs_f64());
         }
@@ -211,7 +211,5 @@ impl Maker {
 
 /// How long a rendition stays after its last subscriber: somebody who comes back finds it.
 const LINGER: Duration = Duration::from_secs(5);
-/// A child that takes frames and gives nothing for this long stands still.
-const STALL: Duration = Duration::from_secs(2);
 /// Frames of which the delay is measured at once.
 const INSIDE: usize = 256;

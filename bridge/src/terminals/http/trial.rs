@@ -3,12 +3,14 @@
 use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
+use hearing_config::RtspUrl;
 use hearing_signaling::http::Problem;
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Terminals, malformed};
+use crate::endpoint::rtsp::Camera;
 use crate::endpoint::terminal::NoTrial;
 
 /// Whom to call.
@@ -34,9 +36,21 @@ pub(super) async fn run(
         let (en, zh) = ("seconds must be 1 to 60", "时长应为 1 至 60 秒");
         return Err(Problem::new(StatusCode::BAD_REQUEST, "bad_seconds", en, zh));
     }
+    if wish.terminal.starts_with("rtsp") {
+        return camera(&terminals, &wish).await;
+    }
     let none = || Problem::new(StatusCode::CONFLICT, "no_sip", "this node has no [sip]", "本节点未配置 [sip]");
     let sip = terminals.parts.sip.as_ref().ok_or_else(none)?;
     let trial = sip.test(&wish.terminal, wish.seconds, &terminals.parts.cards).await.map_err(refused)?;
+    Ok(Json(json!(trial)))
+}
+
+/// A camera is named by its address, which nothing that is said here repeats: it has a password in it.
+async fn camera(terminals: &Terminals, wish: &Wish) -> Result<Json<Value>, Problem> {
+    let url = RtspUrl::try_from(wish.terminal.clone()).map_err(|_| malformed("terminal is no address of a camera"))?;
+    let parts = &terminals.parts;
+    let camera = Camera::at(&url, parts.clock).map_err(malformed)?;
+    let trial = camera.test(parts.cameras, wish.seconds, &parts.cards).await.map_err(refused)?;
     Ok(Json(json!(trial)))
 }
 

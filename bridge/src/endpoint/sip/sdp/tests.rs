@@ -62,6 +62,22 @@ fn our_offer_is_one_that_we_could_answer() {
     assert!(chosen[1].format.fragments);
 }
 
+#[test]
+fn a_terminal_that_holds_and_asks_for_an_offer_is_offered_the_same_call_in_both_directions() {
+    let held = ROOM.replace("t=0 0\r\n", "t=0 0\r\na=inactive\r\n");
+    let lines = read(held.as_bytes()).unwrap();
+    let own = |chosen: Chosen| {
+        let own = Own { used: chosen.used, port: 40_000, crypto: Vec::new() };
+        (chosen, own)
+    };
+    let chosen: Vec<_> = choose(&lines, false).into_iter().map(own).collect();
+    let offer = standing("10.2.0.5".parse().unwrap(), (1, 7), &lines, &chosen);
+    assert_eq!(media(&offer), media(&answered(ROOM)), "line by line what was agreed on");
+    let ways: Vec<&str> = offer.lines().filter(|l| ["a=sendrecv", "a=recvonly", "a=inactive"].contains(l)).collect();
+    assert_eq!(ways, ["a=sendrecv", "a=sendrecv", "a=recvonly"], "slides come from the terminal alone");
+    assert!(offer.contains("o=hearing 1 7 "), "a new version");
+}
+
 /// As room systems of three makers offer, shortened to what matters: many codecs, H.323-like profiles, BFCP, slides, far-end camera
 /// control, ICE and DTLS beside SDES.
 const SYSTEMS: [&str; 3] = [

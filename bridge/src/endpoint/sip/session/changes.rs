@@ -5,6 +5,7 @@ use std::time::Instant;
 use rsipstack::dialog::dialog::TransactionHandle;
 use rsipstack::sip::{Header, Method, Request, Response, StatusCode, StatusCodeKind};
 
+use super::super::delayed::{number, unanswered};
 use super::super::sdp::{self, Line};
 use super::super::timer::{self, Side, Timer};
 use super::Session;
@@ -18,18 +19,50 @@ impl Session<'_> {
         }
         self.refresh.done(timer, Instant::now());
         let mut headers = timer.map(Timer::answer).unwrap_or_default();
-        if request.body.is_empty() && request.method == Method::Update {
-            return handle.respond(StatusCode::OK, Some(headers), None).await.is_ok();
-        }
-        let lines = if request.body.is_empty() { None } else { sdp::read(&request.body) };
-        let Some(lines) = lines.filter(|lines| self.fits(lines)) else {
-            return handle.respond(StatusCode::NotAcceptableHere, None, None).await.is_ok();
+        let said = match self.reply(request) {
+            Ok(said) => said,
+            Err(code) => return handle.respond(code, None, None).await.is_ok(),
         };
+        if said.is_some() {
+            headers.push(Header::ContentType("application/sdp".into()));
+        }
+        handle.respond(StatusCode::OK, Some(headers), said.map(String::into_bytes)).await.is_ok()
+    }
+
+    /// What we say of our media to a request that is well: our answer to an offer; our offer where an INVITE has none (RFC 3261,
+    /// section 14.2); nothing to an UPDATE without one, which only refreshes.
+    fn reply(&mut self, request: &Request) -> Result<Option<String>, StatusCode> {
+        if request.body.is_empty() && request.method == Method::Update {
+            return Ok(None);
+        }
+        if self.offered.is_some() {
+            // Our offer stands until its answer is here (RFC 3311, section 5.2).
+            return Err(StatusCode::RequestPending);
+        }
+        if request.body.is_empty() {
+            self.offered = Some(number(request).ok_or(StatusCode::BadRequest)?);
+            self.version += 1;
+            let version = (self.id, self.version);
+            return Ok(Some(sdp::standing(self.core.settings.advertise, version, &self.refresh.lines, &self.own)));
+        }
+        let lines = sdp::read(&request.body).filter(|lines| self.fits(lines)).ok_or(StatusCode::NotAcceptableHere)?;
         self.follow(&lines);
         let answer = self.describe(&lines);
         self.refresh.lines = lines;
-        headers.push(Header::ContentType("application/sdp".into()));
-        handle.respond(StatusCode::OK, Some(headers), Some(answer.into_bytes())).await.is_ok()
+        Ok(Some(answer))
+    }
+
+    /// The terminal acknowledged, and answers what we offered, if we did; the reason when it does not.
+    pub(super) fn acknowledged(&mut self) -> Option<String> {
+        let ack = self.dialog.last_remote_ack().filter(|ack| self.offered.is_some() && number(ack) == self.offered)?;
+        self.offered = None;
+        let Some(lines) = sdp::read(&ack.body).filter(|lines| self.fits(lines)) else {
+            self.fault = Some(unanswered());
+            return Some("its ACK has no answer that can be used".to_owned());
+        };
+        self.follow(&lines);
+        self.refresh.lines = lines;
+        None
     }
 
     /// Does as the peer's description says, which fits.

@@ -32,8 +32,7 @@ pub(super) async fn run(core: &Arc<Core>, target: &Target, call: &Call) -> Ended
 }
 
 async fn hold(core: &Arc<Core>, target: &Target, call: &Call) -> Result<String, String> {
-    let talks = core.device(target.device).is_some_and(|device| device.talk);
-    let mut talk = if talks { Talk::begin(core, target, call) } else { Talk::none(call) };
+    let mut talk = if core.talks_to(target.device) { Talk::begin(core, target, call) } else { Talk::none(call) };
     let (playing, first) = if target.channel.kind() == LOUDSPEAKER {
         listens(&mut talk).await?;
         (None, Vec::new())

@@ -48,7 +48,7 @@ impl Task {
         out: mpsc::Sender<FromDesk>,
     ) -> Result<Self, Error> {
         let mixer = wants.sound.map(|to| {
-            let (feed, events) = desks.program.spawn(Job::Mix(Mix { to }), Life::Kept)?;
+            let (feed, events) = desks.program.spawn(Job::Mix(Mix { to: Some(to) }), Life::Kept)?;
             Ok::<_, Error>(Mixer { feed, events, zero: Timestamp(0), heard: Instant::now() })
         });
         let (saying, said) = mpsc::channel(super::QUEUE);

@@ -319,20 +319,13 @@ mod tests {
     }
 
     fn judge(found: &RehearseReport, policy: &[Crossing]) -> Report {
-        let (links, plan) = (links(), plan());
-        let (hearing, faults) = (HearingId::random(), Vec::new());
-        Findings {
-            hearing,
-            start_ms: 3,
-            links: &links,
-            plan: &plan,
-            found,
-            policy,
-            verdicts: &[],
-            record: None,
-            faults,
-        }
-        .judge()
+        judge_of(&links(), found, policy)
+    }
+
+    fn judge_of(links: &[SeatLink], found: &RehearseReport, policy: &[Crossing]) -> Report {
+        let (plan, hearing) = (plan(), HearingId::random());
+        let (start_ms, plan, verdicts, record, faults) = (3, &plan, &[], None, Vec::new());
+        Findings { hearing, start_ms, links, plan, found, policy, verdicts, record, faults }.judge()
     }
 
     fn policy() -> Vec<Crossing> {
@@ -383,12 +376,7 @@ mod tests {
         links[0].endpoint = Endpoint::Sip("sip:rehearsal-1f@rehearsal.invalid".to_owned().try_into().unwrap());
         let unheard = RehearsePair { tone: Tone::Silent, ..pair(1, 0) };
         let ghost = RehearsePair { frames: 0, ..pair(9, 0) };
-        let (plan, found) = (plan(), found(vec![pair(0, 1), unheard, ghost]));
-        let (hearing, policy) = (HearingId::random(), policy());
-        let (start_ms, links, plan, found, policy) = (3, &links[..], &plan, &found, &policy[..]);
-        let findings =
-            Findings { hearing, start_ms, links, plan, found, policy, verdicts: &[], record: None, faults: Vec::new() };
-        let report = findings.judge();
+        let report = judge_of(&links, &found(vec![pair(0, 1), unheard, ghost]), &policy());
         assert_eq!((report.seats[0].endpoint.as_str(), report.pairs.len()), ("sip", 2));
         let named = "crossing internet -> tripartite is broken for audio of role counsel: the gates here never saw it (counsel -> judge)";
         assert_eq!(report.faults, [named]);
@@ -399,13 +387,7 @@ mod tests {
         let mut links = links();
         links[1].endpoint = Endpoint::Gb28181("99000000001320000007".to_owned().try_into().unwrap());
         let deaf = RehearsePair { frames: 0, tone: Tone::Silent, ..pair(0, 1) };
-        let report = |to_device| {
-            let (plan, found, policy) = (plan(), found(vec![to_device, pair(1, 0)]), policy());
-            let (hearing, links, plan, found, policy) = (HearingId::random(), &links[..], &plan, &found, &policy[..]);
-            let verdicts = &[];
-            Findings { hearing, start_ms: 3, links, plan, found, policy, verdicts, record: None, faults: Vec::new() }
-                .judge()
-        };
+        let report = |to_device| judge_of(&links, &found(vec![to_device, pair(1, 0)]), &policy());
         let well = report(RehearsePair { tone: Tone::Heard, ..deaf });
         assert!(well.ok, "{:?}", well.faults);
         let named = "crossing tripartite -> internet is broken for audio of role judge: the gates here never saw it (judge -> counsel)";

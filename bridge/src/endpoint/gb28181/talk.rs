@@ -19,8 +19,8 @@ use super::Core;
 use super::dialog::{Held, Said};
 use super::roster::Target;
 use super::speech::Speech;
-use crate::endpoint::terminal::Call;
-use crate::router::{Feed, FeedInput, FeedOutput, Frame, Protected, Takes, TrackInfo};
+use crate::endpoint::terminal::{Call, Gauge, own};
+use crate::router::{Feed, FeedInput, FeedOutput, Frame, Packet, Protected, Takes, TrackInfo};
 
 /// A device that fetches what there is to hear.
 pub(super) struct Fetch {
@@ -58,10 +58,12 @@ impl Drop for Standing<'_> {
     }
 }
 
-/// What a device is told of the hearing.
+/// What a device is told of the hearing, and how its room sounds.
 pub(super) struct Talk<'a> {
     state: State<'a>,
     call: &'a Call,
+    /// Measures its sound where nothing is said to it.
+    gauge: Gauge<'a>,
     /// What its seat may have: a feed that is made later has to know it.
     tracks: BTreeMap<TrackId, TrackInfo>,
     protected: Option<Protected>,
@@ -86,7 +88,7 @@ pub(super) enum Spoken {
 impl<'a> Talk<'a> {
     /// No talk.
     pub(super) const fn none(call: &'a Call) -> Self {
-        Self { state: State::Off, call, tracks: BTreeMap::new(), protected: None }
+        Self { state: State::Off, call, gauge: Gauge::new(call), tracks: BTreeMap::new(), protected: None }
     }
 
     /// Begins to talk.
@@ -107,10 +109,20 @@ impl<'a> Talk<'a> {
         }
     }
 
-    /// What comes next; never, where there is no talk. Cancelling it loses nothing.
+    /// Sound of the device itself, to be measured.
+    pub(super) fn measure(&mut self, codec: Codec, packets: &[Packet]) {
+        match &mut self.state {
+            State::On(_, feed) => own(packets).for_each(|frame| feed.handle(FeedInput::Own(codec, frame))),
+            State::Off => self.gauge.hear(codec, packets),
+            // Soon one of both does.
+            State::Asking(_) => {}
+        }
+    }
+
+    /// What comes next; never, where there is no talk and nothing is measured. Cancelling it loses nothing.
     pub(super) async fn next(&mut self) -> Spoken {
         let spoken = match &mut self.state {
-            State::Off => return std::future::pending().await,
+            State::Off => return Spoken::Output(self.gauge.next().await),
             State::Asking(asking) => match asking.await {
                 Ok(mouth) => {
                     self.state = State::On(Box::new(mouth), self.feed());

@@ -79,8 +79,9 @@ fn a_device_is_rehearsed_by_a_built_in_one_beside_a_terminal_and_the_real_one_is
     ];
     let node = court(site, &devices, &seats);
     let clip = Clip::make(&directory, ("h264", "pcma"), 9, 5);
-    let account =
-        Account { at: (address, 5_080), platform: (address, GB28181), id: REAL, password: SECRET, framing: "4571" };
+    let (at, platform) = ((address, 5_080), (address, GB28181));
+    let (framing, signalling, talk) = ("4571", "udp", "broadcast");
+    let account = Account { at, platform, id: REAL, password: SECRET, framing, signalling, talk };
     let real = Device::run(&directory, &clip, &account);
     real.wait_for("registration 200");
     let (code, report) = rehearse(&node);

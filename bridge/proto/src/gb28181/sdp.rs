@@ -55,7 +55,17 @@ pub fn speak(platform: Code, address: IpAddr, port: u16, ssrc: u32) -> String {
     )
 }
 
-/// A device's answer to such an offer: it sends a program stream of payload type 96 from `port`, or from a connection that is made as
+/// An offer to talk with a device (`s=Talk`): it is sent A-law at 8 kHz, and may send some.
+#[must_use]
+pub fn talk(platform: Code, address: IpAddr, port: u16, ssrc: u32) -> String {
+    let family = family(address);
+    format!(
+        "v=0\r\no={platform} 0 0 IN {family} {address}\r\ns=Talk\r\nc=IN {family} {address}\r\nt=0 0\r\n\
+         m=audio {port} RTP/AVP 8\r\na=sendrecv\r\na=rtpmap:8 PCMA/8000\r\ny={ssrc:010}\r\nf=v/////a/1/8/1\r\n"
+    )
+}
+
+/// A device's answer to an offer of [`Play`]: it sends a program stream of payload type 96 from `port`, or from a connection that is made as
 /// `transport` says.
 #[must_use]
 pub fn show(device: Code, (address, port): (IpAddr, u16), ssrc: u32, transport: Transport) -> String {
@@ -236,6 +246,8 @@ mod tests {
         let device: Code = "34020000001320000001".parse().unwrap();
         assert_eq!(ssrc(platform(), 7), 200_000_007);
         assert_eq!(subject(device, 7, platform()), "34020000001320000001:0000000007,34020000002000000001:0");
+        let talk = talk(platform(), "10.30.0.1".parse().unwrap(), 30_002, 9);
+        assert!(talk.contains("s=Talk\r\n") && talk.contains("m=audio 30002 RTP/AVP 8\r\na=sendrecv"));
         assert!(
             speak(platform(), "10.30.0.1".parse().unwrap(), 30_002, 9)
                 .contains("m=audio 30002 RTP/AVP 8\r\na=sendonly")

@@ -5,6 +5,7 @@ mod ask;
 mod dialog;
 mod inlet;
 mod intake;
+mod mouth;
 mod order;
 mod play;
 mod rate;

@@ -113,7 +113,7 @@ impl Node {
             trunks: lines,
         };
         let lines = trunks.clone();
-        let station = Station::of(config, terminals.sip()).map_err(Error::Program)?;
+        let station = Station::of(config, terminals.stand_ins()).map_err(Error::Program)?;
         let rehearse = Rehearsals::new(config, registry.clone(), trunks.clone(), station.clone());
         let copy = second_store(config)?;
         let keeping = keeping(config, copy.clone());

@@ -263,6 +263,8 @@ impl Files {
             id: DEVICE_ID,
             password: SECRET,
             framing: "4571",
+            signalling: "udp",
+            talk: "broadcast",
         };
         let directory = self.directory.path().join(DEVICE.0);
         Device::run_in(&court.zones.client(TRIPARTITE), &directory, &self.device, &account)

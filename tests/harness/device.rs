@@ -62,6 +62,10 @@ pub(crate) struct Account<'a> {
     pub(crate) password: &'a str,
     /// How it frames its media over TCP: `4571` or `dollar`.
     pub(crate) framing: &'a str,
+    /// How its signalling goes: `udp` or `tcp`.
+    pub(crate) signalling: &'a str,
+    /// How it is spoken to: by `broadcast`, or by an `invite`.
+    pub(crate) talk: &'a str,
 }
 
 /// A device that runs; it is cut off when dropped.
@@ -84,13 +88,13 @@ impl Device {
 
     fn start(mut python: Command, directory: &Path, clip: &Clip, account: &Account<'_>) -> Self {
         let (log, heard) = (directory.join("device.log"), directory.join("device.heard"));
-        let Account { at, platform, id, password, framing } = account;
+        let Account { at, platform, id, password, framing, signalling, talk } = account;
         let child = python
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/clients/device.py"))
             .args([at.0.to_string(), at.1.to_string(), platform.0.to_string(), platform.1.to_string()])
             .args([id, password, &clip.codec])
             .args([&clip.picture, &clip.sound, &heard])
-            .arg(framing)
+            .args([framing, signalling, talk])
             .stdin(Stdio::piped())
             .stdout(File::create(&log).expect("a log"))
             .spawn()

@@ -223,6 +223,13 @@ impl Node {
         found["presence"].clone()
     }
 
+    /// The live figures of a seat by its number; `null` while there are none.
+    pub(crate) fn live(&self, hearing: &str, seat: u8) -> Value {
+        let shown = self.hearing(&["show", hearing]);
+        let all = shown["live"].as_array().expect("live figures");
+        all.iter().find(|live| live["seat"] == seat).cloned().unwrap_or_default()
+    }
+
     /// A metric without labels; `None` while nothing has counted it.
     pub(crate) fn metric(&self, name: &str) -> Option<f64> {
         let url = format!("http://{}:{ADMIN}/metrics", self.site.address);

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hearing_config::{Aor, Endpoint, HearingId, NodeId, Role, SeatId, Template, TemplateSeat, Timestamp, Zone};
+use hearing_config::{
+    Aor, DeviceId, Endpoint, HearingId, NodeId, Role, SeatId, Template, TemplateSeat, Timestamp, Zone,
+};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
@@ -150,8 +152,8 @@ impl Registry {
         self.convene(case, self.template(template)?).await
     }
 
-    /// Makes a hearing in which nobody is rung: where the template has a SIP terminal, one stands in for it that calls by itself;
-    /// browsers sit where it has cameras and devices.
+    /// Makes a hearing in which nobody is rung or invited: where the template has a SIP terminal or a GB/T 28181 device, one stands in
+    /// for it that comes by itself; browsers sit where it has cameras.
     ///
     /// # Errors
     /// Every [`Error`].
@@ -329,12 +331,13 @@ impl State {
     }
 }
 
-/// What takes the place of an endpoint in a rehearsal: never the same terminal, and never one of another rehearsal.
+/// What takes the place of an endpoint in a rehearsal: never the same terminal or device, and never one of another rehearsal.
 fn in_rehearsal(endpoint: &Endpoint) -> Endpoint {
     let stand_in = || Aor::in_rehearsal(&format!("{:032x}", rand::random::<u128>())).ok();
     match endpoint {
         Endpoint::Sip(_) => stand_in().map_or(Endpoint::Browser, Endpoint::Sip),
-        Endpoint::Browser | Endpoint::Gb28181(_) | Endpoint::Rtsp(_) => Endpoint::Browser,
+        Endpoint::Gb28181(_) => Endpoint::Gb28181(DeviceId::in_rehearsal(rand::random())),
+        Endpoint::Browser | Endpoint::Rtsp(_) => Endpoint::Browser,
     }
 }
 

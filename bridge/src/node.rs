@@ -79,10 +79,9 @@ impl Node {
         let recorder = Recorder::start(record_settings(config, &tls))?;
         let registry = Registry::open(registry_settings(config)).await?;
         let workers = Workers::spawn(config.media.bind, config.media.workers)?;
-        let clock = NodeClock::begin();
+        let (clock, demands) = (NodeClock::begin(), Demands::default());
         let (trunks, asked) = Trunks::start(trunk_settings(config, clock), tls, registry.clone())?;
         let spool = Spool::start(spool_settings(config)).map_err(Error::Spool)?;
-        let demands = Demands::default();
         let desks = desks(config);
         let terminals = terminals(config, clock, (feeds(desks.clone()), cards(desks.clone()))).await?;
         let parts = Parts {

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use mio::{Events, Interest, Poll, Token};
 
 use super::{FRAMES_PER_SECOND, Host, PACKETS_PER_FRAME, Peer, Room, Shape};
-use crate::process::{Usage, usage};
+use crate::process::{Usage, threads, usage};
 
 /// What one round showed of a server.
 #[derive(Debug, Clone)]
@@ -15,6 +15,8 @@ pub(crate) struct Figures {
     pub(crate) us_per_packet: f64,
     /// Of one core, 0.0 and more.
     pub(crate) cores: f64,
+    /// The same of the server's busiest thread.
+    pub(crate) busiest: f64,
     /// Milliseconds of every second that its threads waited for a processor, all together.
     pub(crate) waited_ms: f64,
     /// Resident memory that the receivers added, for each.
@@ -145,9 +147,11 @@ impl Course {
             peer.got = Default::default();
         }
         self.sent = 0;
-        let (began, before) = (Instant::now(), usage(host.process())?);
+        let (began, before, idle) = (Instant::now(), usage(host.process())?, threads(host.process())?);
         self.go(time, |_| false)?;
         let (after, sent, took) = (usage(host.process())?, self.sent, began.elapsed());
+        let used = threads(host.process())?.into_iter().map(|(thread, cpu)| cpu - *idle.get(&thread).unwrap_or(&cpu));
+        let busiest = used.max().unwrap_or_default();
         ensure!(took < time * 2, "this machine is too busy to send the load in time");
         let receivers: Vec<&Peer> = self.peers.iter().filter(|peer| peer.receives() && !peer.storming).collect();
         let silent = receivers.iter().filter(|peer| peer.got.video == 0).count();
@@ -163,6 +167,7 @@ impl Course {
         Ok(Figures {
             us_per_packet: cpu * 1e6 / got as f64,
             cores: cpu / took.as_secs_f64(),
+            busiest: busiest.as_secs_f64() / took.as_secs_f64(),
             waited_ms: (after.waited - before.waited).as_secs_f64() * 1e3 / took.as_secs_f64(),
             kb_per_receiver: (after.resident_kb - empty.resident_kb) / shape.receivers() as f64,
             latencies_us,

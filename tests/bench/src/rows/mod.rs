@@ -3,6 +3,7 @@
 mod bare;
 mod compose;
 mod forward;
+mod hall;
 mod latency;
 mod meetings;
 mod record;
@@ -48,7 +49,7 @@ pub(crate) struct Group {
 }
 
 /// All groups, in the order in which they are measured.
-pub(crate) const ALL: [Group; 21] = [
+pub(crate) const ALL: [Group; 22] = [
     Group { name: "forward-20", about: "one sender, 20 receivers: CPU, memory, latency", measure: forward::to_20 },
     Group { name: "forward-50", about: "50 receivers", measure: forward::to_50 },
     Group { name: "forward-100", about: "two senders, 100 receivers", measure: forward::to_100 },
@@ -56,6 +57,11 @@ pub(crate) const ALL: [Group; 21] = [
         name: "forward-500",
         about: "ten senders of a tenth of the usual rate, 500 receivers",
         measure: forward::to_500,
+    },
+    Group {
+        name: "hall",
+        about: "one hearing, one sender, 60 receivers: one media worker against two",
+        measure: hall::measure,
     },
     Group {
         name: "meetings",

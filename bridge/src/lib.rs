@@ -2,6 +2,7 @@
 
 mod admin;
 mod after;
+mod background;
 pub mod cli;
 pub mod endpoint;
 mod late;

@@ -14,12 +14,14 @@ use axum::Router;
 use hearing_config::Config;
 use hearing_signaling::http::{self, App, Demands, TrunkView};
 use hearing_signaling::registry::{Registry, RegistryChange};
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use crate::admin::{self, Admin};
+use crate::background::Background;
 use crate::endpoint::gb28181::Gb28181;
 use crate::endpoint::rtsp::Way;
 use crate::endpoint::sip::Sip;
@@ -64,6 +66,7 @@ pub async fn run(config: Config) -> Result<(), Error> {
 struct Node {
     recorder: Recorder,
     tasks: JoinSet<Result<(), Error>>,
+    _background: Background,
 }
 
 impl Node {
@@ -76,10 +79,9 @@ impl Node {
         let recorder = Recorder::start(record_settings(config, &tls))?;
         let registry = Registry::open(registry_settings(config)).await?;
         let workers = Workers::spawn(config.media.bind, config.media.workers)?;
-        let clock = NodeClock::begin();
+        let (clock, demands) = (NodeClock::begin(), Demands::default());
         let (trunks, asked) = Trunks::start(trunk_settings(config, clock), tls, registry.clone())?;
         let spool = Spool::start(spool_settings(config)).map_err(Error::Spool)?;
-        let demands = Demands::default();
         let desks = desks(config);
         let terminals = terminals(config, clock, (feeds(desks.clone()), cards(desks.clone()))).await?;
         let parts = Parts {
@@ -110,24 +112,25 @@ impl Node {
             trunks: lines,
         };
         let lines = trunks.clone();
-        let station = Station::of(config, terminals.sip()).map_err(Error::Program)?;
+        let station = Station::of(config, terminals.stand_ins()).map_err(Error::Program)?;
         let rehearse = Rehearsals::new(config, registry.clone(), trunks.clone(), station.clone());
         let copy = second_store(config)?;
         let keeping = keeping(config, copy.clone());
         let media_door = config.media.tcp.then(|| media_door(workers.clone()));
         let admin = Admin::new(config, registry.clone(), trunks, workers, (recorder.clone(), keeping), metrics);
 
+        let background = Background::start().map_err(Error::Threads)?;
         let mut tasks = JoinSet::new();
         endless(&mut tasks, async move { sessions.run(requests).await });
         endless(&mut tasks, async move { station.serve(asked.rehearsals).await });
         endless(&mut tasks, async move { late::serve(asked.late, spool).await });
         let records = Playback::new(config, registry.journal().clone());
-        keep_records(&mut tasks, config, copy);
+        keep_records(&mut tasks, background.handle(), config, copy);
         tasks.spawn(follow(registry, sittings));
         tasks.spawn(show_trunks(lines, shown));
         let rehearse = rehearsal::routes(rehearse).merge(terminals::http::routes(terminals));
-        doors.open(&mut tasks, Rooms { app, admin, rehearse, records, media: media_door });
-        Ok(Self { recorder, tasks })
+        doors.open(&mut tasks, background.handle(), Rooms { app, admin, rehearse, records, media: media_door });
+        Ok(Self { recorder, tasks, _background: background })
     }
 
     /// Stops in an order in which nothing that was taken in is lost: first what brings in, then the record.
@@ -188,14 +191,14 @@ impl Doors {
         })
     }
 
-    fn open(self, tasks: &mut JoinSet<Result<(), Error>>, rooms: Rooms) {
+    fn open(self, tasks: &mut JoinSet<Result<(), Error>>, on: &Handle, rooms: Rooms) {
         let Rooms { app, admin, rehearse, records, media } = rooms;
         let operator =
             admin.operator(http::admin(app.clone())).merge(rehearse).merge(playback::operator(records.clone()));
         let public = http::public(app, playback::public(records));
-        tasks.spawn(async move { self.web.serve(public, media).await.map_err(Error::Server) });
-        tasks.spawn(async move { self.metrics.serve(admin.observer(), None).await.map_err(Error::Server) });
-        tasks.spawn(async move { axum::serve(self.operator, operator).await.map_err(Error::Server) });
+        tasks.spawn_on(async move { self.web.serve(public, media).await.map_err(Error::Server) }, on);
+        tasks.spawn_on(async move { self.metrics.serve(admin.observer(), None).await.map_err(Error::Server) }, on);
+        tasks.spawn_on(async move { axum::serve(self.operator, operator).await.map_err(Error::Server) }, on);
     }
 }
 
@@ -249,21 +252,23 @@ async fn show_trunks(trunks: Trunks, shown: watch::Sender<Vec<TrunkView>>) -> Re
 }
 
 /// Copies records to the second store, and verifies them again on schedule.
-fn keep_records(tasks: &mut JoinSet<Result<(), Error>>, config: &Config, copy: Option<keep::Store>) {
+fn keep_records(tasks: &mut JoinSet<Result<(), Error>>, on: &Handle, config: &Config, copy: Option<keep::Store>) {
     let directory = config.record.directory.clone();
     if let Some(store) = copy {
         let backup = keep::Backup::new(keep::BackupSettings { directory: directory.clone(), store });
-        tasks.spawn(async move {
+        let copies = async move {
             backup.run().await;
             Ok(())
-        });
+        };
+        tasks.spawn_on(copies, on);
     }
     let root = config.pki.root.clone();
     let scrub = keep::scrub::Settings { directory, root, hours: config.record.scrub_hours };
-    tasks.spawn(async move {
+    let looks = async move {
         keep::scrub::run(scrub).await;
         Ok(())
-    });
+    };
+    tasks.spawn_on(looks, on);
 }
 
 fn private_directory(path: &Path, key: &'static str) -> Result<(), Error> {

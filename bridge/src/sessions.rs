@@ -12,8 +12,8 @@ use tracing::{info, warn};
 
 use crate::endpoint::webrtc::{Answer, Certificate, Restartable, Session, Settings};
 use crate::net::clock::NodeClock;
-use crate::router::{Attach, Command, LegId, Place, WorkerHandle};
-use crate::sitting::Sittings;
+use crate::router::{self, Attach, Command, LegId, Place, WorkerHandle};
+use crate::sitting::{Seated, Sittings};
 
 /// Owns every media session of this node's endpoints.
 pub(crate) struct Sessions {
@@ -39,6 +39,8 @@ struct Hung {
     session: SessionId,
     leg: LegId,
     restartable: Restartable,
+    /// Where it lives: the worker that owns the hearing, or another one.
+    worker: WorkerHandle,
 }
 
 impl Sessions {
@@ -78,28 +80,50 @@ impl Sessions {
         if !seated.plans.borrow().seat(grant.seat()).is_some_and(|seat| seat.admitted) {
             return Err(MediaRefusal::NotAdmitted);
         }
-        let (session, answer, restartable) = self.answer(&seated.worker, offer, grant.seat())?;
-        let id = LegId::fresh();
-        let place = Place::Seat(grant.seat());
-        let attach = Attach { hearing, id, place, ufrag: Some(answer.ufrag), leg: Box::new(session) };
-        seated.worker.send(Command::Attach(attach)).map_err(|_| MediaRefusal::Full)?;
         self.legs.retain(|(of, _), _| self.sittings.find(*of).is_some());
-        let hung = Hung { session: grant.session(), leg: id, restartable };
-        self.legs.insert((hearing, grant.seat()), hung);
+        let place = (hearing, grant.seat());
+        // Whoever comes again leaves the place he has.
+        let others = |worker: &WorkerHandle| {
+            let of =
+                |(at, hung): &(&(HearingId, SeatId), &Hung)| at.0 == hearing && **at != place && hung.worker.is(worker);
+            self.legs.iter().filter(of).count()
+        };
+        let at = self.sittings.workers().for_session(&seated.worker, others);
+        let (sdp, hung) = match self.hang(&seated, &at, grant, offer) {
+            Err(MediaRefusal::Full) if !at.is(&seated.worker) => self.hang(&seated, &seated.worker, grant, offer)?,
+            hung => hung?,
+        };
+        self.legs.insert(place, hung);
         info!(hearing = %hearing, seat = %grant.seat(), "media session answered");
-        Ok(answer.sdp)
+        Ok(sdp)
+    }
+
+    /// A new session, living on the worker `at`, on the router of the hearing.
+    fn hang(
+        &self,
+        seated: &Seated,
+        at: &WorkerHandle,
+        grant: &Grant,
+        offer: &Offer,
+    ) -> Result<(String, Hung), MediaRefusal> {
+        let (session, answer, restartable) = self.answer(at, offer, grant.seat())?;
+        let id = LegId::fresh();
+        let (hearing, place) = (grant.hearing(), Place::Seat(grant.seat()));
+        let attach = Attach { hearing, id, place, ufrag: Some(answer.ufrag), leg: Box::new(session) };
+        router::attach(attach, &seated.worker, at).map_err(|_| MediaRefusal::Full)?;
+        Ok((answer.sdp, Hung { session: grant.session(), leg: id, restartable, worker: at.clone() }))
     }
 
     /// The client's network has changed: new credentials for the leg that is there.
     async fn restart(&mut self, grant: &Grant, sdp: &str) -> Result<String, MediaRefusal> {
-        let seated = self.sittings.find(grant.hearing()).ok_or(MediaRefusal::NotAdmitted)?;
+        self.sittings.find(grant.hearing()).ok_or(MediaRefusal::NotAdmitted)?;
         let place = (grant.hearing(), grant.seat());
         let hung = self.legs.get(&place).filter(|hung| hung.session == grant.session());
         let hung = hung.ok_or(MediaRefusal::CannotRestart)?;
-        let (answer, restart) = hung.restartable.restart(&self.settings(&seated.worker), sdp)?;
+        let (answer, restart) = hung.restartable.restart(&self.settings(&hung.worker), sdp)?;
         let (reply, there) = oneshot::channel();
         let command = Command::Restart { hearing: grant.hearing(), leg: hung.leg, restart, reply };
-        seated.worker.send(command).map_err(|_| MediaRefusal::Full)?;
+        hung.worker.send(command).map_err(|_| MediaRefusal::Full)?;
         match tokio::time::timeout(WORKER_LIMIT, there).await {
             Ok(Ok(true)) => Ok(answer.sdp),
             Ok(Ok(false) | Err(_)) => {

@@ -80,6 +80,11 @@ impl Sittings {
         self.seated.lock().unwrap_or_else(PoisonError::into_inner).get(&hearing).cloned()
     }
 
+    /// The threads that carry their media.
+    pub(crate) fn workers(&self) -> &Workers {
+        &self.parts.workers
+    }
+
     /// A hearing appeared in the registry: its sitting begins, and lasts until its plans end.
     ///
     /// # Errors

@@ -60,9 +60,9 @@ impl Terminals {
         Self { parts: Arc::new(parts) }
     }
 
-    /// SIP, if the node speaks it.
-    pub(crate) fn sip(&self) -> Option<Sip> {
-        self.parts.sip.clone()
+    /// What the node speaks of that lets in who stands in for a terminal or a device.
+    pub(crate) fn stand_ins(&self) -> (Option<Sip>, Option<Gb28181>) {
+        (self.parts.sip.clone(), self.parts.gb28181.clone())
     }
 
     /// Follows a hearing's plans until they end; then every terminal is hung up.

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """A GB/T 28181 device of its own making: registers, lives, tells what it has, shows a clip, hears what it is told, is moved.
 
-device.py ADDRESS PORT PLATFORM PLATFORM_PORT ID PASSWORD CODEC PICTURES SOUND HEARD [FRAMING]
+device.py ADDRESS PORT PLATFORM PLATFORM_PORT ID PASSWORD CODEC PICTURES SOUND HEARD [FRAMING [SIGNALLING [TALK]]]
 
 PICTURES is a byte stream of h264 or h265 with access unit delimiters, 15 a second; SOUND is A-law at 8 kHz, or AAC at 44.1 kHz behind
 ADTS headers in a file called .adts; HEARD is where what it is
-told is written. FRAMING of its media over TCP is 4571 or dollar. What it does stands on the standard output; "end" on the standard
+told is written. FRAMING of its media over TCP is 4571 or dollar; SIGNALLING goes over udp or tcp, then from any port; with TALK = invite it
+refuses to fetch what it is told and takes calls that talk instead. What it does stands on the standard output; "end" on the standard
 input ends its media, "off" tells that its channel is gone, "bye" hangs up, "rubbish" sends 150 messages that are none.
 """
 import hashlib
@@ -19,12 +20,19 @@ import time
 
 address, port, platform, platform_port, ident, password, codec, pictures, sound, heard = sys.argv[1:11]
 framing = sys.argv[11] if len(sys.argv) > 11 else "4571"
+tcp = len(sys.argv) > 12 and sys.argv[12] == "tcp"
+fetches = len(sys.argv) <= 13 or sys.argv[13] != "invite"
 aac = sound.endswith(".adts")
 port, peer = int(port), (platform, int(platform_port))
 DOMAIN, SERVER = ident[:10], "34020000002000000001"
 CHANNEL = ident[:10] + "132" + "0000009"
-sip = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-sip.bind((address, port))
+if tcp:
+    sip = socket.create_connection(peer, source_address=(address, 0))
+    port = sip.getsockname()[1]
+else:
+    sip = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sip.bind((address, port))
+SENDING = threading.Lock()
 
 
 def say(*words):
@@ -158,20 +166,40 @@ class Media(threading.Thread):
 
 
 class Listener(threading.Thread):
-    """Writes the sound that it is told."""
+    """Writes the sound that it is told, and says what the reports beside it tell."""
 
     def __init__(self):
         super().__init__(daemon=True)
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind((address, 0))
-        self.port = self.socket.getsockname()[1]
+        while True:
+            self.socket, self.reports = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
+            self.socket.bind((address, 0))
+            self.port = self.socket.getsockname()[1]
+            try:
+                self.reports.bind((address, self.port + 1))
+                break
+            except OSError:
+                continue
+        self.last = None
 
     def run(self):
+        threading.Thread(target=self.learn, daemon=True).start()
         with open(heard, "wb", buffering=0) as out:
             while True:
                 packet = self.socket.recv(2048)
                 if packet[0] >> 6 == 2 and packet[1] & 0x7F == 8:
+                    self.last = struct.unpack(">I", packet[4:8])[0]
                     out.write(packet[12 + 4 * (packet[0] & 15) :])
+
+    def learn(self):
+        """Sender reports (RFC 3550, section 6.4.1): is their clock the wall's, and their moment the present one?"""
+        while True:
+            report = self.reports.recv(2048)
+            if report[1] != 200:
+                continue
+            seconds, _, ticks, packets, _ = struct.unpack(">IIIII", report[8:28])
+            late = (ticks - (self.last or 0) + (1 << 31)) % (1 << 32) - (1 << 31)
+            right = abs(seconds - 2208988800 - time.time()) < 2 and abs(late) < 8000 and packets > 0
+            say("report", "right" if right else f"wrong {seconds} {late} {packets}")
 
 
 # --- signalling ---
@@ -189,11 +217,38 @@ def one(fields, name):
 
 def send(start, fields, body=b""):
     text = start + "\r\n" + "".join(f"{name}: {value}\r\n" for name, value in fields)
-    sip.sendto(text.encode() + b"Content-Length: %d\r\n\r\n" % len(body) + body, peer)
+    whole = text.encode() + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    with SENDING:
+        sip.sendall(whole) if tcp else sip.sendto(whole, peer)
 
 
 def branch():
-    return f"SIP/2.0/UDP {address}:{port};rport;branch=z9hG4bK{random.getrandbits(64):x}"
+    return f"SIP/2.0/{'TCP' if tcp else 'UDP'} {address}:{port};rport;branch=z9hG4bK{random.getrandbits(64):x}"
+
+
+CONTACT = f"<sip:{ident}@{address}:{port}{';transport=tcp' if tcp else ''}>"
+
+
+def arrivals():
+    """The messages that come: datagrams, or what stands in a stream by its Content-Length (RFC 3261, section 18.3)."""
+    waiting = b""
+    while True:
+        if not tcp:
+            yield sip.recv(65536)
+            continue
+        # Empty lines keep a connection alive.
+        waiting = waiting.lstrip(b"\r\n")
+        head, whole, rest = waiting.partition(b"\r\n\r\n")
+        length = int(one(headers(head.decode())[1], "content-length") or 0) if whole else 0
+        if not whole or len(rest) < length:
+            came = sip.recv(65536)
+            if not came:
+                say("connection over")
+                os._exit(0)
+            waiting += came
+            continue
+        yield head + whole + rest[:length]
+        waiting = rest[length:]
 
 
 def fresh():
@@ -203,7 +258,7 @@ def fresh():
 def request(method, call=None, tag=None, to=None, seq=None, more=(), body=b""):
     fields = [("Via", branch()), ("From", f"<sip:{ident}@{DOMAIN}>;tag={tag or fresh()}")]
     fields += [("To", to or f"<sip:{SERVER}@{DOMAIN}>"), ("Call-ID", call or fresh()), ("CSeq", f"{seq or 1} {method}")]
-    fields += [("Contact", f"<sip:{ident}@{address}:{port}>"), ("Max-Forwards", "70"), *more]
+    fields += [("Contact", CONTACT), ("Max-Forwards", "70"), *more]
     send(f"{method} sip:{SERVER}@{DOMAIN} SIP/2.0", fields, body)
 
 
@@ -211,7 +266,7 @@ def reply(fields, code, tag=None, more=(), body=b""):
     to = one(fields, "to")
     same = [(name, value) for name, value in fields if name in ("via", "from", "call-id", "cseq")]
     to = f"{to};tag={tag}" if tag and "tag=" not in to else to
-    send(f"SIP/2.0 {code}", same + [("To", to), ("Contact", f"<sip:{ident}@{address}:{port}>"), *more], body)
+    send(f"SIP/2.0 {code}", same + [("To", to), ("Contact", CONTACT), *more], body)
 
 
 def manscdp(root, command, sn, more):
@@ -270,6 +325,8 @@ def told(text, fields):
         message("Response", command, sn, "<DeviceName>法庭摄像机</DeviceName>\r\n<Manufacturer>试验</Manufacturer>\r\n<Model>T-1</Model>\r\n<Firmware>1.0</Firmware>\r\n")
     elif command == "DeviceStatus":
         message("Response", command, sn, "<Result>OK</Result>\r\n<Online>ONLINE</Online>\r\n<Status>OK</Status>\r\n<Record>OFF</Record>\r\n")
+    elif command == "Broadcast" and not fetches:
+        message("Response", command, sn, "<Result>ERROR</Result>\r\n")
     elif command == "Broadcast":
         message("Response", command, sn, "<Result>OK</Result>\r\n")
         fetch(within("SourceID"))
@@ -289,6 +346,17 @@ def fetch(source):
     offer = "\r\n".join(lines + ["a=recvonly", "a=rtpmap:8 PCMA/8000", "y=0200000077", "f=v/////a/1/8/1", ""])
     more = [("Content-Type", "APPLICATION/SDP"), ("Subject", f"{source}:0200000077,{ident}:0")]
     request("INVITE", TALK["call"], TALK["tag"], f"<sip:{source}@{DOMAIN}>", 20, more, offer.encode())
+
+
+def talked(fields, body):
+    """Takes a call that talks; what it would say itself is in its program stream."""
+    ear = Listener()
+    ear.start()
+    TALK.update(call=one(fields, "call-id"), tag=fresh())
+    answer = ["v=0", f"o={ident} 0 0 IN IP4 {address}", "s=Talk", f"c=IN IP4 {address}", "t=0 0", f"m=audio {ear.port} RTP/AVP 8"]
+    answer += ["a=sendrecv", "a=rtpmap:8 PCMA/8000", "y=0200000078", "f=v/////a/1/8/1", ""]
+    say("talks", "subject", one(fields, "subject"))
+    reply(fields, "200 OK", TALK["tag"], [("Content-Type", "APPLICATION/SDP")], "\r\n".join(answer).encode())
 
 
 PLAY, NOTICES = {}, {}
@@ -365,6 +433,11 @@ def handle(data):
     if method == "MESSAGE":
         reply(fields, "200 OK")
         told(body.decode("gb18030"), fields)
+    elif method == "INVITE" and b"s=Talk" in body:
+        if fetches:
+            reply(fields, "488 Not Acceptable Here", fresh())
+        elif TALK.get("call") != call:
+            talked(fields, body)
     elif method == "INVITE":
         if PLAY.get("call") != call:
             invited(fields, body)
@@ -410,10 +483,9 @@ if __name__ == "__main__":
     threading.Thread(target=live, daemon=True).start()
     threading.Thread(target=obey, daemon=True).start()
     say("up")
-    while True:
-        datagram = sip.recv(65536)
+    for message_that_came in arrivals():
         try:
-            handle(datagram)
+            handle(message_that_came)
         except Exception as error:  # noqa: BLE001: a test shows what went wrong
-            say("went wrong", repr(error), datagram[:200])
+            say("went wrong", repr(error), message_that_came[:200])
             os._exit(1)

@@ -16,6 +16,10 @@ fn a_camera_over_tcp_with_digest_is_recorded_and_comes_back_after_it_was_cut_off
     let camera = Camera::start(&bench.setup, &bench.clip);
     let (hearing, party, record) = bench.open();
     record.wait_for_seconds(SEAT, 1);
+    until("the board shows how the room sounds", || {
+        let sound = bench.node.live(&hearing, NUMBER)["quality"]["sound"].clone();
+        (sound["mean"].as_u64()? < 40 && sound["clipped"] == 0).then_some(())
+    });
     drop(camera);
     bench.wait_for(&hearing, "admitted");
     let again = Camera::start(&bench.setup, &bench.clip);

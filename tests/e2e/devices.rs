@@ -18,8 +18,10 @@ fn a_device_over_udp_is_recorded_hears_the_court_and_comes_back_after_it_was_cut
     let (hearing, party, record) = bench.open();
     device.wait_for("listens sendonly");
     until("the judge is heard at the device", || (device.hears(frequency(0)) > 0.5).then_some(()));
+    bench.wait_for_sound(&hearing);
     assert!(device.log().contains("key frame"), "the recorder needs a key frame to begin with: {}", device.log());
     assert!(device.log().contains("told date 3.0"), "{}", device.log());
+    device.wait_for("report right");
     record.wait_for_seconds(SEAT, 1);
     drop(device);
     bench.wait_for(&hearing, "admitted");
@@ -33,6 +35,42 @@ fn a_device_over_udp_is_recorded_hears_the_court_and_comes_back_after_it_was_cut
     let (shown, runs) = record.shown(SEAT, NUMBER);
     assert!(runs == 2 && shown >= 100, "{shown} pictures in {runs} runs");
     record.assert_tone(SEAT, NUMBER);
+}
+
+#[test]
+fn a_device_that_signals_over_tcp_is_recorded_hears_the_court_and_comes_back_over_another_connection() {
+    let bench = Bench::with("h264", CAMERA, "transport = \"tcp-passive\"");
+    let device = bench.start(SECRET, CAMERA, ("4571", "tcp", "broadcast"));
+    device.wait_for("registration 200");
+    let listed = bench.node.hearing(&["terminal", "list"]);
+    assert!(listed[0]["address"].as_str().is_some_and(|at| at.starts_with("TCP ")), "{listed}");
+    let (hearing, party, record) = bench.open();
+    device.wait_for("listens sendonly");
+    until("the judge is heard at the device", || (device.hears(frequency(0)) > 0.5).then_some(()));
+    device.wait_for("key frame");
+    record.wait_for_seconds(SEAT, 1);
+    drop(device);
+    bench.wait_for(&hearing, "admitted");
+    let again = bench.start(SECRET, CAMERA, ("4571", "tcp", "broadcast"));
+    bench.wait_for(&hearing, "connected");
+    record.wait_for_seconds(SEAT, 2);
+    bench.close(&hearing, party, &record);
+    again.wait_for("hung up");
+    again.wait_for("talk over");
+    let (shown, runs) = record.shown(SEAT, NUMBER);
+    assert!(runs == 2 && shown >= 100, "{shown} pictures in {runs} runs");
+    record.assert_tone(SEAT, NUMBER);
+}
+
+#[test]
+fn a_device_that_fetches_nothing_is_invited_to_talk_and_hears_the_court() {
+    let bench = Bench::with("h264", CAMERA, "");
+    let device = bench.start(SECRET, CAMERA, ("4571", "udp", "invite"));
+    let (hearing, party, record) = bench.open();
+    device.wait_for(&format!("talks subject {CAMERA}:"));
+    until("the judge is heard at the device", || (device.hears(frequency(0)) > 0.5).then_some(()));
+    bench.close(&hearing, party, &record);
+    device.wait_for("talk over");
 }
 
 #[test]
@@ -51,7 +89,11 @@ fn a_device_with_aac_is_heard_at_a_browser_and_recorded_as_it_came() {
 fn a_device_that_connects_for_its_media_is_recorded() {
     let bench = Bench::with("h264", CAMERA, "transport = \"tcp-passive\"\ntalk = false");
     let device = bench.device("4571");
-    bench.recorded();
+    let (hearing, party, record) = bench.open();
+    bench.wait_for_sound(&hearing);
+    record.wait_for_seconds(SEAT, 1);
+    bench.close(&hearing, party, &record);
+    bench.assert_recorded(&record);
     assert!(device.log().contains("invited TCP/RTP/AVP"), "{}", device.log());
     assert!(!device.log().contains("listens"), "it is not to be spoken to: {}", device.log());
 }
@@ -196,8 +238,13 @@ impl Bench {
     }
 
     fn run(&self, password: &str, id: &str, framing: &str) -> Device {
+        self.start(password, id, (framing, "udp", "broadcast"))
+    }
+
+    fn start(&self, password: &str, id: &str, (framing, signalling, talk): (&str, &str, &str)) -> Device {
         let address = self.node.site.address;
-        let account = Account { at: (address, 5_080), platform: (address, SIP), id, password, framing };
+        let (at, platform) = ((address, 5_080), (address, SIP));
+        let account = Account { at, platform, id, password, framing, signalling, talk };
         Device::run(&self.node.site.path(""), &self.clip, &account)
     }
 
@@ -218,10 +265,23 @@ impl Bench {
         let (hearing, party, record) = self.open();
         record.wait_for_seconds(SEAT, 1);
         let report = self.close(&hearing, party, &record);
+        self.assert_recorded(&record);
+        (report, record)
+    }
+
+    fn assert_recorded(&self, record: &Record) {
         let (shown, runs) = record.shown(SEAT, NUMBER);
         assert!(runs == 1 && shown >= 50, "{shown} pictures in {runs} runs");
         record.assert_tone(SEAT, NUMBER);
-        (report, record)
+    }
+
+    /// The board tells how the device's room sounds: a tone a quarter as loud as can be, and no echo of the judge.
+    fn wait_for_sound(&self, hearing: &str) {
+        until("the board shows how the room sounds", || {
+            let sound = self.node.live(hearing, NUMBER)["quality"]["sound"].clone();
+            let good = sound["mean"].as_u64()? < 40 && sound["clipped"] == 0 && sound["echo"].as_u64()? <= 60;
+            good.then_some(())
+        });
     }
 
     fn wait_for(&self, hearing: &str, presence: &str) {

@@ -102,18 +102,10 @@ impl Hall {
         self.ends.iter().for_each(|(seat, _)| self.court.wait_for(&self.hearing, seat, "connected"));
     }
 
-    /// The line between a zone's node and its clients loses so many packets of a thousand, both ways. They are dropped where they
-    /// arrive: whoever sends one that is dropped on its way out is told so by its own system, which no line does.
+    /// The line between a zone's node and its clients loses so many packets of a thousand, both ways.
     fn lose(&self, zone: Zone, of_a_thousand: u32) {
-        for namespace in [self.court.zones.client(zone), self.court.zones.node(zone)] {
-            firewall::rules(
-                &namespace,
-                &format!(
-                    "table inet line {{\nchain in {{\ntype filter hook input priority filter\n\
-                     iifname \"access\" numgen random mod 1000 < {of_a_thousand} drop\n}}\n}}"
-                ),
-            );
-        }
+        let zones = &self.court.zones;
+        [zones.client(zone), zones.node(zone)].iter().for_each(|namespace| firewall::loses(namespace, of_a_thousand));
     }
 
     /// Every terminal, the camera and the device is switched off without a goodbye, and comes back to its seat.
@@ -271,6 +263,8 @@ impl Files {
             id: DEVICE_ID,
             password: SECRET,
             framing: "4571",
+            signalling: "udp",
+            talk: "broadcast",
         };
         let directory = self.directory.path().join(DEVICE.0);
         Device::run_in(&court.zones.client(TRIPARTITE), &directory, &self.device, &account)

@@ -4,6 +4,7 @@
 mod cameras;
 mod demo;
 mod devices;
+mod hall;
 mod hostile;
 mod links;
 mod load;

@@ -1,9 +1,12 @@
-//! The rehearsal of templates with terminals: a built-in SIP terminal takes each one's seat, and the real one is not rung.
+//! The rehearsal of templates with terminals and devices: a built-in SIP terminal or GB/T 28181 device takes each one's seat, and the
+//! real one is not rung.
 
+use std::fs;
 use std::net::UdpSocket;
 
 use serde_json::Value;
 
+use crate::harness::device::{Account, Clip, Device};
 use crate::harness::node::{Node, Site, until};
 
 #[test]
@@ -64,6 +67,75 @@ fn a_terminal_whose_node_has_no_sip_fails_the_rehearsal_in_words() {
     assert!(faults.contains("counsel: 本节点未配置 [sip]") && faults.contains("has no [sip]"), "{faults}");
 }
 
+#[test]
+fn a_device_is_rehearsed_by_a_built_in_one_beside_a_terminal_and_the_real_one_is_not_invited() {
+    let site = Site::court();
+    let (address, directory) = (site.address, site.path(""));
+    fs::write(site.path("device.secret"), SECRET).expect("a secret");
+    let devices = format!(
+        "[sip]\nudp = \"{address}:{SIP}\"\n[gb28181]\nid = \"{PLATFORM}\"\nudp = \"{address}:{GB28181}\"\nkeepalive = 2\n\
+         [[gb28181.device]]\nid = \"{REAL}\"\nsecret = \"device.secret\"\n"
+    );
+    let (device, phone) = (gb28181_seat(REAL), sip_seat("sip:lawyer@court"));
+    let seats = [
+        BROWSER_JUDGE,
+        ("counsel", "counsel", "tripartite", &*phone),
+        ("defendant", "defendant", "tripartite", &*device),
+    ];
+    let node = court(site, &devices, &seats);
+    let clip = Clip::make(&directory, ("h264", "pcma"), 9, 5);
+    let (at, platform) = ((address, 5_080), (address, GB28181));
+    let (framing, signalling, talk) = ("4571", "udp", "broadcast");
+    let account = Account { at, platform, id: REAL, password: SECRET, framing, signalling, talk };
+    let real = Device::run(&directory, &clip, &account);
+    real.wait_for("registration 200");
+    let (code, report) = rehearse(&node);
+    assert_eq!((code, &report["ok"]), (0, &Value::Bool(true)), "{report:#}\n{}", node.site.log_text());
+    assert_eq!(endpoints(&report), ["browser", "sip", "gb28181"], "{report:#}");
+    for (from, to) in [("defendant", "judge"), ("defendant", "counsel"), ("judge", "counsel"), ("counsel", "judge")] {
+        assert_well(&report, from, to);
+    }
+    for from in ["judge", "counsel"] {
+        assert_heard_only(&report, from, "defendant");
+    }
+    assert_eq!(report["record"]["tracks"], 6, "{report:#}");
+    assert!(!real.log().contains("invited") && !real.log().contains("listens"), "{}", real.log());
+    let listed = node.hearing(&["terminal", "list"]);
+    assert_eq!(listed.as_array().map(Vec::len), Some(1), "the built-in one is listed nowhere: {listed}");
+}
+
+#[test]
+fn a_device_of_another_zone_is_rehearsed_there_over_tcp() {
+    let site = Site::court();
+    let mut edge = Site::edge(&site);
+    edge.rest += &format!("{BACK}{THERE}[gb28181]\nid = \"{PLATFORM}\"\ntcp = \"{}:{GB28181}\"\n", edge.address);
+    let rooms = [BROWSER_JUDGE, ("counsel", "counsel", "internet", &*gb28181_seat(REAL))];
+    let node = court(site, BACK, &rooms);
+    let edge = edge.run();
+    until("the trunk is up", || node.has_trunk().then_some(()));
+    let (code, report) = rehearse(&node);
+    let logs = || format!("{report:#}\n{}\n{}", node.site.log_text(), edge.site.log_text());
+    assert_eq!((code, &report["ok"]), (0, &Value::Bool(true)), "{}", logs());
+    assert_eq!(endpoints(&report), ["browser", "gb28181"], "{report:#}");
+    assert_heard_only(&report, "judge", "counsel");
+    assert_well(&report, "counsel", "judge");
+}
+
+#[test]
+fn a_device_whose_node_has_no_gb28181_fails_the_rehearsal_in_words() {
+    let site = Site::court();
+    let mut edge = Site::edge(&site);
+    edge.rest += &format!("{BACK}{THERE}");
+    let rooms = [BROWSER_JUDGE, ("counsel", "counsel", "internet", &*gb28181_seat(REAL))];
+    let node = court(site, BACK, &rooms);
+    let _edge = edge.run();
+    until("the trunk is up", || node.has_trunk().then_some(()));
+    let (code, report) = rehearse(&node);
+    assert_eq!((code, &report["ok"]), (1, &Value::Bool(false)), "{report:#}");
+    let faults = report["faults"].to_string();
+    assert!(faults.contains("counsel: 本节点未配置 [gb28181]") && faults.contains("has no [gb28181]"), "{faults}");
+}
+
 /// Runs a rehearsal of a few seconds: the exit code and the report.
 fn rehearse(node: &Node) -> (i32, Value) {
     let output = node.try_hearing(&["rehearse", "--template", "rooms", "--seconds", "8"]);
@@ -86,6 +158,14 @@ fn assert_well(report: &Value, from: &str, to: &str) {
     assert!(pair["frames"].as_u64() > Some(20) && pair["tone"] == true, "{pair:#}");
 }
 
+/// The tone was heard, and no picture was sent to what has no screen.
+fn assert_heard_only(report: &Value, from: &str, to: &str) {
+    let pairs = report["pairs"].as_array().expect("pairs");
+    let pair = pairs.iter().find(|pair| pair["from"] == from && pair["to"] == to);
+    let pair = pair.unwrap_or_else(|| panic!("no pair {from} -> {to}: {report:#}"));
+    assert!(pair["frames"] == 0 && pair["tone"] == true, "{pair:#}");
+}
+
 /// A court with a template `rooms` of these seats, each a name, a role, a zone and an endpoint.
 fn court(mut site: Site, more: &str, seats: &[(&str, &str, &str, &str)]) -> Node {
     let seat = |(name, role, zone, endpoint): &(&str, &str, &str, &str)| {
@@ -104,7 +184,15 @@ fn sip_seat(aor: &str) -> String {
     format!("{{ sip = \"{aor}\" }}")
 }
 
+fn gb28181_seat(id: &str) -> String {
+    format!("{{ gb28181 = \"{id}\" }}")
+}
+
 const SIP: u16 = 5060;
+const GB28181: u16 = 5061;
+const PLATFORM: &str = "34020000002000000001";
+const REAL: &str = "34020000001320000001";
+const SECRET: &str = "secret-of-the-device";
 const BROWSER_JUDGE: (&str, &str, &str, &str) = ("judge", "judge", "tripartite", "\"browser\"");
 const BROWSER_GUARD: (&str, &str, &str, &str) = ("guard", "guard", "tripartite", "\"browser\"");
 /// What the internet may see and hear of the court.

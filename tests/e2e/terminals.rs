@@ -20,7 +20,7 @@ fn terminals_that_are_rung_over_udp_see_and_hear_each_other_and_are_recorded() {
     until("it is open", || node.try_hearing(&["open", &hearing]).status.success().then_some(()));
     meet(&rooms);
     until("the board shows how a room sounds", || {
-        let sound = live(&node, &hearing, 1)["quality"]["sound"].clone();
+        let sound = node.live(&hearing, 1)["quality"]["sound"].clone();
         (sound["mean"].as_u64()? < 40 && sound["echo"].as_u64()? <= 60).then_some(())
     });
     for track in TRACKS {
@@ -142,7 +142,7 @@ fn a_terminal_that_holds_sends_and_gets_nothing_and_goes_on_where_it_was() {
     let rooms = rooms(&node, "udp", "");
     let hearing = rung(&node, &rooms);
     meet(&rooms);
-    let tracks = || live(&node, &hearing, 1)["tracks"].as_array().map_or(0, Vec::len);
+    let tracks = || node.live(&hearing, 1)["tracks"].as_array().map_or(0, Vec::len);
     rooms[1].command("hold", "");
     until("nothing comes from it", || (tracks() == 0).then_some(()));
     rooms[1].command("resume", "");
@@ -257,12 +257,6 @@ fn rung(node: &Node, rooms: &[Baresip]) -> String {
 }
 
 /// The live figures of a seat.
-fn live(node: &Node, hearing: &str, seat: u8) -> Value {
-    let shown = node.hearing(&["show", hearing]);
-    let all = shown["live"].as_array().expect("live figures");
-    all.iter().find(|live| live["seat"] == seat).cloned().unwrap_or_default()
-}
-
 /// Each hears the other's tone.
 fn meet(rooms: &[Baresip]) {
     for (n, room) in rooms.iter().enumerate() {

@@ -1,10 +1,12 @@
-//! A participant behind a thin line: sound never stops, the judge stays in sight, and everything comes back with the line.
+//! A participant behind a thin line: sound never stops, the judge stays in sight, and everything comes back with the line. And one
+//! behind a line that loses much: what is said comes whole.
 
 use std::process::Command;
 
 use serde_json::Value;
 
 use crate::harness::browser::Browser;
+use crate::harness::firewall;
 use crate::harness::media::is_tone_of;
 use crate::harness::sitting::Sitting;
 use crate::harness::zones::INTERNET;
@@ -37,6 +39,20 @@ fn on_a_line_that_becomes_thin_sound_goes_on_and_the_judge_stays_in_sight() {
     counsel.wait("!/画面已|pictures/.test(document.querySelector('[data-test=quality]').innerText)");
     let again = rates(counsel, 8);
     assert!(again["judge"] > 300.0 && again["clerk"] > 100.0, "after: {again:?}");
+}
+
+#[test]
+fn what_is_said_over_a_line_that_loses_a_twelfth_is_heard_whole() {
+    let mut sitting = Sitting::of(&["judge", "counsel"]);
+    sitting.wait_for_media();
+    firewall::loses(&sitting.court.zones.node(INTERNET), 80);
+    let judge = sitting.browsers.get_mut("judge").expect("the judge came");
+    judge.observe(2);
+    let (before, seen, after) = (sound(judge), judge.observe(15), sound(judge));
+    let tone = seen["counsel/audio"].tone;
+    assert!(is_tone_of(2, tone), "heard {tone} Hz from counsel");
+    let (concealed, all) = (after.0 - before.0, after.1 - before.1);
+    assert!(all > 0.0 && concealed / all < 0.02, "{concealed} of {all} samples of sound were made up");
 }
 
 /// What came of every seat's picture within so many seconds, kbit/s.

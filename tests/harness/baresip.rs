@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -13,6 +13,7 @@ use tempfile::TempDir;
 
 use super::media::seats_in;
 use super::node::until;
+use super::ports::Ports;
 use super::record::ffmpeg;
 use super::zones::Zones;
 
@@ -51,7 +52,7 @@ pub(crate) struct Baresip {
     child: Child,
     directory: TempDir,
     namespace: Option<String>,
-    control: u16,
+    ports: Ports,
 }
 
 impl Baresip {
@@ -63,8 +64,8 @@ impl Baresip {
     /// Starts it where it stands.
     pub(crate) fn run_at(account: &Account<'_>, stand: &Stand<'_>) -> Self {
         let directory = tempfile::Builder::new().prefix("hearing-baresip-").tempdir().expect("a temporary directory");
-        let control = free_tcp();
-        let text = config(&directory, stand, account.tone, control);
+        let ports = Ports::take();
+        let text = config(&directory, stand, account.tone, &ports);
         fs::write(directory.path().join("config"), text).expect("a configuration");
         let Account { user, password, node, transport, sound, more, register, .. } = account;
         let line = format!(
@@ -86,7 +87,7 @@ impl Baresip {
             .stderr(log)
             .spawn()
             .expect("baresip is installed by scripts/setup");
-        Self { child, directory, namespace: stand.namespace.map(str::to_owned), control }
+        Self { child, directory, namespace: stand.namespace.map(str::to_owned), ports }
     }
 
     /// Gives it a command, such as `dial`.
@@ -105,7 +106,7 @@ impl Baresip {
 
     /// In its own network, which a thread enters for good.
     fn connect(&self) -> Option<TcpStream> {
-        let connect = || TcpStream::connect((Ipv4Addr::LOCALHOST, self.control)).ok();
+        let connect = || TcpStream::connect((Ipv4Addr::LOCALHOST, self.ports.get(CONTROL))).ok();
         let Some(namespace) = &self.namespace else { return connect() };
         let there = || {
             Zones::enter(namespace);
@@ -202,8 +203,9 @@ impl Drop for Baresip {
     }
 }
 
-fn config(directory: &TempDir, stand: &Stand<'_>, tone: u32, control: u16) -> String {
-    let (root, sip, rtp, address) = (directory.path().display(), free_udp(), free_udp() & !1, stand.address);
+fn config(directory: &TempDir, stand: &Stand<'_>, tone: u32, ports: &Ports) -> String {
+    let (root, address) = (directory.path().display(), stand.address);
+    let [sip, control, rtp, last] = [SIP, CONTROL, RTP, RTP + 40].map(|number| ports.get(number));
     let camera = stand.clip.map_or("fakevideo,nil".to_owned(), |clip| format!("avformat,{}", clip.display()));
     let size = if stand.clip.is_some() { "320x180" } else { "640x360" };
     let modules =
@@ -214,12 +216,11 @@ fn config(directory: &TempDir, stand: &Stand<'_>, tone: u32, control: u16) -> St
          audio_player aufile,/dev/null\nsnd_path {root}\naudio_source ausine,{tone}\naudio_alert aufile,/dev/null\n\
          ausrc_srate {RATE}\nauplay_srate {RATE}\nausrc_channels 2\nauplay_channels 2\naudio_txmode thread\n\
          video_source {camera}\nvideo_display fakevideo,nil\nvideo_size {size}\nvideo_bitrate 500000\nvideo_fps 25.00\n\
-         rtp_ports {rtp}-{}\nrtp_stats yes\nrtcp_mux no\njitter_buffer_delay 5-10\n\
+         rtp_ports {rtp}-{last}\nrtp_stats yes\nrtcp_mux no\njitter_buffer_delay 5-10\n\
          module_path /usr/lib/baresip/modules\n{modules}\
          module_tmp uuid.so\nmodule_tmp account.so\nmodule_app contact.so\nmodule_app debug_cmd.so\nmodule_app menu.so\n\
          module_app ctrl_tcp.so\nctrl_tcp_listen 127.0.0.1:{control}\n\
-         avcodec_h264enc libx264\navcodec_h264dec h264\nopus_bitrate 28000\n",
-        u32::from(rtp) + 40
+         avcodec_h264enc libx264\navcodec_h264dec h264\nopus_bitrate 28000\n"
     )
 }
 
@@ -245,14 +246,10 @@ fn netstring(stream: &mut TcpStream) -> Value {
     serde_json::from_slice(&body[..length]).expect("baresip answers JSON")
 }
 
-fn free_tcp() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port()
-}
-
-fn free_udp() -> u16 {
-    UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port()
-}
-
 /// What terminals take unless a test is about something else.
 pub(crate) const SOUND: &str = "opus/48000/2,PCMA/8000/1";
 const RATE: usize = 48_000;
+/// Where its sockets are in its block of ports.
+const SIP: u16 = 2;
+const CONTROL: u16 = 4;
+const RTP: u16 = 6;

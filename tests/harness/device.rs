@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::Write as _;
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -16,6 +16,7 @@ use tokio::runtime::Runtime;
 use super::camera::Setup;
 use super::media::seats_in;
 use super::node::until;
+use super::ports::Ports;
 use super::zones::Zones;
 
 /// What a device shows: the test card and its tone, as byte streams.
@@ -61,6 +62,10 @@ pub(crate) struct Account<'a> {
     pub(crate) password: &'a str,
     /// How it frames its media over TCP: `4571` or `dollar`.
     pub(crate) framing: &'a str,
+    /// How its signalling goes: `udp` or `tcp`.
+    pub(crate) signalling: &'a str,
+    /// How it is spoken to: by `broadcast`, or by an `invite`.
+    pub(crate) talk: &'a str,
 }
 
 /// A device that runs; it is cut off when dropped.
@@ -83,13 +88,13 @@ impl Device {
 
     fn start(mut python: Command, directory: &Path, clip: &Clip, account: &Account<'_>) -> Self {
         let (log, heard) = (directory.join("device.log"), directory.join("device.heard"));
-        let Account { at, platform, id, password, framing } = account;
+        let Account { at, platform, id, password, framing, signalling, talk } = account;
         let child = python
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/clients/device.py"))
             .args([at.0.to_string(), at.1.to_string(), platform.0.to_string(), platform.1.to_string()])
             .args([id, password, &clip.codec])
             .args([&clip.picture, &clip.sound, &heard])
-            .arg(framing)
+            .args([framing, signalling, talk])
             .stdin(Stdio::piped())
             .stdout(File::create(&log).expect("a log"))
             .spawn()
@@ -152,6 +157,7 @@ pub(crate) struct Foreign {
     notifier: Arc<DeviceNotifier>,
     moved: Arc<Orders>,
     heard: Arc<Mutex<Vec<u8>>>,
+    _ports: Ports,
 }
 
 /// What it was told to do.
@@ -177,6 +183,7 @@ impl Foreign {
             ptz_type: Some(1),
             photoelectric_imaging_type: None,
         };
+        let ports = Ports::take();
         let config = Gb28181Config {
             platform_sip_address: platform.0.to_string(),
             platform_sip_port: platform.1,
@@ -184,7 +191,7 @@ impl Foreign {
             channel_id: id.to_owned(),
             sip_domain: id[..10].to_owned(),
             password: password.to_owned(),
-            local_sip_port: free_udp(),
+            local_sip_port: ports.get(2),
             register_interval_secs: 60,
             heartbeat_interval_secs: 1,
             device_name: Some("第一审判庭".to_owned()),
@@ -200,7 +207,7 @@ impl Foreign {
             .with_control_handler(Some(moved.clone()));
         let notifier = server.notifier();
         let handle = runtime.block_on(server.spawn()).expect("the device starts");
-        Self { handle: Some(handle), runtime, notifier, moved, heard }
+        Self { handle: Some(handle), runtime, notifier, moved, heard, _ports: ports }
     }
 
     /// The orders to move that have come so far.
@@ -268,10 +275,6 @@ fn linear(code: u8) -> i32 {
     let (segment, step) = (code >> 4 & 7, i32::from(code & 15) * 16 + 8);
     let value = if segment == 0 { step } else { (step + 256) << (segment - 1) };
     if code & 0x80 == 0 { -value } else { value }
-}
-
-fn free_udp() -> u16 {
-    UdpSocket::bind("0.0.0.0:0").and_then(|socket| socket.local_addr()).expect("a port").port()
 }
 
 const PYTHON: &str = "/usr/bin/python3";

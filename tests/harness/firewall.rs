@@ -47,6 +47,18 @@ pub(crate) fn nothing(namespace: &str) {
     rules(namespace, &filter("oifname != \"lo\" drop"));
 }
 
+/// So many of a thousand packets that come to `namespace` from the other end of its zone's line are lost. They are dropped where they
+/// arrive: whoever sends one that is dropped on its way out is told so by its own system, which no line does.
+pub(crate) fn loses(namespace: &str, of_a_thousand: u32) {
+    rules(
+        namespace,
+        &format!(
+            "table inet line {{\nchain in {{\ntype filter hook input priority filter\n\
+             iifname \"access\" numgen random mod 1000 < {of_a_thousand} drop\n}}\n}}"
+        ),
+    );
+}
+
 /// Translates what `namespace` sends over UDP to ports from `first` on, as a router does; mappings that were there are forgotten.
 pub(crate) fn translated(namespace: &str, address: &str, first: u16) {
     let last = first + 999;

@@ -11,6 +11,7 @@ pub(crate) mod media;
 pub(crate) mod node;
 pub(crate) mod party;
 pub(crate) mod phone;
+pub(crate) mod ports;
 pub(crate) mod record;
 pub(crate) mod sitting;
 pub(crate) mod zones;

@@ -29,6 +29,8 @@ pub(crate) struct Site {
     pub(crate) rest: String,
     /// False for a node that finds no `hearing-media`.
     pub(crate) media: bool,
+    /// Its media workers.
+    pub(crate) workers: u16,
 }
 
 /// A node that runs; killed when it is dropped.
@@ -59,6 +61,7 @@ impl Site {
             address: fresh_address(),
             rest: String::new(),
             media: true,
+            workers: 1,
         }
         .certified()
         .with_rest(|own| format!("[trunks]\nlisten = \"{own}:{TRUNK}\"\n{COURT}"))
@@ -169,11 +172,11 @@ impl Site {
     }
 
     fn configuration(&self) -> String {
-        let Self { node, zone, address, rest, .. } = self;
+        let Self { node, zone, address, rest, workers, .. } = self;
         format!(
             "[node]\nid = \"{node}\"\nzone = \"{zone}\"\ndata = \"{node}\"\n\
              [web]\nbind = \"{address}:{WEB}\"\nurl = \"http://{address}:{WEB}\"\n\
-             [media]\nbind = \"{address}:{MEDIA}\"\n\
+             [media]\nbind = \"{address}:{MEDIA}\"\nworkers = {workers}\n\
              [admin]\nlisten = \"{address}:{ADMIN}\"\n\
              [pki]\nroot = \"pki/root.pem\"\ncertificate = \"pki/{node}.pem\"\nkey = \"pki/{node}.key\"\n\
              revoked = \"pki/revoked.crl\"\n{rest}"
@@ -223,6 +226,13 @@ impl Node {
         found["presence"].clone()
     }
 
+    /// The live figures of a seat by its number; `null` while there are none.
+    pub(crate) fn live(&self, hearing: &str, seat: u8) -> Value {
+        let shown = self.hearing(&["show", hearing]);
+        let all = shown["live"].as_array().expect("live figures");
+        all.iter().find(|live| live["seat"] == seat).cloned().unwrap_or_default()
+    }
+
     /// A metric without labels; `None` while nothing has counted it.
     pub(crate) fn metric(&self, name: &str) -> Option<f64> {
         let url = format!("http://{}:{ADMIN}/metrics", self.site.address);
@@ -257,9 +267,22 @@ impl Node {
         self.post(&format!("/api/hearings/{hearing}/whip"), &[&bearer, "Content-Type: application/sdp"], sdp)
     }
 
+    /// Offers media (`POST`), restarts it (`PATCH`) or ends it (`DELETE`) with the session of a join.
+    pub(crate) fn media(&self, method: &str, hearing: &str, session: &str, body: &Value) -> Answer {
+        let bearer = format!("Authorization: Bearer {session}");
+        let headers = [&bearer, "Content-Type: application/json"];
+        self.send(method, &format!("/api/hearings/{hearing}/media"), &headers, &body.to_string())
+    }
+
     fn post(&self, path: &str, headers: &[&str], body: &str) -> Answer {
+        self.send("POST", path, headers, body)
+    }
+
+    fn send(&self, method: &str, path: &str, headers: &[&str], body: &str) -> Answer {
         let mut curl = Command::new("curl");
         curl.args([
+            "--request",
+            method,
             "--silent",
             "--show-error",
             "--max-time",

@@ -101,7 +101,7 @@ fn tasks(job: &Job) -> Vec<Task> {
     match job {
         Job::Generate(what) => {
             let picture = what.picture.map(Task::EncodePicture);
-            picture.into_iter().chain(what.sound.then_some(Task::EncodeSound)).collect()
+            picture.into_iter().chain(what.sound.map(generate::task)).collect()
         }
         Job::Observe(streams) | Job::Survey(streams) | Job::Decode(streams) => {
             streams.iter().map(|stream| Task::Decode(stream.codec)).collect()
@@ -114,7 +114,7 @@ fn tasks(job: &Job) -> Vec<Task> {
             decoders.chain([Task::EncodeFilm(film), Task::EncodeAac]).collect()
         }
         Job::Transcode(what) => vec![Task::Decode(what.from), Task::EncodeLive(what.to)],
-        Job::Mix(what) => ANY_SOUND.map(Task::Decode).into_iter().chain([mix::task(what)]).collect(),
+        Job::Mix(what) => ANY_SOUND.map(Task::Decode).into_iter().chain(what.to.map(mix::task)).collect(),
         Job::Stage(what) => {
             let picture = Task::EncodeLive(Target::Picture(what.to));
             ANY_PICTURE.map(Task::Decode).into_iter().chain([picture]).collect()

@@ -64,7 +64,7 @@ impl Drop for Kid {
 /// A seat's card: where its clock stands at 0, and its frames.
 fn card(codec: Codec, seat: u8, pictures: usize) -> (i64, Vec<Coded>) {
     let picture = Some(PictureShape { codec, width: 640, height: 360, fps: 30, kbps: 800 });
-    let mut kid = Kid::start(Job::Generate(Generate { seat, picture, sound: true }));
+    let mut kid = Kid::start(Job::Generate(Generate { seat, picture, sound: Some(Codec::Opus) }));
     let mut seen = 0;
     let said = Kid::hear(&mut kid.socket, |message| {
         seen += usize::from(matches!(message, FromChild::Frame(frame) if frame.stream == PICTURE));

@@ -78,7 +78,7 @@ fn coded(all: Vec<FromChild>) -> Vec<Coded> {
 
 fn generator(codec: Codec, seat: u8, size: (u16, u16)) -> Job {
     let picture = Some(PictureShape { codec, width: size.0, height: size.1, fps: 30, kbps: 800 });
-    Job::Generate(Generate { seat, picture, sound: true })
+    Job::Generate(Generate { seat, picture, sound: Some(Codec::Opus) })
 }
 
 /// Pictures of a card, or its sound.
@@ -235,7 +235,7 @@ fn open(kid: &mut Kid, id: u16, codec: Codec, part: Part) {
 
 #[test]
 fn a_mixer_lets_hear_all_who_are_opened_and_nobody_else_at_an_even_pace() {
-    let mut kid = Kid::start(Job::Mix(Mix { to: SoundTarget { codec: Codec::Opus, treat: false } }));
+    let mut kid = Kid::start(Job::Mix(Mix { to: Some(SoundTarget { codec: Codec::Opus, treat: false }) }));
     open(&mut kid, 3, Codec::Opus, Part::Plain);
     open(&mut kid, 5, Codec::Opus, Part::Treated);
     open(&mut kid, 8, Codec::Opus, Part::Measured);
@@ -257,6 +257,21 @@ fn a_mixer_lets_hear_all_who_are_opened_and_nobody_else_at_an_even_pace() {
         })
     };
     assert!(loud(3).is_some_and(|l| l.mean < 40) && loud(8).is_some(), "each is measured: {said:?}");
+}
+
+#[test]
+fn a_mixer_that_only_measures_lets_nothing_out_and_tells_how_each_input_sounds() {
+    let mut kid = Kid::start(Job::Mix(Mix { to: None }));
+    open(&mut kid, 8, Codec::Opus, Part::Measured);
+    card(Codec::Opus, 8, 60).iter().for_each(|frame| kid.send(&ToChild::Frame(Coded { stream: 8, ..frame.clone() })));
+    let loudness = loop {
+        match kid.next().expect("the child lives") {
+            FromChild::Loudness { stream: 8, loudness } => break loudness,
+            FromChild::Frame(frame) => panic!("{frame:?}"),
+            _ => {}
+        }
+    };
+    assert!(loudness.mean < 40 && loudness.clipped == 0, "{loudness:?}");
 }
 
 /// A scene of up to four tiles.

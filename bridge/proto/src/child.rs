@@ -12,7 +12,7 @@ pub use live::{Input, Loudness, Mix, Part, PictureTarget, SoundTarget, Stage, Ta
 use crate::scene::{Cue, Scene};
 
 /// Grows with every change of a message; a node and a child of different versions refuse each other.
-pub const VERSION: u16 = 4;
+pub const VERSION: u16 = 5;
 
 /// The most bytes that a message may have: a raw picture of 1920x1080 fits.
 pub const MESSAGE_LIMIT: usize = 4 << 20;
@@ -221,8 +221,8 @@ pub struct Generate {
     pub seat: u8,
     /// The picture; `None` for sound only.
     pub picture: Option<PictureShape>,
-    /// True to make the tone, as Opus in packets of 20 ms.
-    pub sound: bool,
+    /// How the tone is coded, in packets of 20 ms, AAC in frames of 1,024 samples; `None` for a picture only.
+    pub sound: Option<Codec>,
 }
 
 /// How a generator's picture is made.

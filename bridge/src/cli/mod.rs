@@ -25,6 +25,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::background::step_back;
+
 /// 融合法庭：在互不相连的网络之间开庭 Hearings across networks that must not be joined
 #[derive(Debug, Parser)]
 #[command(
@@ -77,26 +79,18 @@ fn main_with(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     // The first provider of the process; nobody else sets one before the arguments are read.
     let _ = crate::net::tls::provider().as_ref().clone().install_default();
     let json = cli.verb.json();
-    let outcome = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .on_thread_start(yield_to_media)
-        .build()
-        .map_err(anyhow::Error::from)
-        .and_then(|runtime| runtime.block_on(cli.verb.run()));
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    // A node carries media; everything else makes room for it.
+    if !matches!(cli.verb, Verb::Run(_)) {
+        runtime.on_thread_start(step_back);
+    }
+    let outcome =
+        runtime.enable_all().build().map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(cli.verb.run()));
     outcome.unwrap_or_else(|error| {
         print::failure(&error, json);
         exit_code(&error)
     })
 }
-
-/// Pages and handshakes can wait a little and media can't: the runtime's threads stand behind the media workers when the machine is
-/// full, so that a flood of handshakes costs pages their speed and no hearing its sound. The kernel may say no, and then it is as before.
-fn yield_to_media() {
-    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS);
-}
-
-/// About a third of a media worker's share of a full processor.
-const NICENESS: i32 = 5;
 
 impl Verb {
     async fn run(self) -> anyhow::Result<ExitCode> {

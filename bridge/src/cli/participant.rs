@@ -39,9 +39,12 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 fn wish(args: Args) -> anyhow::Result<Party> {
     match (args.seat, args.link) {
-        (Some(seat), Some(link)) => {
-            Ok(Party { seconds: args.seconds, guests: vec![Guest { seat, link }], phones: Vec::new() })
-        }
+        (Some(seat), Some(link)) => Ok(Party {
+            seconds: args.seconds,
+            guests: vec![Guest { seat, link }],
+            phones: Vec::new(),
+            cameras: Vec::new(),
+        }),
         _ => {
             let mut text = String::new();
             io::stdin().take(PARTY_LIMIT).read_to_string(&mut text).context("the standard input holds no party")?;

@@ -47,6 +47,9 @@ pub enum Error {
     /// The recorder.
     #[error(transparent)]
     Record(#[from] record::Error),
+    /// The threads for pages and upkeep.
+    #[error("no threads for pages: {0}; raise the limit of threads (ulimit -u, TasksMax)")]
+    Threads(io::Error),
     /// The spool.
     #[error("spool.directory: {0}; choose a directory that this user may write to")]
     Spool(io::Error),

@@ -1,5 +1,5 @@
-//! What stands in for a terminal in a rehearsal: the test card and the tone of its seat, and eyes and ears for the composed picture and
-//! the mix that it is sent.
+//! What stands in for a terminal or a device in a rehearsal: the test card and the tone of its seat, and eyes and ears for the composed
+//! picture and the mix that it is sent.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -26,10 +26,22 @@ pub enum Told {
     Failed(String),
 }
 
+/// What sits in a booth.
+#[derive(Debug, Clone, Copy)]
+pub struct Sitter {
+    /// Its seat.
+    pub seat: u8,
+    /// Its picture, in H.264.
+    pub shape: PictureShape,
+    /// False for what has no screen: it only listens.
+    pub sees: bool,
+}
+
 /// A terminal's seat as a feed of what the terminal sends.
 pub struct Booth {
     generator: (Feed, Events),
     survey: (Feed, Events),
+    codec: Codec,
     sound: Packer,
     picture: Packer,
     drawing: Timestamp,
@@ -45,26 +57,28 @@ enum From {
 }
 
 impl Booth {
-    /// For `seat`, with pictures of `shape`, which is H.264; `takes` is what both ends agreed on.
+    /// `takes` is what both ends agreed on.
     ///
     /// # Errors
-    /// In words: they agreed on something else than Opus and H.264 with fragments, or there is no thread left for a child.
-    pub fn start(program: &Program, seat: u8, shape: PictureShape, takes: &Takes, tell: Tell) -> Result<Self, String> {
-        let agreed = takes.sound.contains(&SOUND_CODEC) && takes.picture.contains(&PICTURE_CODEC) && !takes.single_unit;
-        if !agreed {
-            return Err(format!(
-                "the node takes no Opus, or no H.264 in fragments: {:?} {:?}",
-                takes.sound, takes.picture
-            ));
-        }
-        let generate = Job::Generate(Generate { seat, picture: Some(shape), sound: true });
-        let streams = [(PICTURE, PICTURE_CODEC), (SOUND, SOUND_CODEC)];
-        let streams = streams.map(|(id, codec)| Stream { id, codec: convert::codec(codec) }).to_vec();
+    /// In words: they agreed on something else than H.264 with fragments and Opus or A-law, or there is no thread left for a child.
+    pub fn start(program: &Program, sitter: Sitter, takes: &Takes, tell: Tell) -> Result<Self, String> {
+        let codec = SOUND_CODECS.into_iter().find(|codec| takes.sound.contains(codec));
+        let agreed = codec.filter(|_| takes.picture.contains(&PICTURE_CODEC) && !takes.single_unit);
+        let codec = agreed.ok_or_else(|| {
+            let Takes { sound, picture, .. } = takes;
+            format!("the node takes neither Opus nor A-law, or no H.264 in fragments: {sound:?} {picture:?}")
+        })?;
+        let Sitter { seat, shape, sees } = sitter;
+        let generate = Generate { seat, picture: Some(shape), sound: Some(convert::codec(codec)) };
+        let picture = sees.then_some((PICTURE, PICTURE_CODEC));
+        let streams = picture.into_iter().chain([(SOUND, codec)]);
+        let streams = streams.map(|(id, codec)| Stream { id, codec: convert::codec(codec) }).collect();
         let child = |job| program.spawn(job, Life::Once).map_err(|error| error.to_string());
         Ok(Self {
-            generator: child(generate)?,
+            generator: child(Job::Generate(generate))?,
             survey: child(Job::Survey(streams))?,
-            sound: Packer::new(SOUND_CODEC),
+            codec,
+            sound: Packer::new(codec),
             picture: Packer::new(PICTURE_CODEC),
             drawing: Timestamp(0),
             timeline: Timeline::default(),
@@ -88,14 +102,14 @@ impl Booth {
             (self.tell)(Told::Sent(captured));
             self.picture.pack(captured, coded).map(|frame| FeedOutput::Picture(PICTURE_CODEC, frame))
         } else {
-            self.sound.pack(captured, coded).map(|frame| FeedOutput::Sound(SOUND_CODEC, frame))
+            self.sound.pack(captured, coded).map(|frame| FeedOutput::Sound(self.codec, frame))
         };
         self.outputs.extend(output);
     }
 
     fn surveyed(&mut self, event: Event) {
         match event {
-            // What was sent until now is lost to it.
+            // What was sent until now is lost to it; who has no screen is asked in vain.
             Event::Up => self.ask(),
             other => self.hear(other),
         }
@@ -111,7 +125,7 @@ impl Booth {
     }
 
     fn take(&mut self, is_picture: bool, frame: &Frame) {
-        let (codec, stream) = if is_picture { (PICTURE_CODEC, PICTURE) } else { (SOUND_CODEC, SOUND) };
+        let (codec, stream) = if is_picture { (PICTURE_CODEC, PICTURE) } else { (self.codec, SOUND) };
         let pts = self.timeline.place(frame.head().captured);
         let taken = convert::coded(codec, stream, pts, frame).is_some_and(|coded| self.survey.0.offer(coded));
         if is_picture && !taken {
@@ -156,7 +170,8 @@ impl router::Feed for Booth {
     }
 }
 
-const SOUND_CODEC: Codec = Codec::Opus;
+/// The best first.
+const SOUND_CODECS: [Codec; 2] = [Codec::Opus, Codec::Pcma];
 const PICTURE_CODEC: Codec = Codec::H264;
 /// A terminal has one picture, whoever is in it.
 const COMPOSED: TrackId = TrackId { seat: SeatId(0), kind: Kind::Video };

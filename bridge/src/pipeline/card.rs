@@ -50,9 +50,10 @@ impl Card {
         let first = |codecs: &[Codec]| codecs.iter().copied().find(made);
         let (sound, picture) = (first(&takes.sound), first(&takes.picture));
         let shape = picture.map(|codec| shape(codec, takes));
-        let generate = Job::Generate(Generate { seat: SEAT, picture: shape, sound: sound.is_some() });
+        let generate = Job::Generate(Generate { seat: SEAT, picture: shape, sound: sound.map(|_| child::Codec::Opus) });
         let cut = shape.filter(|_| takes.single_unit).map(|shape| Job::Transcode(unit(shape)));
-        let mix = sound.map(|codec| Job::Mix(Mix { to: SoundTarget { codec: convert::codec(codec), treat: false } }));
+        let mix =
+            sound.map(|codec| Job::Mix(Mix { to: Some(SoundTarget { codec: convert::codec(codec), treat: false }) }));
         let observe = picture.map(|codec| Job::Observe(vec![Stream { id: PICTURE, codec: convert::codec(codec) }]));
         let child = |job: Option<Job>| job.map(|job| program.spawn(job, Life::Once)).transpose();
         Ok(Self {
@@ -80,7 +81,7 @@ impl Card {
         watcher: Watcher,
     ) -> Result<Self, Error> {
         let to = SoundTarget { codec: child::Codec::Opus, treat: false };
-        let mix = sound.map(|_| Job::Mix(Mix { to }));
+        let mix = sound.map(|_| Job::Mix(Mix { to: Some(to) }));
         let observe = picture.map(|codec| Job::Observe(vec![Stream { id: PICTURE, codec: convert::codec(codec) }]));
         let child = |job: Option<Job>| job.map(|job| program.spawn(job, Life::Once)).transpose();
         Ok(Self {

@@ -77,7 +77,7 @@ pub(super) struct Card {
 impl Card {
     pub(super) fn start(program: &Program, seat: u8, kind: Kind) -> Self {
         let shape = PictureShape { codec: child::Codec::Vp8, width: 640, height: 360, fps: 30, kbps: 500 };
-        let (picture, sound) = (kind.is_picture().then_some(shape), !kind.is_picture());
+        let (picture, sound) = if kind.is_picture() { (Some(shape), None) } else { (None, Some(child::Codec::Opus)) };
         let (feed, events) = program.spawn(Job::Generate(Generate { seat, picture, sound }), Life::Once).unwrap();
         let codec = if kind.is_picture() { Codec::Vp8 } else { Codec::Opus };
         Self { feed, events, kind, zero: Timestamp(0), packer: Packer::new(codec) }

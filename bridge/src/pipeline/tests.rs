@@ -11,7 +11,7 @@ fn program() -> Program {
 
 fn generator(seat: u8) -> Job {
     let picture = Some(PictureShape { codec: Codec::Vp8, width: 320, height: 180, fps: 30, kbps: 200 });
-    Job::Generate(Generate { seat, picture, sound: false })
+    Job::Generate(Generate { seat, picture, sound: None })
 }
 
 async fn up(events: &mut Events) {

@@ -1,8 +1,10 @@
 //! The rehearsal: headless participants that take every seat through the real nodes: browsers, and SIP
-//! terminals where the template has some. See docs/design/rehearsal.md.
+//! terminals and GB/T 28181 devices where the template has some. See docs/design/rehearsal.md.
 
 mod assembly;
 mod client;
+mod device;
+mod found;
 mod http;
 mod participant;
 mod party;
@@ -13,6 +15,7 @@ mod run;
 mod tally;
 mod terminal;
 
+pub use device::Camera;
 pub use http::routes;
 pub use party::{Error as PartyError, Guest, Party, Station};
 pub use report::{Pair, RecordCheck, Report, Seat, Way};

@@ -314,7 +314,7 @@ fn healthy(event: pipeline::Event) -> Result<(), Error> {
 
 fn generate(seat: u8) -> Job {
     let picture = Some(PictureShape { codec: Codec::Vp8, width: 640, height: 360, fps: FPS, kbps: KBPS });
-    Job::Generate(Generate { seat, picture, sound: true })
+    Job::Generate(Generate { seat, picture, sound: Some(Codec::Opus) })
 }
 
 fn observe(others: &[SeatId]) -> Job {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use hearing_config::{Config, HearingId};
+use hearing_config::{Config, DeviceId, HearingId};
 use hearing_proto::wire::{RehearseReport, RehearsedSeat};
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt as _;
@@ -14,9 +14,12 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use super::client::{self, Link};
+use super::device::{self, Camera};
 use super::participant::{Attended, attend};
 use super::terminal::{self, Phone};
-use crate::endpoint::sip::{Account, Door, Pass, Sip};
+use crate::endpoint::gb28181::{self, Gb28181};
+use crate::endpoint::sip::{self, Sip};
+use crate::net::sip::Account;
 use crate::pipeline::{self, Program};
 use crate::trunk::Rehearsal;
 
@@ -31,6 +34,9 @@ pub struct Party {
     /// The seats that are taken by a SIP call.
     #[serde(default)]
     pub phones: Vec<Phone>,
+    /// The seats that are taken by a GB/T 28181 device.
+    #[serde(default)]
+    pub cameras: Vec<Camera>,
 }
 
 /// One seat to take.
@@ -55,6 +61,7 @@ pub struct Station {
     hearing: PathBuf,
     web: String,
     sip: Option<Sip>,
+    gb28181: Option<Gb28181>,
 }
 
 /// A seat of this node's zone that is to be taken.
@@ -71,6 +78,15 @@ pub(super) enum Secret {
     Link(String),
     /// The identity of its SIP terminal, for as long as the rehearsal lasts.
     Sip(Account),
+    /// The identity of its GB/T 28181 device, likewise.
+    Gb28181(Account),
+}
+
+/// What ends when the rehearsal does.
+#[derive(Default)]
+struct Passes {
+    sip: Vec<sip::Pass>,
+    gb28181: Vec<gb28181::Pass>,
 }
 
 /// Why a party gives no report.
@@ -106,6 +122,10 @@ impl Party {
             let (program, times) = (program.clone(), (Duration::from_secs(self.seconds.into()), limit));
             seats.spawn(async move { terminal::attend(phone, &program, times).await });
         }
+        for camera in self.cameras {
+            let (program, times) = (program.clone(), (Duration::from_secs(self.seconds.into()), limit));
+            seats.spawn(async move { device::attend(camera, &program, times).await });
+        }
         let mut report = RehearseReport::default();
         while let Some(attended) = seats.join_next().await {
             let Attended { seat, pairs } = attended.map_err(|crash| Error::NoReport(crash.to_string()))?;
@@ -120,17 +140,17 @@ impl Party {
 
 impl Station {
     /// Beside the node with this configuration: its participants reach it at the address at which its page listens, its terminals
-    /// at that of `sip`.
+    /// at that of `sip`, its devices at that of `gb28181`.
     ///
     /// # Errors
     /// The path of this program is unknown.
-    pub fn of(config: &Config, sip: Option<Sip>) -> std::io::Result<Self> {
+    pub fn of(config: &Config, (sip, gb28181): (Option<Sip>, Option<Gb28181>)) -> std::io::Result<Self> {
         let mut at = config.web.bind;
         if at.ip().is_unspecified() {
             at.set_ip(if at.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() });
         }
         let scheme = if config.web.tls.is_some() { "https" } else { "http" };
-        Ok(Self { hearing: std::env::current_exe()?, web: format!("{scheme}://{at}"), sip })
+        Ok(Self { hearing: std::env::current_exe()?, web: format!("{scheme}://{at}"), sip, gb28181 })
     }
 
     /// The link that leads to a seat through this node.
@@ -138,7 +158,7 @@ impl Station {
         format!("{}/h/{hearing}#t={token}", self.web)
     }
 
-    /// Has seats taken by a party, and lets its terminals in meanwhile. A seat for which there can be none is reported.
+    /// Has seats taken by a party, and lets its terminals and devices in meanwhile. A seat for which there can be none is reported.
     ///
     /// # Errors
     /// As [`Self::host`].
@@ -148,19 +168,24 @@ impl Station {
         seconds: u16,
         places: Vec<Place>,
     ) -> Result<RehearseReport, Error> {
-        let mut party = Party { seconds, guests: Vec::new(), phones: Vec::new() };
-        let (mut passes, mut absent) = (Vec::new(), Vec::new());
+        let mut party = Party { seconds, guests: Vec::new(), phones: Vec::new(), cameras: Vec::new() };
+        let (mut passes, mut absent) = (Passes::default(), Vec::new());
         for Place { seat, secret } in places {
-            match secret {
-                Secret::Link(token) => party.guests.push(Guest { seat, link: self.link(hearing, &token) }),
-                Secret::Sip(account) => match self.admit(&account) {
-                    Ok((door, pass)) => {
-                        party.phones.push(Phone { seat, door, account });
-                        passes.push(pass);
-                    }
-                    Err(fault) => absent.push(not_taken(seat, fault)),
-                },
-            }
+            let invited = match secret {
+                Secret::Link(token) => {
+                    party.guests.push(Guest { seat, link: self.link(hearing, &token) });
+                    Ok(())
+                }
+                Secret::Sip(account) => self.admit_phone(&account).map(|(door, pass)| {
+                    party.phones.push(Phone { seat, door, account });
+                    passes.sip.push(pass);
+                }),
+                Secret::Gb28181(account) => self.admit_camera(&account).map(|(door, pass)| {
+                    party.cameras.push(Camera { seat, door, account });
+                    passes.gb28181.push(pass);
+                }),
+            };
+            absent.extend(invited.err().map(|fault| not_taken(seat, fault)));
         }
         let mut report = self.host(&party).await?;
         drop(passes);
@@ -168,10 +193,17 @@ impl Station {
         Ok(report)
     }
 
-    fn admit(&self, account: &Account) -> Result<(Door, Pass), &'static str> {
+    fn admit_phone(&self, account: &Account) -> Result<(sip::Door, sip::Pass), &'static str> {
         let sip = self.sip.as_ref().ok_or(NO_SIP)?;
         let door = sip.door().ok_or(ONLY_TLS)?;
         Ok((door, sip.admit(account)))
+    }
+
+    fn admit_camera(&self, account: &Account) -> Result<(gb28181::Door, gb28181::Pass), &'static str> {
+        let platform = self.gb28181.as_ref().ok_or(NO_GB28181)?;
+        let door = platform.door().ok_or(NO_GB28181)?;
+        let device = DeviceId::try_from(account.user.clone()).map_err(|_| NO_DEVICE)?;
+        Ok((door, platform.admit(&device, &account.secret)))
     }
 
     /// Runs a party in a process of its own.
@@ -220,15 +252,16 @@ impl Secret {
         match self {
             Self::Link(token) => token.clone(),
             Self::Sip(Account { user, secret }) => format!("sip:{user}:{secret}"),
+            Self::Gb28181(Account { user, secret }) => format!("gb28181:{user}:{secret}"),
         }
     }
 
     /// The secret of a link has no colon.
     fn read(told: &str) -> Self {
-        match told.strip_prefix("sip:").and_then(|rest| rest.split_once(':')) {
-            Some((user, secret)) => Self::Sip(Account { user: user.to_owned(), secret: secret.to_owned() }),
-            None => Self::Link(told.to_owned()),
-        }
+        let account = |(user, secret): (&str, &str)| Account { user: user.to_owned(), secret: secret.to_owned() };
+        let after = |prefix: &str| told.strip_prefix(prefix)?.split_once(':').map(account);
+        let device = || after("gb28181:").map(Self::Gb28181);
+        after("sip:").map(Self::Sip).or_else(device).unwrap_or_else(|| Self::Link(told.to_owned()))
     }
 }
 
@@ -240,6 +273,8 @@ const NO_SIP: &str =
     "本节点未配置 [sip]，无法接入 SIP 终端 no SIP terminal can take this seat: the node of its zone has no [sip]";
 const ONLY_TLS: &str = "本节点的 SIP 仅监听 TLS，内置终端不支持 the built-in terminal can't call: the node of its zone listens for SIP over TLS \
      alone, add sip.udp or sip.tcp";
+const NO_GB28181: &str = "本节点未配置 [gb28181]，无法接入国标设备 no GB/T 28181 device can take this seat: the node of its zone has no [gb28181]";
+const NO_DEVICE: &str = "设备编号须为 20 位数字 the identity of the built-in device has not twenty digits: do both nodes run the same version?";
 /// How long a hearing may take to get going and to end.
 const PATIENCE: Duration = Duration::from_secs(40);
 
@@ -251,6 +286,8 @@ mod tests {
     fn an_identity_is_told_to_another_zone_as_it_is_and_a_link_stays_a_link() {
         let account = Account { user: "rehearsal-1f".to_owned(), secret: "se:cret".to_owned() };
         assert!(matches!(Secret::read(&Secret::Sip(account.clone()).told()), Secret::Sip(read) if read == account));
+        let device = Secret::Gb28181(account.clone());
+        assert!(matches!(Secret::read(&device.told()), Secret::Gb28181(read) if read == account));
         let link = Secret::Link("q0-A_b".to_owned());
         assert!(matches!(Secret::read(&link.told()), Secret::Link(read) if read == "q0-A_b"));
     }

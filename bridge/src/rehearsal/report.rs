@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hearing_config::{Crossing, DenyReason, HearingId, Kind, Role, SeatId, TrackId, Verdict, Zone};
+use hearing_config::{Crossing, DenyReason, EndpointKind, HearingId, Kind, Role, SeatId, TrackId, Verdict, Zone};
 use hearing_proto::wire::{RehearsePair, RehearseReport, Tone};
 use hearing_signaling::access::crossing;
 use hearing_signaling::hearing::MediaPlan;
@@ -177,7 +177,8 @@ impl Findings<'_> {
             }
             let pair = self.found.pairs.iter().find(|pair| pair.from == from.id.0 && pair.to == to.id.0);
             for (kind, what) in [(Kind::Video, picture(pair)), (Kind::Audio, sound(pair))] {
-                let expected = self.plan.audience(TrackId { seat: from.id, kind }).contains(to.id);
+                let allowed = self.plan.audience(TrackId { seat: from.id, kind }).contains(to.id);
+                let expected = allowed && takes(to, kind);
                 let fault = match (expected, what) {
                     (true, What::Right) | (false, What::Nothing) => continue,
                     (true, What::Nothing) => self.broken(from, to, kind),
@@ -234,6 +235,11 @@ impl Findings<'_> {
         let named = self.links.iter().find(|link| link.id == SeatId(seat));
         named.map_or_else(|| seat.to_string(), |link| link.name.clone())
     }
+}
+
+/// A GB/T 28181 device has a loudspeaker and no screen.
+fn takes(to: &SeatLink, kind: Kind) -> bool {
+    kind == Kind::Audio || to.endpoint.kind() != EndpointKind::Gb28181
 }
 
 /// What arrived of a track.
@@ -313,20 +319,13 @@ mod tests {
     }
 
     fn judge(found: &RehearseReport, policy: &[Crossing]) -> Report {
-        let (links, plan) = (links(), plan());
-        let (hearing, faults) = (HearingId::random(), Vec::new());
-        Findings {
-            hearing,
-            start_ms: 3,
-            links: &links,
-            plan: &plan,
-            found,
-            policy,
-            verdicts: &[],
-            record: None,
-            faults,
-        }
-        .judge()
+        judge_of(&links(), found, policy)
+    }
+
+    fn judge_of(links: &[SeatLink], found: &RehearseReport, policy: &[Crossing]) -> Report {
+        let (plan, hearing) = (plan(), HearingId::random());
+        let (start_ms, plan, verdicts, record, faults) = (3, &plan, &[], None, Vec::new());
+        Findings { hearing, start_ms, links, plan, found, policy, verdicts, record, faults }.judge()
     }
 
     fn policy() -> Vec<Crossing> {
@@ -377,15 +376,22 @@ mod tests {
         links[0].endpoint = Endpoint::Sip("sip:rehearsal-1f@rehearsal.invalid".to_owned().try_into().unwrap());
         let unheard = RehearsePair { tone: Tone::Silent, ..pair(1, 0) };
         let ghost = RehearsePair { frames: 0, ..pair(9, 0) };
-        let (plan, found) = (plan(), found(vec![pair(0, 1), unheard, ghost]));
-        let (hearing, policy) = (HearingId::random(), policy());
-        let (start_ms, links, plan, found, policy) = (3, &links[..], &plan, &found, &policy[..]);
-        let findings =
-            Findings { hearing, start_ms, links, plan, found, policy, verdicts: &[], record: None, faults: Vec::new() };
-        let report = findings.judge();
+        let report = judge_of(&links, &found(vec![pair(0, 1), unheard, ghost]), &policy());
         assert_eq!((report.seats[0].endpoint.as_str(), report.pairs.len()), ("sip", 2));
         let named = "crossing internet -> tripartite is broken for audio of role counsel: the gates here never saw it (counsel -> judge)";
         assert_eq!(report.faults, [named]);
+    }
+
+    #[test]
+    fn a_device_is_asked_for_sound_alone_and_for_no_picture() {
+        let mut links = links();
+        links[1].endpoint = Endpoint::Gb28181("99000000001320000007".to_owned().try_into().unwrap());
+        let deaf = RehearsePair { frames: 0, tone: Tone::Silent, ..pair(0, 1) };
+        let report = |to_device| judge_of(&links, &found(vec![to_device, pair(1, 0)]), &policy());
+        let well = report(RehearsePair { tone: Tone::Heard, ..deaf });
+        assert!(well.ok, "{:?}", well.faults);
+        let named = "crossing tripartite -> internet is broken for audio of role judge: the gates here never saw it (judge -> counsel)";
+        assert_eq!(report(deaf).faults, [named]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use hearing_config::{HearingId, Kind, Timestamp};
+use hearing_config::{EndpointKind, HearingId, Kind, Timestamp};
 use hearing_proto::child::{Codec, Coded, FromChild, Job, Stream};
 use hearing_proto::depacketize::framing;
 use hearing_proto::matroska::{Coding, Item, Reader};
@@ -199,7 +199,8 @@ impl Track<'_> {
         if self.kind.is_picture() {
             Stream { id, codec: if self.seat.endpoint.is_terminal() { Codec::H264 } else { Codec::Vp8 } }
         } else {
-            Stream { id: id + 1, codec: Codec::Opus }
+            let law = self.seat.endpoint.kind() == EndpointKind::Gb28181;
+            Stream { id: id + 1, codec: if law { Codec::Pcma } else { Codec::Opus } }
         }
     }
 }
@@ -254,7 +255,10 @@ fn frames(folder: &Path, stream: Stream) -> Result<Vec<Coded>, String> {
 fn same(coding: &Coding, codec: Codec) -> bool {
     matches!(
         (coding, codec),
-        (Coding::Opus, Codec::Opus) | (Coding::Vp8 { .. }, Codec::Vp8) | (Coding::H264 { .. }, Codec::H264)
+        (Coding::Opus, Codec::Opus)
+            | (Coding::Pcma, Codec::Pcma)
+            | (Coding::Vp8 { .. }, Codec::Vp8)
+            | (Coding::H264 { .. }, Codec::H264)
     )
 }
 

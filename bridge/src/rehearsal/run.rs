@@ -16,7 +16,7 @@ use tracing::info;
 use super::party::{Place, Secret, Station};
 use super::report::{Findings, Report};
 use super::reread::{self, Expected, Track};
-use crate::endpoint::sip::Account;
+use crate::net::sip::Account;
 use crate::pipeline::{self, Program};
 use crate::trunk::{self, RehearseError, Trunks};
 
@@ -258,14 +258,15 @@ fn recorded<'a>(course: &Led, seats: &'a [SeatLink], opened: Timestamp) -> Vec<T
 
 /// What opens a seat: that of its link, or a new one for its terminal.
 fn secret(seat: &SeatLink) -> Secret {
-    if let Endpoint::Sip(aor) = &seat.endpoint {
-        return Secret::Sip(Account {
-            user: aor.user().to_owned(),
-            secret: format!("{:032x}", rand::random::<u128>()),
-        });
+    let account = |user: &str| Account { user: user.to_owned(), secret: format!("{:032x}", rand::random::<u128>()) };
+    match &seat.endpoint {
+        Endpoint::Sip(aor) => Secret::Sip(account(aor.user())),
+        Endpoint::Gb28181(device) => Secret::Gb28181(account(device.as_str())),
+        Endpoint::Browser | Endpoint::Rtsp(_) => {
+            let token = seat.link.as_deref().unwrap_or_default().split_once("#t=").map_or("", |(_, token)| token);
+            Secret::Link(token.to_owned())
+        }
     }
-    let token = seat.link.as_deref().unwrap_or_default().split_once("#t=").map_or("", |(_, token)| token);
-    Secret::Link(token.to_owned())
 }
 
 const CASE: &str = "彩排 rehearsal";

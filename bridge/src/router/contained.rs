@@ -70,9 +70,9 @@ impl Contained {
         self.call(|leg| leg.handle_datagram(now, path, datagram));
     }
 
-    /// False when there is no leg any more.
+    /// False when there is no leg any more, or it has no client that could.
     pub(super) fn handle_restart(&mut self, now: Instant, restart: IceRestart) -> bool {
-        self.call(|leg| leg.handle_restart(now, restart)).is_some()
+        self.call(|leg| leg.handle_restart(now, restart)).unwrap_or(false)
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {

@@ -11,7 +11,7 @@ use hearing_signaling::hearing::{MediaPlan, PlannedSeat, RecordOrder, Row, SeatS
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::leg::{Control, Delivery, Leg, LegId, Output, Path, Place, Transport};
+use super::leg::{Control, Delivery, IceRestart, Leg, LegId, Output, Path, Place, Transport};
 use super::packet::{Frame, Layer, LayerSet, Packet};
 use super::rendition::CodecSet;
 use super::switchboard::Switchboard;
@@ -30,6 +30,9 @@ pub(super) struct Notes {
     pub(super) wanted: BTreeMap<TrackId, LayerSet>,
     /// What it takes; `None`: every codec.
     pub(super) takes: Option<CodecSet>,
+    /// It panics with the next packet.
+    pub(super) faulty: bool,
+    pub(super) restarts: usize,
     outputs: VecDeque<Output>,
 }
 
@@ -70,6 +73,8 @@ impl Leg for FakeLeg {
     }
 
     fn handle_packet(&mut self, _: Instant, track: TrackId, packet: &Packet) {
+        let faulty = self.notes.lock().unwrap().faulty;
+        assert!(!faulty, "fault");
         self.notes.lock().unwrap().packets.push((track, packet.clone()));
     }
 
@@ -83,6 +88,11 @@ impl Leg for FakeLeg {
 
     fn handle_datagram(&mut self, _: Instant, _: Path, datagram: &[u8]) {
         self.notes.lock().unwrap().datagrams.push(datagram.to_vec());
+    }
+
+    fn handle_restart(&mut self, _: Instant, _: IceRestart) -> bool {
+        self.notes.lock().unwrap().restarts += 1;
+        true
     }
 
     fn handle_timeout(&mut self, _: Instant) {}

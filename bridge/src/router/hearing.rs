@@ -128,7 +128,7 @@ impl Hearing {
         }
     }
 
-    /// A leg's client begins anew on another network; false when the leg is not there.
+    /// A leg's client begins anew on another network; false when its session is not here.
     pub(super) fn restart(&mut self, now: Instant, leg: LegId, restart: IceRestart) -> bool {
         let Some(at) = self.position(leg) else { return false };
         let there = self.legs[at].leg.handle_restart(now, restart);

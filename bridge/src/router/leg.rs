@@ -49,8 +49,10 @@ pub trait Leg: Send {
     /// When `handle_timeout` wants to be called next.
     fn poll_timeout(&self) -> Option<Instant>;
 
-    /// The client begins anew on another network, with new credentials (RFC 8445, section 2.4). Legs without datagrams never hear it.
-    fn handle_restart(&mut self, _now: Instant, _restart: IceRestart) {}
+    /// The client begins anew on another network, with new credentials (RFC 8445, section 2.4). False when this is no leg with datagrams.
+    fn handle_restart(&mut self, _now: Instant, _restart: IceRestart) -> bool {
+        false
+    }
 
     /// The next thing the leg has for the router; drained after every `handle_datagram` and `handle_timeout`, and after a
     /// run of the others (a batch of packets is handed over before the leg is drained, so that it may send them in one piece).

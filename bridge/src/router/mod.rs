@@ -13,6 +13,7 @@ mod demux;
 mod drain;
 #[cfg(test)]
 mod fake;
+mod far;
 mod forward;
 mod hearing;
 mod keyframe;
@@ -31,6 +32,7 @@ mod watcher;
 
 pub(crate) use assembler::Assembler;
 pub use drain::DRAIN;
+pub use far::{Lodge, attach};
 pub use feed::{Feed, FeedInput, FeedOutput, Takes, Wishes};
 pub(crate) use ladder::{Ladder, Step};
 pub use leg::{Control, Delivery, IceRestart, Leg, LegId, Output, Path, Place, Protected, Transport};

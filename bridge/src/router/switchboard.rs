@@ -8,7 +8,8 @@ use hearing_config::{HearingId, Zone};
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tracing::info;
 
-use super::demux::{Demux, Route};
+use super::demux::{Demux, Owner, Route};
+use super::far::{Annex, Lodge};
 use super::hearing::{Effect, Hearing};
 use super::leg::{IceRestart, LegId, Path};
 use super::lobby::Lobby;
@@ -18,6 +19,8 @@ use super::worker::{Attach, Command, Event, Report};
 #[derive(Default)]
 pub(super) struct Switchboard {
     rooms: HashMap<HearingId, Room>,
+    /// Sessions of hearings that other workers own.
+    annex: Annex,
     demux: Demux,
     lobby: Lobby,
     /// Of hearings that are closed, and of what belongs to none.
@@ -44,6 +47,7 @@ impl Switchboard {
             Command::Open { hearing, zone, events } => self.open(hearing, zone, events),
             Command::Close { hearing } => self.close(hearing),
             Command::Attach(attach) => self.attach(now, attach),
+            Command::Lodge(lodge) => self.lodge(lodge),
             Command::Report { reply } => drop(reply.send(self.report())),
             Command::Restart { hearing, leg, restart, reply } => {
                 // Whoever no longer waits for the answer asks again.
@@ -72,14 +76,12 @@ impl Switchboard {
     /// True when it was for somebody.
     pub(super) fn handle_datagram(&mut self, now: Instant, path: Path, datagram: &[u8]) -> bool {
         match self.demux.route(now, path, datagram) {
-            Route::To((hearing, leg)) => {
-                self.with(hearing, |room| room.handle_datagram(now, leg, path, datagram));
+            Route::To(owner) => {
+                self.deliver(now, owner, path, datagram);
                 return true;
             }
             Route::Perhaps(owners) => {
-                for (hearing, leg) in owners {
-                    self.with(hearing, |room| room.handle_datagram(now, leg, path, datagram));
-                }
+                owners.into_iter().for_each(|owner| self.deliver(now, owner, path, datagram));
                 return true;
             }
             Route::Stranger => self.tally.strangers += 1,
@@ -88,7 +90,13 @@ impl Switchboard {
         false
     }
 
+    /// What other workers' routers have for sessions here; true when more may wait.
+    pub(super) fn take_items(&mut self, now: Instant) -> bool {
+        self.annex.take_items(now)
+    }
+
     pub(super) fn handle_timeout(&mut self, now: Instant) {
+        self.annex.handle_timeout(now);
         for room in self.rooms.values_mut() {
             if room.due.is_some_and(|at| at <= now) {
                 room.hearing.handle_timeout(now);
@@ -98,27 +106,33 @@ impl Switchboard {
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        self.rooms.values().filter_map(|room| room.due).min()
+        self.rooms.values().filter_map(|room| room.due).chain(self.annex.poll_timeout()).min()
     }
 
     /// Ends a batch: every hearing that was handed something forwards it; `transmit` is given what is to be sent.
     pub(super) fn settle(&mut self, now: Instant, mut transmit: impl FnMut(Path, &Bytes, Option<u16>)) {
+        let (demux, lobby) = (&mut self.demux, &self.lobby);
+        let mut apply = |hearing: HearingId, effect: Effect| match effect {
+            Effect::Transmit { path, datagrams, segment } => transmit(path, &datagrams, segment),
+            Effect::Bind(leg, path) => demux.bind(path, (hearing, leg)),
+            Effect::Gone(leg) => demux.forget((hearing, leg)).iter().for_each(|ufrag| lobby.forget(ufrag)),
+        };
+        self.tally.leg_panics += self.annex.settle(now, |owner, effect| apply(owner.0, effect));
         for (id, room) in &mut self.rooms {
             if std::mem::take(&mut room.touched) {
                 room.hearing.settle(now);
                 while let Some(effect) = room.hearing.poll() {
-                    match effect {
-                        Effect::Transmit { path, datagrams, segment } => transmit(path, &datagrams, segment),
-                        Effect::Bind(leg, path) => self.demux.bind(path, (*id, leg)),
-                        Effect::Gone(leg) => {
-                            self.demux.forget((*id, leg)).iter().for_each(|ufrag| self.lobby.forget(ufrag))
-                        }
-                    }
+                    apply(*id, effect);
                 }
                 room.due = room.hearing.poll_timeout();
             }
             room.send_events();
         }
+    }
+
+    /// Sessions here whose hearings other workers own.
+    pub(super) const fn guests(&self) -> usize {
+        self.annex.len()
     }
 
     /// True while reports wait because nobody took them fast enough.
@@ -137,6 +151,12 @@ impl Switchboard {
             all += room.hearing.tally;
         }
         all
+    }
+
+    fn deliver(&mut self, now: Instant, owner: Owner, path: Path, datagram: &[u8]) {
+        if !self.annex.handle_datagram(now, owner, path, datagram) {
+            self.with(owner.0, |room| room.handle_datagram(now, owner.1, path, datagram));
+        }
     }
 
     fn open(&mut self, id: HearingId, zone: Zone, events: mpsc::Sender<Event>) {
@@ -166,12 +186,23 @@ impl Switchboard {
         }
     }
 
-    /// False when the leg is gone already: its client has to make a new one.
+    fn lodge(&mut self, Lodge { ufrag, guest }: Lodge) {
+        let owner = guest.owner();
+        self.annex.take_in(*guest);
+        if let Some(ufrag) = ufrag {
+            self.expect(ufrag, owner);
+        }
+    }
+
+    /// False when the session is not here any more: its client has to make a new one.
     fn restart(&mut self, now: Instant, id: HearingId, leg: LegId, restart: IceRestart) -> bool {
         let ufrag = restart.ufrag.clone();
-        let there = self.rooms.get_mut(&id).is_some_and(|room| {
-            room.touched = true;
-            room.hearing.restart(now, leg, restart)
+        let here = self.annex.restart(now, (id, leg), restart.clone());
+        let there = here.unwrap_or_else(|| {
+            self.rooms.get_mut(&id).is_some_and(|room| {
+                room.touched = true;
+                room.hearing.restart(now, leg, restart)
+            })
         });
         if there {
             self.expect(ufrag, (id, leg));

@@ -10,11 +10,15 @@ use hearing_signaling::hearing::{MediaPlan, SeatQuality};
 use hearing_signaling::http::Size;
 use tokio::sync::{mpsc, oneshot};
 
+use super::far::Lodge;
 use super::leg::{IceRestart, Leg, LegId, Output, Place};
 use super::packet::{Frame, Layer, LayerSet};
 use super::track::TrackInfo;
 
+pub(super) use queue::Bell;
 pub use queue::{Full, WorkerHandle};
+#[cfg(test)]
+pub(super) use queue::{Inbox, Taken, queue};
 pub use thread::Worker;
 
 /// What a worker is told. The queue is bounded; media that does not fit is counted as lost.
@@ -42,6 +46,8 @@ pub enum Command {
     },
     /// Hangs a leg on a hearing's router. A leg of the same seat that was there before is closed.
     Attach(Attach),
+    /// Takes in a session of a hearing that another worker owns; see [`attach`](super::attach).
+    Lodge(Lodge),
     /// Takes a leg off.
     Detach {
         /// The hearing.
@@ -78,7 +84,7 @@ pub enum Command {
         /// The frame, whole.
         frame: Frame,
     },
-    /// What a leg says whose session lives in a task elsewhere: the same as if the router had drained it from the leg.
+    /// What a leg says whose session lives elsewhere, in a task or on another worker: the same as if the router had drained it from the leg.
     Say {
         /// The hearing.
         hearing: HearingId,
@@ -118,7 +124,7 @@ pub enum Command {
         /// How large.
         size: Size,
     },
-    /// A leg's client begins anew on another network.
+    /// A leg's client begins anew on another network; for the worker on which its session lives.
     Restart {
         /// The hearing.
         hearing: HearingId,

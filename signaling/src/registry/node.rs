@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hearing_config::{Aor, Endpoint, HearingId, NodeId, Role, SeatId, Template, TemplateSeat, Timestamp, Zone};
+use hearing_config::{
+    Aor, DeviceId, Endpoint, HearingId, NodeId, Role, SeatId, Template, TemplateSeat, Timestamp, Zone,
+};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::HearingHandle;
@@ -20,6 +23,8 @@ pub struct Registry {
     settings: Arc<Settings>,
     journal: Journal,
     known: Arc<Known>,
+    /// Where hearings run, wherever they are begun from: pages may be served by threads that yield to media.
+    runtime: Handle,
 }
 
 /// What a registry needs.
@@ -131,7 +136,8 @@ impl Registry {
     /// [`Error::Journal`].
     pub async fn open(settings: Settings) -> Result<Self, Error> {
         let journal = Journal::open(&settings.data).await?;
-        let registry = Self { settings: Arc::new(settings), journal, known: Arc::default() };
+        let registry =
+            Self { settings: Arc::new(settings), journal, known: Arc::default(), runtime: Handle::current() };
         for kept in registry.journal.hearings(SEALED_SHOWN).await? {
             registry.bring_back(kept).await?;
         }
@@ -146,8 +152,8 @@ impl Registry {
         self.convene(case, self.template(template)?).await
     }
 
-    /// Makes a hearing in which nobody is rung: where the template has a SIP terminal, one stands in for it that calls by itself;
-    /// browsers sit where it has cameras and devices.
+    /// Makes a hearing in which nobody is rung or invited: where the template has a SIP terminal or a GB/T 28181 device, one stands in
+    /// for it that comes by itself; browsers sit where it has cameras.
     ///
     /// # Errors
     /// Every [`Error`].
@@ -259,7 +265,7 @@ impl Registry {
     fn run(&self, home: Home, id: HearingId, sealed: bool) {
         let (requests, served) = mpsc::channel(HearingHandle::BOUND);
         let handle = HearingHandle { requests };
-        tokio::spawn(home.run(served));
+        self.runtime.spawn(home.run(served));
         let mut state = self.known.state();
         state.hearings.insert(id, At { handle: handle.clone(), home: None, sealed });
         if !sealed {
@@ -325,12 +331,13 @@ impl State {
     }
 }
 
-/// What takes the place of an endpoint in a rehearsal: never the same terminal, and never one of another rehearsal.
+/// What takes the place of an endpoint in a rehearsal: never the same terminal or device, and never one of another rehearsal.
 fn in_rehearsal(endpoint: &Endpoint) -> Endpoint {
     let stand_in = || Aor::in_rehearsal(&format!("{:032x}", rand::random::<u128>())).ok();
     match endpoint {
         Endpoint::Sip(_) => stand_in().map_or(Endpoint::Browser, Endpoint::Sip),
-        Endpoint::Browser | Endpoint::Gb28181(_) | Endpoint::Rtsp(_) => Endpoint::Browser,
+        Endpoint::Gb28181(_) => Endpoint::Gb28181(DeviceId::in_rehearsal(rand::random())),
+        Endpoint::Browser | Endpoint::Rtsp(_) => Endpoint::Browser,
     }
 }
 

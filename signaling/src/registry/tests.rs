@@ -211,6 +211,8 @@ async fn a_rehearsal_knows_no_terminals_address_and_has_another_in_its_place_eac
     let camera = Endpoint::Rtsp("rtsp://10.2.0.31/live".to_owned().try_into().unwrap());
     settings.templates[0].seats[1].endpoint = real.clone();
     settings.templates[0].seats[2].endpoint = camera;
+    let device = Endpoint::Gb28181("34020000001320000001".to_owned().try_into().unwrap());
+    settings.templates[0].seats[0].endpoint = device.clone();
     let registry = Registry::open(settings).await.unwrap();
     let (first, second) =
         (registry.rehearse("x", "small").await.unwrap(), registry.rehearse("x", "small").await.unwrap());
@@ -219,6 +221,9 @@ async fn a_rehearsal_knows_no_terminals_address_and_has_another_in_its_place_eac
         other => panic!("{other}"),
     };
     assert_ne!(stands_in(&first), stands_in(&second));
+    let of_device = |started: &Started| started.seats[0].endpoint.clone();
+    assert!(matches!(of_device(&first), Endpoint::Gb28181(id) if id.as_str().starts_with("99")));
+    assert!(of_device(&first) != of_device(&second) && of_device(&first) != device);
     assert_eq!((&first.seats[2].endpoint, first.seats[1].link.is_none()), (&Endpoint::Browser, true));
     assert_eq!(registry.start("x", "small").await.unwrap().seats[1].endpoint, real);
 }

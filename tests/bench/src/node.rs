@@ -5,7 +5,7 @@ use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -37,13 +37,21 @@ struct Seat {
 impl Node {
     /// Starts `hearing run` with so many hearings of so many seats.
     pub(crate) fn start(binary: &Path, rooms: usize, seats: usize) -> Result<Self> {
+        Self::start_on(1, binary, rooms, seats)
+    }
+
+    /// The same with so many media workers.
+    pub(crate) fn start_on(workers: u16, binary: &Path, rooms: usize, seats: usize) -> Result<Self> {
         ensure!(binary.exists(), "{} is not there: build it with the same profile", binary.display());
         let directory = TempDir::new()?;
         let (web, admin_port) = (free_tcp_port()?, free_tcp_port()?);
         let socket = directory.path().join("admin.sock");
         make_certificate(binary, directory.path())?;
         let config = directory.path().join("node.toml");
-        fs::write(&config, configuration(directory.path(), [web, admin_port, free_udp_port()?], seats)?)?;
+        fs::write(
+            &config,
+            configuration(directory.path(), [web, admin_port, free_udp_ports(workers)?], (workers, seats))?,
+        )?;
         let mut command = Command::new(binary);
         command.arg("run").arg("--config").arg(&config);
         let mut server = Server::start(&mut command, directory.path().join("log"))?;
@@ -175,7 +183,7 @@ fn make_certificate(binary: &Path, directory: &Path) -> Result<()> {
     pki(&["issue", "--zone", "gov", "--node", "bench"])
 }
 
-fn configuration(directory: &Path, [web, admin, media]: [u16; 3], seats: usize) -> Result<String> {
+fn configuration(directory: &Path, [web, admin, media]: [u16; 3], (workers, seats): (u16, usize)) -> Result<String> {
     let (at, ip) = (directory.display(), machine_address()?);
     let mut text = format!(
         r#"
@@ -189,7 +197,7 @@ url = "http://127.0.0.1:{web}"
 [media]
 bind = "{ip}:{media}"
 advertise = ["{ip}"]
-workers = 1
+workers = {workers}
 [admin]
 socket = "{at}/admin.sock"
 listen = "127.0.0.1:{admin}"
@@ -230,6 +238,16 @@ fn free_tcp_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
-fn free_udp_port() -> Result<u16> {
-    Ok(UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port())
+/// The first of `count` ports in a row that nobody uses.
+fn free_udp_ports(count: u16) -> Result<u16> {
+    for _ in 0..TRIES {
+        let first = UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port();
+        let all = (0..count).map(|n| UdpSocket::bind(("127.0.0.1", first.checked_add(n)?)).ok());
+        if all.collect::<Option<Vec<_>>>().is_some() {
+            return Ok(first);
+        }
+    }
+    bail!("no {count} UDP ports in a row are free")
 }
+
+const TRIES: usize = 100;

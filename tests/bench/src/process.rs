@@ -1,5 +1,6 @@
 //! A server as a child process, and what the system says of it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -81,6 +82,17 @@ pub(crate) fn usage(pid: u32) -> Result<Usage> {
     let resident =
         status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok());
     Ok(Usage { cpu, waited, resident_kb: resident.context("no VmRSS in /proc")? })
+}
+
+/// CPU time of each thread of a process.
+pub(crate) fn threads(pid: u32) -> Result<BTreeMap<PathBuf, Duration>> {
+    let mut threads = BTreeMap::new();
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let task = task?.path();
+        let text = fs::read_to_string(task.join("schedstat")).unwrap_or_default();
+        threads.insert(task, nanos(&text, 0));
+    }
+    Ok(threads)
 }
 
 /// CPU time of those of this process's threads that have one of these names.

@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use gstreamer as gst;
 use gstreamer_video::{VideoFormat, VideoFrameExt as _, VideoFrameRef};
-use hearing_proto::child::{Codec, FromChild, STREAM_LIMIT, Stream, ToChild};
+use hearing_proto::child::{Codec, Coded, FromChild, STREAM_LIMIT, Stream, ToChild};
 use hearing_proto::testcard::tone::{Ear, Heard};
 use hearing_proto::testcard::{self, Luma, Mark};
 
 use super::survey::Tiles;
 use super::{Counters, Error};
 use crate::codec::{self, Output, Pipeline, Task};
+use crate::decoder::{Decoded, Decoder};
 use crate::link::{Receiver, Sender};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +28,15 @@ pub(super) enum Purpose {
 
 pub(super) struct Streams {
     purpose: Purpose,
-    streams: HashMap<u16, Pipeline>,
+    streams: HashMap<u16, Way>,
     counters: Counters,
+}
+
+/// How a stream is decoded.
+enum Way {
+    Pipeline(Pipeline),
+    /// Sound of terminals, within the call.
+    Call(Box<Decoder>, Tap),
 }
 
 impl Streams {
@@ -37,29 +45,24 @@ impl Streams {
             return Err(Error::Job("too many streams"));
         }
         let counters = Counters::default();
-        let mut pipelines = HashMap::new();
+        let mut ways = HashMap::new();
         for stream in streams {
-            if matches!(stream.codec, Codec::Pcma | Codec::Pcmu | Codec::G722 | Codec::Aac) {
-                return Err(Error::Job("only composers, mixers and transcoders take this sound"));
-            }
             if matches!(purpose, Purpose::Decode | Purpose::Snapshot) && !stream.codec.is_picture() {
                 return Err(Error::Job("sound has no picture"));
             }
             let tap = Tap::new(purpose, stream.id, sender.clone(), counters.clone());
-            let task =
-                if purpose == Purpose::Snapshot { Task::Still(stream.codec) } else { Task::Decode(stream.codec) };
-            if pipelines.insert(stream.id, Pipeline::start(task, move |output| tap.take(output))?).is_some() {
+            if ways.insert(stream.id, Way::start(purpose, stream.codec, tap)?).is_some() {
                 return Err(Error::Job("two streams of one name"));
             }
         }
-        Ok(Self { purpose, streams: pipelines, counters })
+        Ok(Self { purpose, streams: ways, counters })
     }
 
-    pub(super) fn run(self, mut receiver: Receiver, sender: &Sender) {
+    pub(super) fn run(mut self, mut receiver: Receiver, sender: &Sender) {
         let mut reported = Instant::now();
         loop {
             match receiver.receive() {
-                Ok(Some(ToChild::Frame(frame))) => self.push(frame.stream, frame.pts, frame.key, frame.bytes),
+                Ok(Some(ToChild::Frame(frame))) => self.push(frame),
                 Ok(Some(
                     ToChild::KeyFrame { .. }
                     | ToChild::Start { .. }
@@ -76,20 +79,48 @@ impl Streams {
                 reported = Instant::now();
             }
         }
-        for pipeline in self.streams.into_values() {
-            pipeline.finish(PATIENCE);
+        for way in self.streams.into_values() {
+            if let Way::Pipeline(pipeline) = way {
+                pipeline.finish(PATIENCE);
+            }
         }
         sender.send(&self.counters.stats());
         sender.send(&FromChild::Done);
     }
 
-    fn push(&self, stream: u16, pts: i64, key: bool, bytes: Bytes) {
-        if self.purpose == Purpose::Snapshot && !key {
+    fn push(&mut self, frame: Coded) {
+        if self.purpose == Purpose::Snapshot && !frame.key {
             return;
         }
         self.counters.frame_in();
-        if !self.streams.get(&stream).is_some_and(|pipeline| pipeline.push(pts, bytes)) {
+        if !self.streams.get_mut(&frame.stream).is_some_and(|way| way.push(frame.pts, frame.bytes)) {
             self.counters.frame_lost();
+        }
+    }
+}
+
+impl Way {
+    fn start(purpose: Purpose, codec: Codec, tap: Tap) -> Result<Self, Error> {
+        if matches!(codec, Codec::Pcma | Codec::Pcmu | Codec::G722 | Codec::Aac) {
+            return Ok(Self::Call(Box::new(Decoder::new(codec)?), tap));
+        }
+        let task = if purpose == Purpose::Snapshot { Task::Still(codec) } else { Task::Decode(codec) };
+        Ok(Self::Pipeline(Pipeline::start(task, move |output| tap.take(output))?))
+    }
+
+    /// False when nothing will come of it.
+    fn push(&mut self, pts: i64, bytes: Bytes) -> bool {
+        match self {
+            Self::Pipeline(pipeline) => pipeline.push(pts, bytes),
+            Self::Call(decoder, tap) => {
+                let decoded = decoder.decode(pts, bytes);
+                for (pts, decoded) in &decoded {
+                    if let Decoded::Sound(samples) = decoded {
+                        tap.take(Output::Sound(*pts, samples));
+                    }
+                }
+                !decoded.is_empty()
+            }
         }
     }
 }

@@ -6,12 +6,15 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use hearing_proto::child::{Coded, FromChild, Generate, PICTURE, PictureShape, SOUND, ToChild};
+use hearing_proto::child::{
+    Codec, Coded, FromChild, Generate, PICTURE, PictureShape, SOUND, SoundTarget, Target, ToChild,
+};
 use hearing_proto::testcard::tone::{SAMPLE_RATE, Tone};
 use hearing_proto::testcard::{self, Mark, Size};
 
 use super::{Counters, Error};
 use crate::codec::{Output, Pipeline, Task};
+use crate::encoder::{self, SoundEncoder};
 use crate::link::{Receiver, Sender};
 
 pub(super) struct Generator {
@@ -31,10 +34,24 @@ struct Camera {
 }
 
 struct Microphone {
-    pipeline: Pipeline,
+    coder: Coder,
     seat: u8,
     tone: Tone,
     packet: u64,
+}
+
+enum Coder {
+    Opus(Pipeline),
+    /// The codecs of terminals, within the call.
+    Other(SoundEncoder),
+}
+
+/// What codes the tone.
+pub(super) const fn task(codec: Codec) -> Task {
+    if matches!(codec, Codec::Opus) {
+        return Task::EncodeSound;
+    }
+    Task::EncodeLive(Target::Sound(SoundTarget { codec, treat: false }))
 }
 
 impl Generator {
@@ -52,9 +69,13 @@ impl Generator {
             let pipeline = Arc::new(start(Task::EncodePicture(shape), PICTURE)?);
             Ok(Camera { pipeline, shape, size, seat: what.seat, first: 0, frame: 0 })
         });
-        let sound = what.sound.then(|| {
-            let pipeline = start(Task::EncodeSound, SOUND)?;
-            Ok::<_, Error>(Microphone { pipeline, seat: what.seat, tone: Tone::starting(what.seat, 0), packet: 0 })
+        let sound = what.sound.map(|codec| {
+            let coder = if codec == Codec::Opus {
+                Coder::Opus(start(task(codec), SOUND)?)
+            } else {
+                Coder::Other(SoundEncoder::new(codec)?)
+            };
+            Ok::<_, Error>(Microphone { coder, seat: what.seat, tone: Tone::starting(what.seat, 0), packet: 0 })
         });
         Ok(Self { picture: picture.transpose()?, sound: sound.transpose()?, counters })
     }
@@ -119,7 +140,7 @@ impl Generator {
             }
             if let Some(microphone) = self.sound.as_mut().filter(|_| sound == Some(due)) {
                 self.counters.frame_in();
-                microphone.listen();
+                microphone.listen(sender, &self.counters);
             }
             if due >= report {
                 sender.send(&self.counters.stats());
@@ -148,11 +169,21 @@ impl Microphone {
         PACKET.saturating_mul(u32::try_from(self.packet + 1).unwrap_or(u32::MAX))
     }
 
-    fn listen(&mut self) {
+    fn listen(&mut self, sender: &Sender, counters: &Counters) {
         let mut samples = [0; SAMPLES];
         self.tone.fill(&mut samples);
-        let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
-        self.pipeline.push(micros(self.due().saturating_sub(PACKET)), bytes);
+        let at = micros(self.due().saturating_sub(PACKET));
+        match &mut self.coder {
+            Coder::Opus(pipeline) => {
+                pipeline.push(at, encoder::bytes(&samples));
+            }
+            Coder::Other(encoder) => {
+                for (pts, bytes) in encoder.push(at, &samples) {
+                    counters.frame_out();
+                    sender.send(&FromChild::Frame(Coded { stream: SOUND, pts, key: true, bytes }));
+                }
+            }
+        }
         self.packet += 1;
     }
 }

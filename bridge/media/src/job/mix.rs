@@ -23,7 +23,8 @@ use crate::sound::jitter::Jitter;
 use crate::sound::meter::{Envelope, Meter};
 
 pub(super) struct Mixer {
-    encoder: SoundEncoder,
+    /// `None` where inputs are only measured.
+    encoder: Option<SoundEncoder>,
     inputs: Arc<Mutex<Inputs>>,
     counters: Counters,
 }
@@ -43,13 +44,13 @@ struct Source {
 }
 
 /// What a mixer has to have loaded besides decoders: any input may be treated.
-pub(super) const fn task(what: &Mix) -> Task {
-    Task::EncodeLive(Target::Sound(SoundTarget { codec: what.to.codec, treat: true }))
+pub(super) const fn task(to: SoundTarget) -> Task {
+    Task::EncodeLive(Target::Sound(SoundTarget { codec: to.codec, treat: true }))
 }
 
 impl Mixer {
     pub(super) fn build(what: Mix) -> Result<Self, Error> {
-        let encoder = SoundEncoder::new(what.to.codec)?;
+        let encoder = what.to.map(|to| SoundEncoder::new(to.codec)).transpose()?;
         Ok(Self { encoder, inputs: Arc::default(), counters: Counters::default() })
     }
 
@@ -87,9 +88,14 @@ impl Mixer {
             (0..skipped).for_each(|_| self.counters.frame_lost());
             let sum = sum(&mut locked(&self.inputs));
             far.add(&sum);
-            for (pts, packet) in self.encoder.push((i64::from(step) + 1) * MICROS, &sum) {
+            let coded = self.encoder.as_mut().map(|encoder| encoder.push((i64::from(step) + 1) * MICROS, &sum));
+            for (pts, packet) in coded.into_iter().flatten() {
                 self.counters.frame_out();
                 sender.send(&FromChild::Frame(Coded { stream: SOUND, pts, key: true, bytes: packet }));
+            }
+            // Whoever watches a mixer takes its silence for a standstill: one that lets nothing out says that it lives.
+            if self.encoder.is_none() && step % 10 == 9 {
+                sender.send(&self.counters.stats());
             }
             if step % 50 == 49 {
                 sender.send(&self.counters.stats());

@@ -52,11 +52,11 @@ pub struct PictureTarget {
 }
 
 /// The sound of several streams for somebody who takes one: stream [`super::SOUND`], its place 0 told by
-/// [`super::FromChild::Started`]. What is opened is mixed; who shall not hear itself doesn't have itself opened.
+/// [`super::FromChild::Started`]. What is opened is mixed; who shall not hear itself doesn't have itself opened. Every input is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mix {
-    /// How the sum is coded. `treat` concerns inputs and has no meaning here.
-    pub to: SoundTarget,
+    /// How the sum is coded; `treat` concerns inputs and has no meaning here. `None`: nothing comes out, inputs are only measured.
+    pub to: Option<SoundTarget>,
 }
 
 /// A picture of several streams, live: stream [`super::PICTURE`], its place 0 told by [`super::FromChild::Started`]. Cues

@@ -55,7 +55,39 @@ pub fn speak(platform: Code, address: IpAddr, port: u16, ssrc: u32) -> String {
     )
 }
 
-/// What a device's description says of its first media.
+/// An offer to talk with a device (`s=Talk`): it is sent A-law at 8 kHz, and may send some.
+#[must_use]
+pub fn talk(platform: Code, address: IpAddr, port: u16, ssrc: u32) -> String {
+    let family = family(address);
+    format!(
+        "v=0\r\no={platform} 0 0 IN {family} {address}\r\ns=Talk\r\nc=IN {family} {address}\r\nt=0 0\r\n\
+         m=audio {port} RTP/AVP 8\r\na=sendrecv\r\na=rtpmap:8 PCMA/8000\r\ny={ssrc:010}\r\nf=v/////a/1/8/1\r\n"
+    )
+}
+
+/// A device's answer to an offer of [`Play`]: it sends a program stream of payload type 96 from `port`, or from a connection that is made as
+/// `transport` says.
+#[must_use]
+pub fn show(device: Code, (address, port): (IpAddr, u16), ssrc: u32, transport: Transport) -> String {
+    let family = family(address);
+    let (protocol, setup) = wire(transport);
+    format!(
+        "v=0\r\no={device} 0 0 IN {family} {address}\r\ns=Play\r\nc=IN {family} {address}\r\nt=0 0\r\n\
+         m=video {port} {protocol} 96\r\na=sendonly\r\na=rtpmap:96 PS/90000\r\n{setup}y={ssrc:010}\r\nf=v/2/4///a/1/8/1\r\n"
+    )
+}
+
+/// A device's offer to listen to what is said to it, at `port`: A-law at 8 kHz.
+#[must_use]
+pub fn listen(device: Code, (address, port): (IpAddr, u16), ssrc: u32) -> String {
+    let family = family(address);
+    format!(
+        "v=0\r\no={device} 0 0 IN {family} {address}\r\ns=Play\r\nc=IN {family} {address}\r\nt=0 0\r\n\
+         m=audio {port} RTP/AVP 8\r\na=recvonly\r\na=rtpmap:8 PCMA/8000\r\ny={ssrc:010}\r\nf=v/////a/1/8/1\r\n"
+    )
+}
+
+/// What the description of either says of its first media.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Media {
     /// True for sound alone.
@@ -191,10 +223,31 @@ mod tests {
     }
 
     #[test]
+    fn what_a_device_answers_and_offers_is_read_by_the_platform() {
+        let (device, at) = ("34020000001320000001".parse().unwrap(), "10.0.0.9".parse().unwrap());
+        for transport in [Transport::Udp, Transport::TcpActive, Transport::TcpPassive] {
+            let shown = read(&show(device, (at, 15_060), 200_000_001, transport)).unwrap();
+            let expected = Media {
+                sound: false,
+                address: Some(at),
+                port: 15_060,
+                transport,
+                payload: Some(96),
+                ssrc: Some(200_000_001),
+            };
+            assert_eq!(shown, expected);
+        }
+        let heard = read(&listen(device, (at, 7_000), 7)).unwrap();
+        assert_eq!((heard.sound, heard.port, heard.payload, heard.ssrc), (true, 7_000, Some(8), Some(7)));
+    }
+
+    #[test]
     fn marks_and_subjects_are_made_as_the_standard_has_them() {
         let device: Code = "34020000001320000001".parse().unwrap();
         assert_eq!(ssrc(platform(), 7), 200_000_007);
         assert_eq!(subject(device, 7, platform()), "34020000001320000001:0000000007,34020000002000000001:0");
+        let talk = talk(platform(), "10.30.0.1".parse().unwrap(), 30_002, 9);
+        assert!(talk.contains("s=Talk\r\n") && talk.contains("m=audio 30002 RTP/AVP 8\r\na=sendrecv"));
         assert!(
             speak(platform(), "10.30.0.1".parse().unwrap(), 30_002, 9)
                 .contains("m=audio 30002 RTP/AVP 8\r\na=sendonly")

@@ -44,7 +44,8 @@ pub struct RehearseSeat {
     pub name: String,
     /// Its role.
     pub role: Role,
-    /// The secret of its join link, base64url; of a SIP terminal's seat `sip:USER:PASSWORD`, an identity that lasts as long as the rehearsal.
+    /// The secret of its join link, base64url; of a SIP terminal's seat `sip:USER:PASSWORD`, of a GB/T 28181 device's `gb28181:ID:PASSWORD`, an
+    /// identity that lasts as long as the rehearsal.
     pub link: String,
 }
 

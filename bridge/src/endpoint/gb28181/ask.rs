@@ -6,15 +6,14 @@ use std::time::Duration;
 
 use hearing_proto::gb28181::{self as gb, Catalog, Code, Control, Filled, Item, Message, Query};
 use rsipstack::sip::typed::{From as Sender, To};
-use rsipstack::sip::{CallId, Header, HostWithPort, Method, Request, Response, SipMessage, StatusCodeKind, Uri};
-use rsipstack::transaction::key::{TransactionKey, TransactionRole};
+use rsipstack::sip::{CallId, Header, HostWithPort, Method, Request, Response, StatusCodeKind, Uri};
 use rsipstack::transaction::make_tag;
-use rsipstack::transaction::transaction::Transaction;
 use rsipstack::transport::SipAddr;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::Core;
+use crate::net::sip::NoAnswer;
 
 /// Why a device did not take what it was told, or did not answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -171,25 +170,21 @@ impl Core {
         Ok(self.stack.endpoint.make_request(method, to_whom, via, from, to, thread.seq, call))
     }
 
-    async fn send(&self, mut request: Request, at: &SipAddr) -> Result<Response, Unheard> {
-        let unsent = |error: rsipstack::Error| Unheard::Unsent(error.to_string());
-        request.headers.unique_push(Header::ContentLength((request.body.len() as u32).into()));
-        let key = TransactionKey::from_request(&request, TransactionRole::Client).map_err(unsent)?;
-        let mut tx = Transaction::new_client(key, request, self.stack.endpoint.clone(), None);
-        tx.destination = Some(at.clone());
-        let answered = async {
-            tx.send().await.map_err(unsent)?;
-            while let Some(message) = tx.receive().await {
-                let SipMessage::Response(response) = message else { continue };
-                match response.status_code.kind() {
-                    StatusCodeKind::Provisional => {}
-                    StatusCodeKind::Successful => return Ok(response),
-                    _ => return Err(Unheard::Refused(response.status_code.to_string())),
-                }
-            }
-            Err(Unheard::Silent)
-        };
-        timeout(ANSWER_LIMIT, answered).await.unwrap_or(Err(Unheard::Silent))
+    async fn send(&self, request: Request, at: &SipAddr) -> Result<Response, Unheard> {
+        let response = self.stack.ask(request, at).await?;
+        match response.status_code.kind() {
+            StatusCodeKind::Successful => Ok(response),
+            _ => Err(Unheard::Refused(response.status_code.to_string())),
+        }
+    }
+}
+
+impl From<NoAnswer> for Unheard {
+    fn from(none: NoAnswer) -> Self {
+        match none {
+            NoAnswer::Silent => Self::Silent,
+            NoAnswer::Unsent(why) => Self::Unsent(why),
+        }
     }
 }
 
@@ -198,9 +193,9 @@ impl Core {
 pub(super) struct Thread {
     /// The Call-ID, when there is to be more than one request.
     pub(super) call: Option<String>,
-    local: String,
+    pub(super) local: String,
     remote: Option<String>,
-    seq: u32,
+    pub(super) seq: u32,
 }
 
 impl Thread {

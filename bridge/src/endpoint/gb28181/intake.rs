@@ -94,6 +94,7 @@ impl Intake {
     fn unit(&mut self, unit: &Unit, arrival: Timestamp, got: &mut Vec<Got>) -> Result<(), Cut> {
         let codec = carried(unit.codec);
         let kind = if unit.codec.is_picture() { Kind::Video } else { Kind::Audio };
+        let beside = self.tracks.iter().find(|track| track.kind() != kind).and_then(Track::earliest);
         let track = match self.tracks.iter_mut().position(|track| track.kind() == kind) {
             Some(at) => &mut self.tracks[at],
             None => {
@@ -109,7 +110,7 @@ impl Intake {
         if track.codec() != codec {
             return Err(Cut::Codec);
         }
-        got.push(Got { kind, codec, packets: track.cut(unit, arrival) });
+        got.push(Got { kind, codec, packets: track.cut(unit, arrival, beside) });
         Ok(())
     }
 

@@ -5,6 +5,7 @@ mod ask;
 mod dialog;
 mod inlet;
 mod intake;
+mod mouth;
 mod order;
 mod play;
 mod rate;
@@ -15,6 +16,7 @@ mod session;
 mod speech;
 mod talk;
 mod track;
+mod visitor;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -38,6 +40,7 @@ use inlet::Ports;
 use rate::Rate;
 use roster::{Roster, Target};
 use talk::Announced;
+pub use visitor::{Door, Pass, Visitor};
 
 /// The platform of one zone. Cheap to clone.
 #[derive(Clone)]
@@ -153,6 +156,19 @@ impl Gb28181 {
         self.0.roster().list(Instant::now()).into_iter().map(Device::from).collect()
     }
 
+    /// Lets a device in that stands in no configuration, for as long as what this returns lives. It is spoken to, and sends its media by
+    /// UDP.
+    #[must_use]
+    pub fn admit(&self, device: &DeviceId, secret: &str) -> Pass {
+        Pass::new(&self.0, device.clone(), secret)
+    }
+
+    /// Where such a device registers.
+    #[must_use]
+    pub fn door(&self) -> Option<Door> {
+        Door::of(&self.0.settings)
+    }
+
     /// Connects the device or channel `id` to a seat, once, as soon as it is there.
     pub async fn keep(&self, id: &DeviceId, call: Call) -> Ended {
         let mut changed = self.0.changed.subscribe();
@@ -200,6 +216,11 @@ impl Core {
 
     fn device(&self, device: Code) -> Option<&Gb28181Device> {
         self.settings.devices.iter().find(|known| known.id.as_str() == device.as_str())
+    }
+
+    /// Whether it is spoken to; one that is let in for a while is.
+    fn talks_to(&self, device: Code) -> bool {
+        self.device(device).is_none_or(|device| device.talk)
     }
 
     fn tell_change(&self) {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use hearing_proto::gb28181::{Code, Item, Page};
 use rsipstack::transport::SipAddr;
 
-/// The devices of the configuration.
+/// The devices of the configuration, and those that are let in for a while.
 #[derive(Debug)]
 pub(super) struct Roster {
     /// Between two signs of life.
@@ -22,6 +22,8 @@ struct Known {
     binding: Option<Binding>,
     about: About,
     items: BTreeMap<Code, Item>,
+    /// It stands in no configuration.
+    guest: bool,
 }
 
 /// Where a device is.
@@ -78,7 +80,19 @@ impl Roster {
         Self { keepalive, devices, epochs: 0 }
     }
 
-    /// True for a device of the configuration.
+    /// Lets a device in that stands in no configuration.
+    pub(super) fn admit(&mut self, device: Code) {
+        self.devices.entry(device).or_insert_with(|| Known { guest: true, ..Known::default() });
+    }
+
+    /// It is nobody again. A device of the configuration stays.
+    pub(super) fn dismiss(&mut self, device: Code) {
+        if self.devices.get(&device).is_some_and(|known| known.guest) {
+            self.devices.remove(&device);
+        }
+    }
+
+    /// True for a device that may register.
     pub(super) fn knows(&self, device: Code) -> bool {
         self.devices.contains_key(&device)
     }
@@ -175,7 +189,7 @@ impl Roster {
         self.devices.get_mut(&device).map(|known| &mut known.about)
     }
 
-    /// Every device, in the order of the identities.
+    /// Every device of the configuration, in the order of the identities.
     pub(super) fn list(&self, now: Instant) -> Vec<Entry> {
         let entry = |(device, known): (&Code, &Known)| {
             let binding = self.binding(*device, now);
@@ -187,7 +201,7 @@ impl Roster {
                 items: known.items.values().cloned().collect(),
             }
         };
-        self.devices.iter().map(entry).collect()
+        self.devices.iter().filter(|(_, known)| !known.guest).map(entry).collect()
     }
 }
 
@@ -304,6 +318,21 @@ mod tests {
         assert_eq!(roster.list(start)[0].items[0].name, "法庭", "a change of state tells no name");
         roster.change(recorder(), page(vec![item("34020000001320000007", Some("DEL"))]));
         assert_eq!((found(&roster, channel), roster.list(start)[0].items.len()), (None, 0));
+    }
+
+    #[test]
+    fn who_is_let_in_for_a_while_registers_is_listed_nowhere_and_is_nobody_afterwards() {
+        let (mut roster, start) = roster();
+        let guest = code("99000000001320000007");
+        roster.admit(guest);
+        assert!(roster.register(guest, at("10.0.0.9:5070"), HOUR, start).is_some());
+        assert_eq!(roster.target(guest, start).map(|target| target.channel), Some(guest));
+        assert!(roster.list(start).iter().all(|entry| entry.device != guest));
+        roster.dismiss(guest);
+        assert!(!roster.knows(guest) && roster.target(guest, start).is_none());
+        roster.admit(camera());
+        roster.dismiss(camera());
+        assert!(roster.knows(camera()), "it stands in the configuration");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::intake::Got;
 use super::play::{Came, Playing};
 use super::roster::Target;
 use super::talk::{Spoken, Talk};
-use crate::endpoint::terminal::{Call, Ended, Line, Told};
+use crate::endpoint::terminal::{Call, Ended, Line, Room, Told};
 use crate::router::FeedOutput;
 
 /// Connects a device that is there to a seat, until one of them ends it.
@@ -32,8 +32,7 @@ pub(super) async fn run(core: &Arc<Core>, target: &Target, call: &Call) -> Ended
 }
 
 async fn hold(core: &Arc<Core>, target: &Target, call: &Call) -> Result<String, String> {
-    let talks = core.device(target.device).is_some_and(|device| device.talk);
-    let mut talk = if talks { Talk::begin(core, target, call) } else { Talk::none(call) };
+    let mut talk = if core.talks_to(target.device) { Talk::begin(core, target, call) } else { Talk::none(call) };
     let (playing, first) = if target.channel.kind() == LOUDSPEAKER {
         listens(&mut talk).await?;
         (None, Vec::new())
@@ -47,7 +46,8 @@ async fn hold(core: &Arc<Core>, target: &Target, call: &Call) -> Result<String, 
     info!(hearing = %call.seat.hearing, seat = %call.seat.seat, "device is connected");
     let asked = [None; 2];
     let ended = core.ended.subscribe();
-    let mut session = Session { core, target, line, playing, talk, published: Vec::new(), asked, ended };
+    let (published, room) = (Vec::new(), Room::default());
+    let mut session = Session { core, target, line, playing, talk, room, published, asked, ended };
     session.pass(first)?;
     session.work().await
 }
@@ -83,6 +83,7 @@ struct Session<'a> {
     /// `None` for a loudspeaker.
     playing: Option<Playing>,
     talk: Talk<'a>,
+    room: Room,
     published: Vec<Kind>,
     /// When a key frame was asked for last, and whether one is due.
     asked: [Option<Instant>; 2],
@@ -119,6 +120,9 @@ impl Session<'_> {
             if !self.published.contains(&kind) {
                 self.line.publish(kind, codec).map_err(|full| full.to_string())?;
                 self.published.push(kind);
+            }
+            if kind == Kind::Audio {
+                self.talk.measure(codec, &packets);
             }
             // What does not fit is counted by the worker's queue.
             let _ = self.line.send(kind, packets);
@@ -173,10 +177,11 @@ impl Session<'_> {
                 self.line.key_frame(track, layer).map_err(|full| full.to_string())?;
             }
             Spoken::Output(FeedOutput::Wish(wishes)) => self.line.wish(wishes).map_err(|full| full.to_string())?,
+            Spoken::Output(output @ (FeedOutput::Loudness(_) | FeedOutput::Restarted)) => {
+                self.room.take(Instant::now(), &output);
+            }
             // A device has no screen, and sound in its codec has gone to it already.
-            Spoken::Output(
-                FeedOutput::Sound(..) | FeedOutput::Picture(..) | FeedOutput::Loudness(_) | FeedOutput::Restarted,
-            ) => {}
+            Spoken::Output(FeedOutput::Sound(..) | FeedOutput::Picture(..)) => {}
         }
         Ok(())
     }
@@ -192,7 +197,7 @@ impl Session<'_> {
             }
             if let Some(quality) = playing.intake.quality(now) {
                 // Figures are worth nothing later.
-                let _ = self.line.quality(quality);
+                let _ = self.line.quality(self.room.figures(now, quality));
             }
         }
         if self.asked[1].is_some() {

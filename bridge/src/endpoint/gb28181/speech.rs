@@ -2,7 +2,8 @@
 
 use hearing_config::Timestamp;
 
-use crate::net::rtp::Header;
+use crate::endpoint::media::clock::ntp;
+use crate::net::rtp::{Header, Sent, write_report};
 use crate::router::Frame;
 
 /// Numbers the packets.
@@ -14,11 +15,13 @@ pub(super) struct Speech {
     time: u32,
     /// When what comes next would have been captured, if it followed at once.
     next: Option<Timestamp>,
+    packets: u32,
+    bytes: u32,
 }
 
 impl Speech {
     pub(super) fn new(payload: u8, ssrc: u32) -> Self {
-        Self { payload, ssrc, sequence: rand::random(), time: rand::random(), next: None }
+        Self { payload, ssrc, sequence: rand::random(), time: rand::random(), next: None, packets: 0, bytes: 0 }
     }
 
     /// The packets of a frame.
@@ -40,15 +43,27 @@ impl Speech {
         packets
     }
 
+    /// A sender report (RFC 3550, section 6.4.1) at `now`; `None` before something was said.
+    pub(super) fn report(&self, now: Timestamp) -> Option<Vec<u8>> {
+        let since = now.since(self.next?);
+        let rtp = self.time.wrapping_add((since * RATE / 1_000_000) as u32);
+        let sent = Sent { ntp: ntp(now), rtp, packets: self.packets, bytes: self.bytes };
+        Some(write_report(self.ssrc, NAME, Some(sent), None))
+    }
+
     fn packet(&mut self, marker: bool, payload: &[u8]) -> Vec<u8> {
         let Self { payload: payload_type, ssrc, sequence, time: timestamp, .. } = *self;
         self.sequence = sequence.wrapping_add(1);
         self.time = timestamp.wrapping_add(payload.len() as u32);
+        self.packets = self.packets.wrapping_add(1);
+        self.bytes = self.bytes.wrapping_add(payload.len() as u32);
         Header { marker, payload_type, sequence, timestamp, ssrc }.write(payload)
     }
 }
 
 const RATE: i64 = 8_000;
+/// Nothing is to be learnt of a node from it.
+const NAME: &str = "hearing";
 /// Of 20 ms.
 const SAMPLES: usize = 160;
 /// What is further apart does not follow at once: 100 ms.
@@ -59,6 +74,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::net::rtp::{Rtcp, read_rtcp};
     use crate::router::{Layer, Packet, Temporal};
 
     fn frame(captured: i64, samples: usize) -> Frame {
@@ -76,6 +92,18 @@ mod tests {
             payload: Bytes::from(vec![0xd5; samples]),
         };
         Frame { packets: vec![packet] }
+    }
+
+    #[test]
+    fn a_report_tells_which_moment_of_sound_is_now_and_how_much_was_said() {
+        let mut speech = Speech::new(8, 7);
+        assert_eq!(speech.report(Timestamp(0)), None, "nothing was said");
+        let first = speech.packets(&frame(1_000_000, 320));
+        let (header, _) = Header::read(&first[0]).unwrap();
+        let report = speech.report(Timestamp(1_100_000)).unwrap();
+        let clocks = Rtcp::Sender { ssrc: 7, ntp: ntp(Timestamp(1_100_000)), rtp: header.timestamp.wrapping_add(800) };
+        assert_eq!(read_rtcp(&report), [clocks]);
+        assert_eq!(report[20..28], [0, 0, 0, 2, 0, 0, 1, 64], "two packets, 320 bytes");
     }
 
     #[test]

@@ -1,26 +1,21 @@
-//! Talking to a device: it is told that there is something to hear (Broadcast), invites us, and is sent A-law.
+//! Talking to a device: who was announced to whom, and what is said as long as a device listens.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use hearing_config::{Codec, TrackId};
-use hearing_proto::gb28181::{self as gb, Code, Message, sdp};
+use hearing_proto::gb28181::Code;
 use rsipstack::dialog::dialog::DialogStateReceiver;
 use rsipstack::dialog::invite_dialog::InviteDialog;
-use rsipstack::sip::{Header, StatusCode};
-use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
 
 use super::Core;
-use super::dialog::{Held, Said};
+use super::mouth::Mouth;
 use super::roster::Target;
-use super::speech::Speech;
-use crate::endpoint::terminal::Call;
-use crate::router::{Feed, FeedInput, FeedOutput, Frame, Protected, Takes, TrackInfo};
+use crate::endpoint::terminal::{Call, Gauge, own};
+use crate::router::{Feed, FeedInput, FeedOutput, Packet, Protected, Takes, TrackInfo};
 
 /// A device that fetches what there is to hear.
 pub(super) struct Fetch {
@@ -50,7 +45,15 @@ impl Announced {
 }
 
 /// An announcement that stands; not any more when it is dropped.
-struct Standing<'a>(&'a Announced, Code);
+pub(super) struct Standing<'a>(&'a Announced, Code);
+
+impl<'a> Standing<'a> {
+    /// A device was told that there is something for one of its channels; it is fetched by `fetches`.
+    pub(super) fn new(announced: &'a Announced, target: &Target, fetches: mpsc::Sender<Fetch>) -> Self {
+        announced.all().insert(target.channel, (target.device, fetches));
+        Self(announced, target.channel)
+    }
+}
 
 impl Drop for Standing<'_> {
     fn drop(&mut self) {
@@ -58,10 +61,12 @@ impl Drop for Standing<'_> {
     }
 }
 
-/// What a device is told of the hearing.
+/// What a device is told of the hearing, and how its room sounds.
 pub(super) struct Talk<'a> {
     state: State<'a>,
     call: &'a Call,
+    /// Measures its sound where nothing is said to it.
+    gauge: Gauge<'a>,
     /// What its seat may have: a feed that is made later has to know it.
     tracks: BTreeMap<TrackId, TrackInfo>,
     protected: Option<Protected>,
@@ -86,7 +91,7 @@ pub(super) enum Spoken {
 impl<'a> Talk<'a> {
     /// No talk.
     pub(super) const fn none(call: &'a Call) -> Self {
-        Self { state: State::Off, call, tracks: BTreeMap::new(), protected: None }
+        Self { state: State::Off, call, gauge: Gauge::new(call), tracks: BTreeMap::new(), protected: None }
     }
 
     /// Begins to talk.
@@ -107,10 +112,20 @@ impl<'a> Talk<'a> {
         }
     }
 
-    /// What comes next; never, where there is no talk. Cancelling it loses nothing.
+    /// Sound of the device itself, to be measured.
+    pub(super) fn measure(&mut self, codec: Codec, packets: &[Packet]) {
+        match &mut self.state {
+            State::On(_, feed) => own(packets).for_each(|frame| feed.handle(FeedInput::Own(codec, frame))),
+            State::Off => self.gauge.hear(codec, packets),
+            // Soon one of both does.
+            State::Asking(_) => {}
+        }
+    }
+
+    /// What comes next; never, where there is no talk and nothing is measured. Cancelling it loses nothing.
     pub(super) async fn next(&mut self) -> Spoken {
         let spoken = match &mut self.state {
-            State::Off => return std::future::pending().await,
+            State::Off => return Spoken::Output(self.gauge.next().await),
             State::Asking(asking) => match asking.await {
                 Ok(mouth) => {
                     self.state = State::On(Box::new(mouth), self.feed());
@@ -134,85 +149,3 @@ impl<'a> Talk<'a> {
         feed
     }
 }
-
-/// The way to a device's loudspeaker.
-struct Mouth {
-    held: Held,
-    socket: UdpSocket,
-    to: SocketAddr,
-    speech: Speech,
-}
-
-impl Mouth {
-    /// Tells a device that there is something to hear, and waits until it has fetched it.
-    async fn open(core: &Core, target: &Target) -> Result<Self, String> {
-        let (sender, mut fetches) = mpsc::channel(1);
-        let mut answer = core.answers.await_for(target.device, core.number());
-        core.announced.all().insert(target.channel, (target.device, sender));
-        let _standing = Standing(&core.announced, target.channel);
-        let body = gb::broadcast(core.id, target.channel, answer.sn);
-        core.tell(target.device, &target.at, body).await.map_err(|error| error.to_string())?;
-        let fetched = async {
-            loop {
-                tokio::select! {
-                    Some(fetch) = fetches.recv() => return Ok(fetch),
-                    answered = answer.next() => {
-                        // Some say nothing, and come.
-                        if let Ok(Message::Broadcast { accepted: false, .. }) = answered {
-                            return Err("it takes no sound".to_owned());
-                        }
-                    }
-                }
-            }
-        };
-        let fetch =
-            timeout(FETCH_LIMIT, fetched).await.map_err(|_| "it does not fetch what it is told".to_owned())??;
-        Self::accept(core, fetch).await
-    }
-
-    async fn accept(core: &Core, fetch: Fetch) -> Result<Self, String> {
-        let Fetch { dialog, states, to, payload, answered } = fetch;
-        let socket = match core.ports.udp().await {
-            Ok(socket) => socket,
-            Err(error) => {
-                let _ = dialog.reject(Some(StatusCode::ServiceUnavailable), None);
-                return Err(error.to_string());
-            }
-        };
-        let held = Held::new(core.stack.dialogs.clone(), dialog, states);
-        let port = socket.local_addr().map_err(|error| error.to_string())?.port();
-        let ssrc = sdp::ssrc(core.id, core.number() as u16);
-        let answer = sdp::speak(core.id, core.settings.advertise, port, ssrc);
-        let headers = vec![Header::ContentType("APPLICATION/SDP".into())];
-        held.dialog().accept(Some(headers), Some(answer.into_bytes())).map_err(|error| error.to_string())?;
-        // Nobody waits for it any more when it took too long.
-        let _ = answered.send(());
-        Ok(Self { held, socket, to, speech: Speech::new(payload, ssrc) })
-    }
-
-    async fn next(&mut self, feed: &mut dyn Feed) -> Spoken {
-        loop {
-            tokio::select! {
-                said = self.held.next() => match said {
-                    Said::Over(why) => return Spoken::Over(why),
-                    Said::Message(_) => {}
-                },
-                output = feed.next() => match output {
-                    FeedOutput::Sound(Codec::Pcma, frame) => self.say(&frame),
-                    other => return Spoken::Output(other),
-                },
-            }
-        }
-    }
-
-    fn say(&mut self, frame: &Frame) {
-        for packet in self.speech.packets(frame) {
-            if self.socket.try_send_to(&packet, self.to).is_err() {
-                metrics::counter!("hearing_gb28181_datagrams_unsent_total").increment(1);
-            }
-        }
-    }
-}
-
-/// From the announcement until the device has come.
-const FETCH_LIMIT: Duration = Duration::from_secs(15);

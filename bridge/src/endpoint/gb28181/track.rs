@@ -3,7 +3,7 @@
 use hearing_config::{Codec, Kind, Timestamp};
 use hearing_proto::ps::{Adts, CLOCK_RATE, Unit};
 
-use crate::endpoint::source::{Coded, Cutter, SenderClock, SourceClock};
+use crate::endpoint::source::{Coded, Cutter, SourceClock};
 use crate::router::Packet;
 
 /// From units of an elementary stream to packets.
@@ -41,8 +41,13 @@ impl Track {
         self.stream
     }
 
-    /// The packets of a unit that came at `arrival`.
-    pub(super) fn cut(&mut self, unit: &Unit, arrival: Timestamp) -> Vec<Packet> {
+    /// By how much its fastest unit came later than its time says, in microseconds.
+    pub(super) fn earliest(&self) -> Option<i64> {
+        self.clock.earliest()
+    }
+
+    /// The packets of a unit that came at `arrival`; `beside` is [`Self::earliest`] of the other track of the stream.
+    pub(super) fn cut(&mut self, unit: &Unit, arrival: Timestamp, beside: Option<i64>) -> Vec<Packet> {
         if unit.after_loss {
             self.cutter.lose();
         }
@@ -51,7 +56,7 @@ impl Track {
             Kind::Video | Kind::Screen => time,
             Kind::Audio => self.counted(time, &unit.data),
         };
-        let captured = self.clock.captured(media_time, arrival, &SenderClock::default());
+        let captured = self.clock.captured_beside(media_time, arrival, beside);
         self.cutter.cut(Coded { media_time, captured, data: &unit.data })
     }
 
@@ -143,7 +148,7 @@ mod tests {
         let data = vec![0xd5; count];
         let unit =
             Unit { stream: 0xc0, codec: hearing_proto::ps::Codec::Pcma, pts: Some(pts), data, after_loss: false };
-        track.cut(&unit, ms(arrival))[0].media_time
+        track.cut(&unit, ms(arrival), None)[0].media_time
     }
 
     #[test]
@@ -161,7 +166,7 @@ mod tests {
         let mut at = |n: i64| {
             let (pts, data) = (Some((n * 90 * 1_024 * 10 / 441) as u64), frame.clone());
             let unit = Unit { stream: 0xc0, codec: hearing_proto::ps::Codec::Aac, pts, data, after_loss: false };
-            track.cut(&unit, ms(n * 1_024 * 10 / 441))[0].media_time
+            track.cut(&unit, ms(n * 1_024 * 10 / 441), None)[0].media_time
         };
         let times: Vec<_> = (0..=441).map(&mut at).collect();
         assert_eq!((times[0], times[1], times[2], times[441]), (0, 1_114, 2_229, 1_024 * 480));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
-use hearing_config::{RtspTransport, RtspUrl};
+use hearing_config::{Kind, RtspTransport, RtspUrl};
 use percent_encoding::percent_decode_str;
 use retina::client::{
     Credentials, PacketItem, PlayOptions, Playing, Session, SessionGroup, SessionOptions, SetupOptions,
@@ -18,7 +18,7 @@ use url::Url;
 
 use super::track::Track;
 use crate::endpoint::source::{SenderClock, Tally};
-use crate::endpoint::terminal::{Call, Ended, Line, Told};
+use crate::endpoint::terminal::{Call, Ended, Gauge, Line, Room, Told};
 use crate::net::clock::NodeClock;
 
 /// How media comes from a camera.
@@ -80,7 +80,7 @@ impl Camera {
 
     async fn run(&self, call: &Call, way: Way) -> Ended {
         match self.open_either(way).await {
-            Ok((session, tracks)) => Pull::new(session, tracks, self.clock).run(call).await,
+            Ok(opened) => Pull::new(opened, self.clock, call).run(call).await,
             Err(error) => Ended::Gone(error.to_string()),
         }
     }
@@ -144,18 +144,21 @@ fn play() -> PlayOptions {
 }
 
 /// A camera that plays.
-struct Pull {
+struct Pull<'a> {
     session: Session<Playing>,
     /// By the session's streams; `None` for those that are not taken.
     tracks: Vec<Option<Track>>,
     sender: SenderClock,
     tally: Tally,
+    room: Room,
+    gauge: Gauge<'a>,
     clock: NodeClock,
 }
 
-impl Pull {
-    fn new(session: Session<Playing>, tracks: Vec<Option<Track>>, clock: NodeClock) -> Self {
-        Self { session, tracks, sender: SenderClock::default(), tally: Tally::new(Instant::now()), clock }
+impl<'a> Pull<'a> {
+    fn new((session, tracks): (Session<Playing>, Vec<Option<Track>>), clock: NodeClock, call: &'a Call) -> Self {
+        let (sender, tally) = (SenderClock::default(), Tally::new(Instant::now()));
+        Self { session, tracks, sender, tally, room: Room::default(), gauge: Gauge::new(call), clock }
     }
 
     /// The seat is taken when the first packet has come.
@@ -178,6 +181,7 @@ impl Pull {
                     Ok(Some(Ok(item))) => self.take(&line, item),
                     over => return gone(over),
                 },
+                measured = self.gauge.next() => self.room.take(Instant::now(), &measured),
                 told = line.next() => match told {
                     // A camera takes nothing, and RTSP has no way to ask for a key frame: the next one comes by itself.
                     Some(Told::Feed(_) | Told::KeyFrame(_) | Told::Demand(..)) => {}
@@ -196,6 +200,9 @@ impl Pull {
                 self.tally.count(packet.payload().len(), u64::from(packet.loss()));
                 if let Some(Some(track)) = self.tracks.get_mut(packet.stream_id()) {
                     let packets = track.handle(packet, arrival, &self.sender);
+                    if track.kind() == Kind::Audio {
+                        self.gauge.hear(track.codec(), &packets);
+                    }
                     if !packets.is_empty() {
                         let _ = line.send(track.kind(), packets);
                     }
@@ -205,7 +212,7 @@ impl Pull {
             _ => {}
         }
         if let Some(quality) = self.tally.poll(now) {
-            let _ = line.quality(quality);
+            let _ = line.quality(self.room.figures(now, quality));
         }
     }
 

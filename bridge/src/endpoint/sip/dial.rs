@@ -17,8 +17,8 @@ use super::held::Held;
 use super::incoming::knows_update;
 use super::sdp::{self, Own, Use};
 use super::timer::{self, Side, Timer};
-use super::visitor::Account;
 use super::{Core, ports, sdes};
+use crate::net::sip::Account;
 
 /// Whom to call, and where; `None` while a device of the configuration is not registered.
 pub(super) type Place = Option<(Uri, Option<SipAddr>)>;

@@ -46,14 +46,14 @@ use tracing::warn;
 use crate::endpoint::terminal::{Call, Ended};
 use crate::net::clock::NodeClock;
 use crate::net::sip::guard::refuse;
-use crate::net::sip::{self, Listen, ListenTls, Stack};
+use crate::net::sip::{self, Account, Listen, ListenTls, Stack};
 use incoming::Incoming;
 use ports::Ports;
 pub use registrar::Device;
 use registrar::Registrar;
 use seats::Seats;
 use session::Session;
-pub use visitor::{Account, Door, Pass, Visitor};
+pub use visitor::{Door, Pass, Visitor};
 
 /// SIP of one zone. Cheap to clone.
 #[derive(Clone)]

@@ -52,6 +52,25 @@ impl SourceClock {
 
     /// When the moment of media time `time` was, which arrived at `arrival`.
     pub(crate) fn captured(&mut self, time: i64, arrival: Timestamp, sender: &SenderClock) -> Timestamp {
+        let by_arrival = Timestamp(self.offset(time, arrival) + self.micros(time));
+        let by_report = self.report.and_then(|(ntp, at)| sender.local(ntp + self.micros(time - at)));
+        by_report.filter(|told| told.since(by_arrival).abs() < STEP).unwrap_or(by_arrival)
+    }
+
+    /// The same beside a track whose times are of the same clock, if they are: whichever of both comes with less delay says when both
+    /// were captured. `beside` is [`Self::earliest`] of the other one.
+    pub(crate) fn captured_beside(&mut self, time: i64, arrival: Timestamp, beside: Option<i64>) -> Timestamp {
+        let own = self.offset(time, arrival);
+        let same = beside.filter(|other| (other - own).abs() < SAME);
+        Timestamp(same.map_or(own, |other| other.min(own)) + self.micros(time))
+    }
+
+    /// The smallest difference of arrival and media time, in microseconds.
+    pub(crate) fn earliest(&self) -> Option<i64> {
+        self.earliest.map(|(earliest, _)| earliest)
+    }
+
+    fn offset(&mut self, time: i64, arrival: Timestamp) -> i64 {
         let difference = arrival.0 - self.micros(time);
         let earliest = match self.earliest {
             Some((earliest, _)) if (difference - earliest).abs() > STEP => difference,
@@ -59,9 +78,7 @@ impl SourceClock {
             None => difference,
         };
         self.earliest = Some((earliest, arrival));
-        let by_arrival = Timestamp(earliest + self.micros(time));
-        let by_report = self.report.and_then(|(ntp, at)| sender.local(ntp + self.micros(time - at)));
-        by_report.filter(|told| told.since(by_arrival).abs() < STEP).unwrap_or(by_arrival)
+        earliest
     }
 
     const fn micros(&self, ticks: i64) -> i64 {
@@ -71,6 +88,8 @@ impl SourceClock {
 
 /// A difference that jumps by more is a clock that was set.
 const STEP: i64 = 2_000_000;
+/// Sound and picture of one clock are not further apart on their way.
+const SAME: i64 = 500_000;
 /// How fast clocks may drift apart: no clock of a device is further off than this many parts in a million.
 const DRIFT_PPM: i64 = 200;
 
@@ -97,6 +116,17 @@ mod tests {
         let heard = sound.captured(4_000, Timestamp(10_500_000), &sender);
         let seen = picture.captured(45_000, Timestamp(10_700_000), &sender);
         assert_eq!((heard, seen), (Timestamp(10_500_000), Timestamp(10_500_000)));
+    }
+
+    #[test]
+    fn sound_that_waits_to_fill_its_packets_stands_on_the_picture_of_the_same_clock_and_on_no_other() {
+        let (mut sound, mut picture) = (SourceClock::new(8_000), SourceClock::new(90_000));
+        let seen = picture.captured_beside(90_000, Timestamp(9_005_000), sound.earliest());
+        let heard = sound.captured_beside(8_000, Timestamp(9_045_000), picture.earliest());
+        assert_eq!((seen, heard), (Timestamp(9_005_000), Timestamp(9_005_000)));
+        let mut other = SourceClock::new(8_000);
+        let heard = other.captured_beside(800_000, Timestamp(9_045_000), picture.earliest());
+        assert_eq!(heard, Timestamp(9_045_000), "it counts from elsewhere");
     }
 
     #[test]

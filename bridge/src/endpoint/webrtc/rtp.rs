@@ -160,7 +160,13 @@ impl Seen {
         new
     }
 
-    fn place(number: i64) -> (usize, u64) {
+    /// True when `number` is below the highest, was not there, and is not too old to know.
+    pub(super) const fn lacks(&self, number: i64) -> bool {
+        let (word, bit) = Self::place(number);
+        number < self.highest && number > self.highest - Self::SPAN && self.bits[word] & bit == 0
+    }
+
+    const fn place(number: i64) -> (usize, u64) {
         let place = number.rem_euclid(Self::SPAN) as usize;
         (place / 64, 1 << (place % 64))
     }

@@ -433,10 +433,11 @@ impl Leg for Session {
         own.chain(media).flatten().min()
     }
 
-    fn handle_restart(&mut self, now: Instant, restart: IceRestart) {
+    fn handle_restart(&mut self, now: Instant, restart: IceRestart) -> bool {
         let remote = Credentials { ufrag: restart.remote_ufrag, pwd: restart.remote_pwd };
         self.ice.restart(Credentials { ufrag: restart.ufrag, pwd: restart.pwd }, remote);
         self.settle(now);
+        true
     }
 
     fn poll_output(&mut self) -> Option<Output> {

@@ -1,5 +1,6 @@
 //! Whole sessions against a client's end made of the same parts, over simulated datagrams in virtual time.
 
+mod hall;
 mod storms;
 
 use std::collections::HashMap;

@@ -3,9 +3,11 @@
 pub mod digest;
 pub mod dropped;
 pub mod guard;
+mod guest;
 mod stack;
 
-pub use stack::{Error, Listen, ListenTls, Stack, file, secret};
+pub use guest::{Account, beside, reach};
+pub use stack::{Error, Listen, ListenTls, NoAnswer, Stack, file, secret};
 
 /// What the log must leave out: whole SIP messages, and keys in them, are told at `info` there.
 pub const QUIET: &str = "rsipstack=warn";

@@ -4,15 +4,19 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rsipstack::EndpointBuilder;
 use rsipstack::dialog::dialog_layer::DialogLayer;
+use rsipstack::sip::{Header, Request, Response, SipMessage, StatusCodeKind};
 use rsipstack::transaction::TransactionReceiver;
 use rsipstack::transaction::endpoint::{EndpointInnerRef, EndpointOption};
-use rsipstack::transport::TransportLayer;
+use rsipstack::transaction::key::{TransactionKey, TransactionRole};
+use rsipstack::transaction::transaction::Transaction;
 use rsipstack::transport::tcp_listener::TcpListenerConnection;
 use rsipstack::transport::tls::{TlsConfig, TlsListenerConnection};
 use rsipstack::transport::udp::UdpConnection;
+use rsipstack::transport::{SipAddr, TransportLayer};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Where to listen.
@@ -73,6 +77,17 @@ pub enum Error {
     },
 }
 
+/// Why a request has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoAnswer {
+    /// Nothing came back in time.
+    #[error("no answer within {} s", ANSWER_LIMIT.as_secs())]
+    Silent,
+    /// It could not be made or sent.
+    #[error("it cannot be sent: {0}")]
+    Unsent(String),
+}
+
 impl Stack {
     /// Binds and serves; requests come out of the receiver.
     ///
@@ -107,6 +122,32 @@ impl Stack {
     }
 }
 
+impl Stack {
+    /// Sends a request that belongs to no dialog; its final answer, whatever it is.
+    ///
+    /// # Errors
+    /// [`NoAnswer`].
+    pub async fn ask(&self, mut request: Request, at: &SipAddr) -> Result<Response, NoAnswer> {
+        let unsent = |error: rsipstack::Error| NoAnswer::Unsent(error.to_string());
+        request.headers.unique_push(Header::ContentLength((request.body.len() as u32).into()));
+        let key = TransactionKey::from_request(&request, TransactionRole::Client).map_err(unsent)?;
+        let mut tx = Transaction::new_client(key, request, self.endpoint.clone(), None);
+        tx.destination = Some(at.clone());
+        let answered = async {
+            tx.send().await.map_err(unsent)?;
+            while let Some(message) = tx.receive().await {
+                if let SipMessage::Response(response) = message
+                    && response.status_code.kind() != StatusCodeKind::Provisional
+                {
+                    return Ok(response);
+                }
+            }
+            Err(NoAnswer::Silent)
+        };
+        tokio::time::timeout(ANSWER_LIMIT, answered).await.unwrap_or(Err(NoAnswer::Silent))
+    }
+}
+
 /// A file that `key` of the configuration names.
 ///
 /// # Errors
@@ -122,6 +163,9 @@ pub fn file(path: &Path, key: impl FnOnce() -> String) -> Result<Vec<u8>, Error>
 pub fn secret(path: &Path, key: impl FnOnce() -> String) -> Result<String, Error> {
     Ok(String::from_utf8_lossy(&file(path, key)?).trim().to_owned())
 }
+
+/// How long an answer is waited for.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
 async fn bind(transport: &TransportLayer, listen: &Listen, token: &CancellationToken) -> Result<(), Error> {
     let failed =

@@ -29,7 +29,7 @@ pub(super) struct Player {
     outputs: VecDeque<FeedOutput>,
 }
 
-/// What a terminal gets that takes this; `None` when nothing that it takes can be made.
+/// What a terminal gets that takes this; `None` when nothing that it takes can be made. One that takes nothing is measured.
 pub(super) fn wants(takes: &Takes, layout: Layout) -> Option<(Wants, (Codec, Codec))> {
     let is_made = |codec: &Codec| codec.is_sound() || matches!(codec, Codec::Vp8 | Codec::H264);
     let first = |codecs: &[Codec]| codecs.iter().copied().find(is_made);
@@ -51,7 +51,7 @@ pub(super) fn wants(takes: &Takes, layout: Layout) -> Option<(Wants, (Codec, Cod
         Layout::Equal => scene::Layout::Equal,
     };
     let wants = Wants { sound: sound.map(to_sound), picture: picture.map(to_picture), layout };
-    (sound.is_some() || picture.is_some())
+    (sound.is_some() || picture.is_some() || *takes == Takes::default())
         .then(|| (wants, (sound.unwrap_or(Codec::Opus), picture.unwrap_or(Codec::H264))))
 }
 
@@ -191,7 +191,9 @@ mod tests {
     }
 
     #[test]
-    fn who_takes_nothing_that_can_be_made_gets_no_desk() {
+    fn who_takes_nothing_that_can_be_made_gets_no_desk_and_who_takes_nothing_is_measured() {
+        let (nothing, _) = wants(&Takes::default(), Layout::Equal).unwrap();
+        assert_eq!((nothing.sound, nothing.picture), (None, None));
         assert!(wants(&Takes { picture: vec![Codec::H265], ..Takes::default() }, Layout::Equal).is_none());
     }
 }

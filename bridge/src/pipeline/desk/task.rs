@@ -48,8 +48,10 @@ impl Task {
         wants: Wants,
         out: mpsc::Sender<FromDesk>,
     ) -> Result<Self, Error> {
-        let mixer = wants.sound.map(|to| {
-            let (feed, events) = desks.program.spawn(Job::Mix(Mix { to }), Life::Kept)?;
+        // Whoever takes nothing at all is measured; whoever takes a picture alone makes no sound.
+        let mix = (wants.sound.is_some() || wants.picture.is_none()).then_some(Mix { to: wants.sound });
+        let mixer = mix.map(|mix| {
+            let (feed, events) = desks.program.spawn(Job::Mix(mix), Life::Kept)?;
             Ok::<_, Error>(Mixer { feed, events, zero: Timestamp(0), pulse: Pulse::new(Instant::now()) })
         });
         let (saying, said) = mpsc::channel(super::QUEUE);

@@ -188,6 +188,26 @@ async fn its_own_sound_is_measured_and_not_heard() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_takes_nothing_is_measured_and_sent_nothing() {
+    let (plans, desks) = (watch::Sender::new(Arc::new(plan(SEATS))), Desks::new(program(), None));
+    let (wants, _) = feed::wants(&Takes::default(), hearing_config::Layout::Equal).unwrap();
+    let mut court = Court::open_for(&desks, setting(0, &plans), wants, &[]);
+    let (to, mut own) = mpsc::unbounded_channel();
+    let _card = Card::start(&program(), 6, Kind::Audio).spawn(6, to);
+    let mut measured = Vec::new();
+    while measured.len() < 3 {
+        tokio::select! {
+            said = court.next() => match said {
+                FromDesk::Loudness(SeatId(0), loudness) => measured.push(loudness),
+                other => panic!("{other:?}"),
+            },
+            Some((_, frame)) = own.recv() => court.feed.handle_own_sound(Codec::Opus, &frame),
+        }
+    }
+    assert!(measured.iter().all(|loudness| loudness.mean < 40 && loudness.echo == 0), "{measured:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whom_the_plan_no_longer_lets_it_see_is_gone_with_the_next_picture() {
     let (plans, desks) = (watch::Sender::new(Arc::new(seen(&[3]))), Desks::new(program(), None));
     let mut court = Court::open(&desks, setting(0, &plans), &[(3, Kind::Video)]);

@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 
+use hearing_config::HearingId;
 use mio::Waker;
 
 use super::super::demux::local_ufrag;
-use super::super::leg::Output;
+use super::super::leg::{LegId, Output};
 use super::super::lobby::Lobby;
 use super::Command;
 use crate::net::tcp::Accepted;
@@ -51,6 +52,41 @@ impl WorkerHandle {
         }
         self.bell.ring();
         Ok(())
+    }
+
+    /// As [`Command::Say`] with what is not media; what finds no room stays in `words`.
+    ///
+    /// # Errors
+    /// [`Full`] when it did not fit.
+    pub(in crate::router) fn say(
+        &self,
+        (hearing, leg): (HearingId, LegId),
+        words: &mut Vec<Output>,
+    ) -> Result<(), Full> {
+        let outputs = std::mem::take(words);
+        match self.control.try_send(Command::Say { hearing, leg, outputs }) {
+            Ok(()) => {
+                self.bell.ring();
+                Ok(())
+            }
+            Err(TrySendError::Full(command) | TrySendError::Disconnected(command)) => {
+                if let Command::Say { outputs, .. } = command {
+                    *words = outputs;
+                }
+                Err(Full)
+            }
+        }
+    }
+
+    /// True when both talk to the same worker.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.bell, &other.bell)
+    }
+
+    /// What wakes the worker, for those who must not keep it alive.
+    pub(in crate::router) fn bell(&self) -> Arc<Bell> {
+        Arc::clone(&self.bell)
     }
 
     /// True when a leg of this worker awaits the client that sent `datagram`, a STUN request.
@@ -99,6 +135,7 @@ fn is_media(command: &Command) -> bool {
 fn ufrag_of(command: &Command) -> Option<&str> {
     match command {
         Command::Attach(attach) => attach.ufrag.as_deref(),
+        Command::Lodge(lodge) => lodge.ufrag.as_deref(),
         Command::Restart { restart, .. } => Some(&restart.ufrag),
         Command::Open { .. }
         | Command::Close { .. }
@@ -116,7 +153,7 @@ fn ufrag_of(command: &Command) -> Option<&str> {
 }
 
 /// The worker's end of its queues.
-pub(super) struct Inbox {
+pub(in crate::router) struct Inbox {
     control: Receiver<Command>,
     media: Receiver<Command>,
     connections: Receiver<Accepted>,
@@ -124,7 +161,7 @@ pub(super) struct Inbox {
 }
 
 /// What `Inbox::take` found.
-pub(super) enum Taken {
+pub(in crate::router) enum Taken {
     Command(Command),
     Nothing,
     /// No handle is left.
@@ -133,7 +170,7 @@ pub(super) enum Taken {
 
 impl Inbox {
     /// Before the queues are read: whatever is sent from now on wakes the worker again.
-    pub(super) fn rearm(&self) {
+    pub(in crate::router) fn rearm(&self) {
         self.bell.rung.store(false, Ordering::SeqCst);
     }
 
@@ -143,7 +180,7 @@ impl Inbox {
     }
 
     /// The next command, control first.
-    pub(super) fn take(&self) -> Taken {
+    pub(in crate::router) fn take(&self) -> Taken {
         match self.control.try_recv() {
             Ok(command) => Taken::Command(command),
             Err(TryRecvError::Empty) => self.media.try_recv().map_or(Taken::Nothing, Taken::Command),
@@ -153,7 +190,7 @@ impl Inbox {
 }
 
 /// The two ends of a worker's queues.
-pub(super) fn queue(waker: Waker, local: SocketAddr, lobby: Lobby) -> (WorkerHandle, Inbox) {
+pub(in crate::router) fn queue(waker: Waker, local: SocketAddr, lobby: Lobby) -> (WorkerHandle, Inbox) {
     let ((control, control_end), (media, media_end)) = (sync_channel(CONTROL_LIMIT), sync_channel(MEDIA_LIMIT));
     let (connections, connections_end) = sync_channel(CONNECTIONS_LIMIT);
     let bell = Arc::new(Bell { waker, rung: AtomicBool::new(false) });
@@ -164,13 +201,13 @@ pub(super) fn queue(waker: Waker, local: SocketAddr, lobby: Lobby) -> (WorkerHan
 
 /// Wakes the worker, once for all that is sent while it has not looked.
 #[derive(Debug)]
-struct Bell {
+pub(in crate::router) struct Bell {
     waker: Waker,
     rung: AtomicBool,
 }
 
 impl Bell {
-    fn ring(&self) {
+    pub(in crate::router) fn ring(&self) {
         if !self.rung.swap(true, Ordering::SeqCst) && self.waker.wake().is_err() {
             // The worker looks at its queues once a second anyway.
             metrics::counter!("hearing_worker_wakes_failed_total").increment(1);
@@ -178,7 +215,7 @@ impl Bell {
     }
 }
 
-const CONTROL_LIMIT: usize = 1_024;
+pub(in crate::router) const CONTROL_LIMIT: usize = 1_024;
 /// TCP connections that wait for the worker's next round.
 const CONNECTIONS_LIMIT: usize = 128;
 /// Frames; 25 pictures a second of 60 tracks for two seconds.

@@ -71,6 +71,7 @@ impl Worker {
                 info!(worker = self.index, "media worker ends");
                 return;
             }
+            self.pending |= self.board.take_items(now);
             self.take_datagrams(now);
             self.take_frames(now);
             self.board.handle_timeout(now);
@@ -167,6 +168,7 @@ impl Worker {
         (self.published, self.busy) = (now, Duration::ZERO);
         self.streams.handle_timeout(now);
         metrics::gauge!("hearing_tcp_connections", "worker" => self.index.to_string()).set(self.streams.len() as f64);
+        metrics::gauge!("hearing_far_sessions", "worker" => self.index.to_string()).set(self.board.guests() as f64);
         let (socket, streams) = (self.socket.counters(), self.streams.counters());
         let socket = [
             ("hearing_udp_received_total", socket.received),

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use mio::{Events, Interest, Poll, Token};
 
 use super::{FRAMES_PER_SECOND, Host, PACKETS_PER_FRAME, Peer, Room, Shape};
-use crate::process::{Usage, usage};
+use crate::process::{Usage, threads, usage};
 
 /// What one round showed of a server.
 #[derive(Debug, Clone)]
@@ -15,6 +15,8 @@ pub(crate) struct Figures {
     pub(crate) us_per_packet: f64,
     /// Of one core, 0.0 and more.
     pub(crate) cores: f64,
+    /// The same of the server's busiest thread.
+    pub(crate) busiest: f64,
     /// Milliseconds of every second that its threads waited for a processor, all together.
     pub(crate) waited_ms: f64,
     /// Resident memory that the receivers added, for each.
@@ -54,6 +56,7 @@ pub(crate) fn run(host: &mut dyn Host, shape: Shape, time: Duration) -> Result<F
     if shape.deaf {
         course.deafen();
     }
+    course.unleash(shape.storming);
     course.go(WARM_UP, |_| false)?;
     course.measure(host, shape, time, empty)
 }
@@ -68,6 +71,8 @@ pub(super) struct Course {
     /// Of so many pictures one is a key frame: one every two seconds, for nobody answers requests.
     key_every: u64,
     sent: u64,
+    /// When those who ask for everything ask next.
+    squall: Instant,
 }
 
 /// When a sender is due; no two at the same time.
@@ -83,7 +88,8 @@ impl Course {
         let spaced = |per_second: u64| (Duration::from_secs(1) / per_second as u32).div_f64(rate);
         let (picture, sound) = (spaced(FRAMES_PER_SECOND), spaced(50));
         let key_every = ((2 * FRAMES_PER_SECOND) as f64 * rate).round().max(1.0) as u64;
-        Ok(Self { peers: Vec::new(), poll: Poll::new()?, clocks: Vec::new(), picture, sound, key_every, sent: 0 })
+        let (peers, clocks, squall) = (Vec::new(), Vec::new(), Instant::now());
+        Ok(Self { peers, poll: Poll::new()?, clocks, picture, sound, key_every, sent: 0, squall })
     }
 
     fn lecturer(&mut self, host: &mut dyn Host, room: usize) -> Result<()> {
@@ -131,16 +137,23 @@ impl Course {
         receivers.enumerate().filter(|(number, _)| number % LISTENING != 0).for_each(|(_, peer)| peer.deaf = true);
     }
 
+    /// Some receivers begin to ask for everything.
+    fn unleash(&mut self, count: usize) {
+        self.peers.iter_mut().filter(|peer| peer.receives()).take(count).for_each(|peer| peer.storming = true);
+    }
+
     fn measure(&mut self, host: &dyn Host, shape: Shape, time: Duration, empty: Usage) -> Result<Figures> {
         for peer in &mut self.peers {
             peer.got = Default::default();
         }
         self.sent = 0;
-        let (began, before) = (Instant::now(), usage(host.process())?);
+        let (began, before, idle) = (Instant::now(), usage(host.process())?, threads(host.process())?);
         self.go(time, |_| false)?;
         let (after, sent, took) = (usage(host.process())?, self.sent, began.elapsed());
+        let used = threads(host.process())?.into_iter().map(|(thread, cpu)| cpu - *idle.get(&thread).unwrap_or(&cpu));
+        let busiest = used.max().unwrap_or_default();
         ensure!(took < time * 2, "this machine is too busy to send the load in time");
-        let receivers: Vec<&Peer> = self.peers.iter().filter(|peer| peer.receives()).collect();
+        let receivers: Vec<&Peer> = self.peers.iter().filter(|peer| peer.receives() && !peer.storming).collect();
         let silent = receivers.iter().filter(|peer| peer.got.video == 0).count();
         // On a machine that is nearly full some lines look too thin for the one layer that there is; that shows as loss.
         ensure!(silent * 50 <= receivers.len(), "{silent} of {} receivers get no picture", receivers.len());
@@ -149,10 +162,12 @@ impl Course {
             receivers.iter().flat_map(|peer| peer.got.latencies_us.iter().copied()).collect();
         latencies_us.sort_unstable();
         let cpu = (after.cpu - before.cpu).as_secs_f64();
-        let wanted = sent as f64 * shape.subscriptions() as f64 / self.clocks.len() as f64;
+        let subscriptions = (shape.subscriptions() - shape.storming) as f64;
+        let wanted = sent as f64 * subscriptions / self.clocks.len() as f64;
         Ok(Figures {
             us_per_packet: cpu * 1e6 / got as f64,
             cores: cpu / took.as_secs_f64(),
+            busiest: busiest.as_secs_f64() / took.as_secs_f64(),
             waited_ms: (after.waited - before.waited).as_secs_f64() * 1e3 / took.as_secs_f64(),
             kb_per_receiver: (after.resident_kb - empty.resident_kb) / shape.receivers() as f64,
             latencies_us,
@@ -173,14 +188,23 @@ impl Course {
             }
             let now = Instant::now();
             self.peers.iter_mut().for_each(|peer| peer.tick(now));
+            self.storm(now);
         }
         Ok(())
     }
 
+    fn storm(&mut self, now: Instant) {
+        if self.squall <= now && self.peers.iter().any(|peer| peer.storming) {
+            self.squall = now + SQUALLS;
+            self.peers.iter_mut().filter(|peer| peer.storming).for_each(|peer| peer.storm(now));
+        }
+    }
+
     fn next_due(&mut self) -> Instant {
+        let squall = self.peers.iter().any(|peer| peer.storming).then_some(self.squall);
         let ticks = self.peers.iter_mut().filter_map(Peer::next_tick);
         let sends = self.clocks.iter().flat_map(|clock| [clock.video, clock.audio]);
-        ticks.chain(sends).min().unwrap_or_else(|| Instant::now() + SETTLE)
+        ticks.chain(sends).chain(squall).min().unwrap_or_else(|| Instant::now() + SETTLE)
     }
 
     fn send_what_is_due(&mut self) {
@@ -209,5 +233,7 @@ const SETTLE: Duration = Duration::from_secs(1);
 const JOIN_SPACING: Duration = Duration::from_millis(20);
 /// Also the time in which a measured line is found to carry the picture.
 const WARM_UP: Duration = Duration::from_secs(4);
+/// Between two rounds of asking for everything.
+const SQUALLS: Duration = Duration::from_millis(1);
 /// Of so many receivers one decrypts where the others are deaf.
 const LISTENING: usize = 10;

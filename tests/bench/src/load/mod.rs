@@ -38,6 +38,8 @@ pub(crate) struct Shape {
     /// True when only one receiver of a room decrypts what it gets and tells how late it is; the others count, so that
     /// this end costs a fraction.
     pub(crate) deaf: bool,
+    /// Of the first room so many receivers ask for everything, all the time; the others are measured.
+    pub(crate) storming: usize,
 }
 
 /// Who is in a room.
@@ -53,7 +55,7 @@ impl Shape {
     /// `receivers` of one sender, in rooms of at most 50.
     pub(crate) fn lectures(receivers: usize) -> Self {
         let rooms = receivers.div_ceil(LECTURE);
-        Self { rooms, room: Room::Lecture(receivers.div_ceil(rooms)), rate: 1.0, deaf: false }
+        Self { rooms, room: Room::Lecture(receivers.div_ceil(rooms)), rate: 1.0, deaf: false, storming: 0 }
     }
 
     /// Streams that are received, each of sound and picture.

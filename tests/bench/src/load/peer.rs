@@ -1,5 +1,6 @@
 //! One WebRTC client on the sans-IO core of webrtc-rs, with a socket of its own.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::LazyLock;
@@ -22,6 +23,15 @@ use rtc::peer_connection::sdp::RTCSessionDescription;
 use rtc::peer_connection::state::RTCPeerConnectionState;
 use rtc::peer_connection::transport::{CandidateConfig, CandidateHostConfig, RTCIceCandidate};
 use rtc::peer_connection::{RTCPeerConnection, RTCPeerConnectionBuilder};
+use rtc::rtcp;
+use rtc::rtcp::payload_feedbacks::full_intra_request::{FirEntry, FullIntraRequest};
+use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
+use rtc::rtcp::receiver_report::ReceiverReport;
+use rtc::rtcp::reception_report::ReceptionReport;
+use rtc::rtcp::transport_feedbacks::transport_layer_cc::{
+    PacketStatusChunk, RunLengthChunk, StatusChunkTypeTcc, SymbolTypeTcc, TransportLayerCc,
+};
+use rtc::rtcp::transport_feedbacks::transport_layer_nack::{NackPair, TransportLayerNack};
 use rtc::rtp;
 use rtc::rtp_transceiver::rtp_sender::{
     RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters, RtpCodecKind,
@@ -43,6 +53,10 @@ pub(crate) struct Peer {
     receives: usize,
     /// Counts media without opening it.
     pub(crate) deaf: bool,
+    /// Asks for everything, all the time.
+    pub(crate) storming: bool,
+    /// The last packet of each source, by SSRC; kept while it storms.
+    newest: HashMap<u32, u16>,
     pub(crate) got: Got,
 }
 
@@ -192,6 +206,20 @@ impl Peer {
         self.connection.poll_timeout()
     }
 
+    /// Asks for the last 272 packets of every source again, for key frames in both ways there are, says that all was lost, and
+    /// tells of packets that never were.
+    pub(crate) fn storm(&mut self, now: Instant) {
+        let receivers: Vec<_> = self.connection.get_receivers().collect();
+        for (receiver, (ssrc, newest)) in receivers.iter().cycle().zip(self.newest.clone()) {
+            let Some(mut receiver) = self.connection.rtp_receiver(*receiver) else { continue };
+            for packet in everything(ssrc, newest) {
+                // What its own queue does not take is not sent.
+                let _ = receiver.write_rtcp(now, vec![packet]);
+            }
+        }
+        self.drain();
+    }
+
     fn new() -> Result<Self> {
         let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None)?;
         socket.set_nonblocking(true)?;
@@ -214,7 +242,18 @@ impl Peer {
         let candidate = CandidateHostConfig { base_config, ..Default::default() }.new_candidate_host()?;
         connection.add_local_candidate(RTCIceCandidate::from(&candidate).to_json()?)?;
         let (sends, got) = (Vec::new(), Got::default());
-        Ok(Self { connection, socket, address, connected: false, sends, receives: 0, deaf: false, got })
+        Ok(Self {
+            connection,
+            socket,
+            address,
+            connected: false,
+            sends,
+            receives: 0,
+            deaf: false,
+            storming: false,
+            newest: HashMap::new(),
+            got,
+        })
     }
 
     fn local_sdp(&self) -> Result<String> {
@@ -257,10 +296,44 @@ impl Peer {
         }
         while let Some(read) = self.connection.poll_read() {
             if let RTCMessage::RtpPacket(_, packet) = read.message {
+                if self.storming {
+                    self.newest.insert(packet.header.ssrc, packet.header.sequence_number);
+                }
                 self.got.count(&packet.payload);
             }
         }
     }
+}
+
+/// What can be asked for of one source, each a packet of its own.
+fn everything(ssrc: u32, newest: u16) -> [Box<dyn rtcp::Packet>; 5] {
+    let pair = |back: u16| NackPair { packet_id: newest.wrapping_sub(17 * back), lost_packets: u16::MAX };
+    let lost = ReceptionReport { ssrc, fraction_lost: 255, total_lost: 0x7f_ffff, ..Default::default() };
+    let chunk = RunLengthChunk {
+        type_tcc: StatusChunkTypeTcc::RunLengthChunk,
+        packet_status_symbol: SymbolTypeTcc::PacketNotReceived,
+        run_length: 8_191,
+    };
+    [
+        Box::new(TransportLayerNack { sender_ssrc: 1, media_ssrc: ssrc, nacks: (1..=16).map(pair).collect() }),
+        Box::new(PictureLossIndication { sender_ssrc: 1, media_ssrc: ssrc }),
+        Box::new(FullIntraRequest {
+            sender_ssrc: 1,
+            media_ssrc: ssrc,
+            fir: vec![FirEntry { ssrc, sequence_number: newest as u8 }],
+        }),
+        Box::new(ReceiverReport { ssrc: 1, reports: vec![lost], ..Default::default() }),
+        Box::new(TransportLayerCc {
+            sender_ssrc: 1,
+            media_ssrc: ssrc,
+            base_sequence_number: newest.wrapping_mul(31),
+            packet_status_count: 8_191,
+            reference_time: u32::from(newest),
+            fb_pkt_count: newest as u8,
+            packet_chunks: vec![PacketStatusChunk::RunLengthChunk(chunk)],
+            recv_deltas: Vec::new(),
+        }),
+    ]
 }
 
 impl Got {

@@ -7,7 +7,7 @@ use crate::load::{Figures, Room, Shape};
 use crate::table::Row;
 
 pub(super) fn measure(bench: &mut Bench) -> Result<Vec<Row>> {
-    let shape = Shape { rooms: 20, room: Room::Meeting(6), rate: 0.1, deaf: true };
+    let shape = Shape { rooms: 20, room: Room::Meeting(6), rate: 0.1, deaf: true, storming: 0 };
     let (ours, peer) = bench.compare(shape)?;
     let row = |name: &str, unit, figure: fn(&Figures) -> f64| Row::of(name, unit, &ours, &peer, figure);
     Ok(vec![

@@ -3,10 +3,12 @@
 mod bare;
 mod compose;
 mod forward;
+mod hall;
 mod latency;
 mod meetings;
 mod record;
 mod start;
+mod storm;
 mod transcode;
 mod trunk;
 mod verify;
@@ -47,7 +49,7 @@ pub(crate) struct Group {
 }
 
 /// All groups, in the order in which they are measured.
-pub(crate) const ALL: [Group; 20] = [
+pub(crate) const ALL: [Group; 22] = [
     Group { name: "forward-20", about: "one sender, 20 receivers: CPU, memory, latency", measure: forward::to_20 },
     Group { name: "forward-50", about: "50 receivers", measure: forward::to_50 },
     Group { name: "forward-100", about: "two senders, 100 receivers", measure: forward::to_100 },
@@ -55,6 +57,11 @@ pub(crate) const ALL: [Group; 20] = [
         name: "forward-500",
         about: "ten senders of a tenth of the usual rate, 500 receivers",
         measure: forward::to_500,
+    },
+    Group {
+        name: "hall",
+        about: "one hearing, one sender, 60 receivers: one media worker against two",
+        measure: hall::measure,
     },
     Group {
         name: "meetings",
@@ -65,6 +72,11 @@ pub(crate) const ALL: [Group; 20] = [
         name: "latency",
         about: "latency while the media thread is busy for 30, 60 and 90 % of the time",
         measure: latency::measure,
+    },
+    Group {
+        name: "storm",
+        about: "what 19 receivers feel of one that asks for everything all the time",
+        measure: storm::measure,
     },
     Group { name: "record", about: "what recording a participant costs", measure: record::cost },
     Group { name: "trunk-cost", about: "CPU for a packet over a trunk, against raw UDP", measure: trunk::cost },

@@ -110,7 +110,7 @@ fn compose(program: &Program, clips: &[[PathBuf; 2]]) -> Result<()> {
     let (layout, emblem) = (Layout::Equal, None);
     let scene = Scene { width: 1920, height: 1080, fps: 25, layout, heading, utc_offset: 28_800, emblem, tiles };
     let stage = Job::Stage(Stage { scene, to: target(1920, 1080, 3_000) });
-    let mix = Job::Mix(Mix { to: SoundTarget { codec: Codec::Opus, treat: false } });
+    let mix = Job::Mix(Mix { to: Some(SoundTarget { codec: Codec::Opus, treat: false }) });
     let (drawing, drawn) = program.spawn(stage, Life::Once)?;
     let (mixing, mixed) = program.spawn(mix, Life::Once)?;
     let listeners = [drawn, mixed].map(|events| std::thread::spawn(move || drain(events)));

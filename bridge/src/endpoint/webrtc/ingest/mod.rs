@@ -3,6 +3,7 @@
 mod demand;
 mod keyframes;
 mod nack;
+mod red;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -13,7 +14,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hearing_config::{SeatId, TrackId, Zone};
+use hearing_config::{SeatId, Timestamp, TrackId, Zone};
 use rtc_rtcp::Packet as Rtcp;
 use rtc_rtcp::receiver_report::ReceiverReport;
 
@@ -25,7 +26,8 @@ use super::clock::{Clock, ntp_micros};
 use super::rtcp;
 use super::rtp::Header;
 use super::sdp::{Accepted, Extensions};
-use crate::router::{Layer, LayerSet, Output, TrackInfo};
+use crate::router::{Layer, LayerSet, Output, Packet, TrackInfo};
+use red::Unwrapped;
 use source::Arrived;
 use timeline::SenderClock;
 use track::Track;
@@ -63,6 +65,14 @@ struct Hints {
     /// Media source and RTX source by track.
     sources: HashMap<u32, usize>,
     repairs: HashMap<u32, u32>,
+}
+
+/// When a packet came, and how loud it says that it is.
+#[derive(Debug, Clone, Copy)]
+struct At {
+    now: Instant,
+    wall: Timestamp,
+    level: Option<u8>,
 }
 
 /// What a header's extensions tell.
@@ -135,18 +145,45 @@ impl Ingest {
                 (track, (layer, ssrc), mended)
             }
         };
-        let wall = self.clock.at(now);
-        let level = told.level;
-        let track = &mut self.tracks[track];
-        if let Some(mut packet) = track.accept(now, wall, &self.sender, layer, arrived)? {
-            packet.level = level;
-            if !track.announced.contains(packet.layer) {
-                track.announced = track.announced.union(LayerSet::only(packet.layer));
-                out.push_back(Output::Track(info(track, &self.origin)));
-            }
-            out.push_back(Output::Packet(track.id, packet));
+        let at = At { now, wall: self.clock.at(now), level: told.level };
+        let agreed = &self.tracks[track].agreed;
+        if agreed.red != Some(header.payload_type) {
+            let packet = self.accept(at, track, layer, arrived)?;
+            self.hand_on(track, packet, out);
+            return Ok(());
         }
+        let Unwrapped { own, before } = red::unwrap(agreed.payload_type, arrived).ok_or("rtp_red")?;
+        // Its own first, as only that tells what was lost before it.
+        let own = self.accept(at, track, layer, own)?;
+        for lost in before.into_iter().flatten() {
+            if self.tracks[track].lacks(layer, lost.sequence) {
+                metrics::counter!("hearing_webrtc_sound_mended_total").increment(1);
+                let mended = self.accept(at, track, layer, lost)?;
+                self.hand_on(track, mended, out);
+            }
+        }
+        self.hand_on(track, own, out);
         Ok(())
+    }
+
+    fn accept(
+        &mut self,
+        at: At,
+        track: usize,
+        layer: (Layer, u32),
+        arrived: Arrived,
+    ) -> Result<Option<Packet>, &'static str> {
+        let packet = self.tracks[track].accept(at.now, at.wall, &self.sender, layer, arrived)?;
+        Ok(packet.map(|packet| Packet { level: at.level, ..packet }))
+    }
+
+    fn hand_on(&mut self, track: usize, packet: Option<Packet>, out: &mut VecDeque<Output>) {
+        let (track, Some(packet)) = (&mut self.tracks[track], packet) else { return };
+        if !track.announced.contains(packet.layer) {
+            track.announced = track.announced.union(LayerSet::only(packet.layer));
+            out.push_back(Output::Track(info(track, &self.origin)));
+        }
+        out.push_back(Output::Packet(track.id, packet));
     }
 
     /// Takes a sender report.
@@ -299,7 +336,7 @@ impl Ingest {
                 None => 0,
             };
             Route::Repair { track, layer: Layer(layer as u8) }
-        } else if header.payload_type == agreed.payload_type {
+        } else if agreed.carries(header.payload_type) {
             let layer = match told.rid {
                 Some(rid) if simulcast => layer(rid)?,
                 None if simulcast => return None,
@@ -324,7 +361,7 @@ impl Ingest {
             .tracks
             .iter()
             .enumerate()
-            .filter(|(_, track)| track.agreed.payload_type == number || track.agreed.rtx == Some(number));
+            .filter(|(_, track)| track.agreed.carries(number) || track.agreed.rtx == Some(number));
         let (only, _) = using.next()?;
         using.next().is_none().then_some(only)
     }

@@ -133,6 +133,12 @@ impl Source {
         Ok(Some(Placed { index, time, captured, piece, torn }))
     }
 
+    /// True when the packet with this number is one of ours and did not come.
+    pub(super) fn lacks(&self, sequence: u16) -> bool {
+        let sequence = self.sequence.peek(u32::from(sequence), 16);
+        sequence >= self.reception.first && self.seen.lacks(sequence)
+    }
+
     fn advance(&mut self, now: Instant, sequence: i64, repair: bool) -> bool {
         let mended = self.missing.found(sequence);
         if repair {

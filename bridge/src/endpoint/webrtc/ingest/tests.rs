@@ -46,7 +46,7 @@ impl Browser {
             }),
             outbound: None,
         };
-        let opus = Agreed { codec: Codec::Opus, payload_type: 111, rtx: None, red: None, feedback: Vec::new() };
+        let opus = Agreed { codec: Codec::Opus, payload_type: 111, rtx: None, red: Some(63), feedback: Vec::new() };
         let vp8 = Agreed { codec: Codec::Vp8, payload_type: 96, rtx: Some(97), red: None, feedback };
         let (audio, video) = (section("0", Kind::Audio, opus, &[]), section("1", Kind::Video, vp8, rids));
         let start = Instant::now();
@@ -222,4 +222,45 @@ fn packets_of_nobody_are_dropped() {
     assert_eq!(browser.send(0, ((2, 96, 5, 0), &[(4, b"1"), (10, b"x")], KEY)), Err("rtp_unknown_source"));
     assert_eq!(browser.send(0, ((2, 50, 5, 0), &[], KEY)), Err("rtp_unknown_source"));
     assert_eq!(browser.send(0, ((2, 96, 5, 0), &[(4, b"1"), (10, b"q")], &[0x90])), Err("rtp_payload"));
+}
+
+/// A packet of redundant sound with the number `n`: its own payload, and that of the one before.
+fn redundant(n: u8) -> Vec<u8> {
+    [&[0x80 | 111, 15, 0, 2][..], &[111], &[b'o', n - 1], &[b'o', n]].concat()
+}
+
+#[test]
+fn sound_that_the_line_lost_comes_with_the_next_and_lies_in_its_place() {
+    let mut browser = Browser::new(&[]);
+    for n in [1_u8, 2, 4, 5, 7] {
+        let head = (1, 63, u16::from(n), u32::from(n) * 960);
+        browser.send(u64::from(n) * 20, (head, &[(4, b"0"), (1, &[0x8a])], &redundant(n))).unwrap();
+    }
+    let got: Vec<_> = browser.packets().into_iter().map(|(_, packet)| (packet.index, packet.payload[1])).collect();
+    let first = got[0].0;
+    let wanted: Vec<_> = (1..=7).map(|n| (first + u64::from(n - 1), n)).collect();
+    assert_eq!(got, wanted, "each once and in order");
+    assert_eq!(browser.ingest.totals(), (7, 7), "what came in time after all is not lost");
+    let reports = find::<ReceiverReport>(&browser.feedback(2_000));
+    assert_eq!(reports[0].reports[0].total_lost, 2, "the sender is told what the line really loses");
+}
+
+#[test]
+fn sound_that_was_mended_and_is_late_after_all_is_taken_once() {
+    let mut browser = Browser::new(&[]);
+    let mut send = |n: u8, ms| {
+        let head = (1, 63, u16::from(n), u32::from(n) * 960);
+        browser.send(ms, (head, &[(4, b"0")], &redundant(n)))
+    };
+    assert_eq!((send(1, 0), send(3, 40), send(2, 41)), (Ok(()), Ok(()), Err("rtp_duplicate")));
+    assert_eq!(browser.packets().len(), 3);
+}
+
+#[test]
+fn redundant_sound_that_is_no_such_thing_is_refused_and_leaves_the_rest_alone() {
+    let mut browser = Browser::new(&[]);
+    browser.send(0, ((1, 63, 1, 960), &[(4, b"0")], &redundant(1))).unwrap();
+    assert_eq!(browser.send(20, ((1, 63, 2, 1_920), &[], &[0x80 | 111, 15, 0, 200, 111, 1])), Err("rtp_red"));
+    browser.send(40, ((1, 111, 3, 2_880), &[], b"plain")).unwrap();
+    assert_eq!(browser.packets().last().unwrap().1.payload, &b"plain"[..]);
 }

@@ -72,6 +72,13 @@ impl Track {
         self.layers[usize::from(layer.0 & 3)].as_mut()
     }
 
+    /// True when the packet with this number was sent by the layer's source and did not come.
+    pub(super) fn lacks(&self, (layer, ssrc): (Layer, u32), sequence: u16) -> bool {
+        self.layers[usize::from(layer.0 & 3)]
+            .as_ref()
+            .is_some_and(|source| source.ssrc == ssrc && source.lacks(sequence))
+    }
+
     /// Takes a packet of a layer's source, making the source at its first; the packet to hand on, if there is one.
     pub(super) fn accept(
         &mut self,

@@ -11,7 +11,7 @@ use rtc_sdp::description::media::{MediaName, RangedPort};
 use rtc_sdp::description::session::{Origin, TimeDescription, Timing};
 use rtc_sdp::{MediaDescription, SessionDescription};
 
-use super::offer::{Media, Remote};
+use super::offer::{Media, Offered, Remote};
 use super::{Accepted, Agreed, Inbound, Outbound, SdpError, Section};
 
 /// What the answer says of this end.
@@ -100,8 +100,8 @@ fn sends(media: &Media, offer: &Offer) -> Option<Kind> {
 fn agreed(media: &Media, sends: bool) -> Vec<Agreed> {
     let agreed = |codec: Codec| {
         let offered = media.codecs.iter().find(|offered| offered.codec == codec)?;
-        let (red, feedback) = (offered.red.filter(|_| !sends), offered.feedback.clone());
-        Some(Agreed { codec, payload_type: offered.payload_type, rtx: offered.rtx, red, feedback })
+        let Offered { payload_type, rtx, red, feedback, .. } = offered.clone();
+        Some(Agreed { codec, payload_type, rtx, red, feedback })
     };
     let mut codecs: Vec<Agreed> =
         [Codec::Opus, Codec::Pcma, Codec::Pcmu, Codec::Vp8, Codec::H264].into_iter().filter_map(agreed).collect();
@@ -173,8 +173,8 @@ fn refuse(what: &str, protocol: &str, format: &str, mid: &str) -> MediaDescripti
 }
 
 fn accept(local: &Local<'_>, section: &Accepted, first: bool) -> MediaDescription {
-    let formats = section.codecs.iter().flat_map(|agreed| [Some(agreed.payload_type), agreed.rtx, agreed.red]);
-    let formats = formats.flatten().map(|number| number.to_string()).collect();
+    let formats = section.codecs.iter().flat_map(|agreed| formats(agreed, section.inbound.is_some()));
+    let formats = formats.map(|number| number.to_string()).collect();
     let mut lines = Lines(line(&section.what, &section.protocol, 9, formats));
     lines.value("ice-ufrag", local.ufrag);
     lines.value("ice-pwd", local.pwd);
@@ -205,6 +205,15 @@ fn accept(local: &Local<'_>, section: &Accepted, first: bool) -> MediaDescriptio
         candidates(&mut lines, local);
     }
     lines.0
+}
+
+/// A client sends what stands first: its sound redundantly, so that a packet that its line loses comes with the next one.
+fn formats(agreed: &Agreed, inbound: bool) -> impl Iterator<Item = u8> {
+    let mut formats = [Some(agreed.payload_type), agreed.rtx, agreed.red];
+    if inbound {
+        formats.rotate_right(1);
+    }
+    formats.into_iter().flatten()
 }
 
 fn codec(lines: &mut Lines, agreed: &Agreed) {

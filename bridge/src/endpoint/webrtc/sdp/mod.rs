@@ -86,9 +86,16 @@ pub(super) struct Agreed {
     pub(super) codec: Codec,
     pub(super) payload_type: u8,
     pub(super) rtx: Option<u8>,
-    /// The payload type under which sound carries the sound before it (RFC 2198); only for what the client receives.
+    /// The payload type under which sound carries the sound before it (RFC 2198). A client that sends is asked to send so.
     pub(super) red: Option<u8>,
     pub(super) feedback: Vec<String>,
+}
+
+impl Agreed {
+    /// True when media of this codec comes under the payload type, plain or redundant.
+    pub(super) fn carries(&self, payload_type: u8) -> bool {
+        self.payload_type == payload_type || self.red == Some(payload_type)
+    }
 }
 
 /// What a client sends on an m-line.

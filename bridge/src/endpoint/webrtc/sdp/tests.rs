@@ -107,14 +107,14 @@ fn a_slot_takes_every_codec_and_names_its_sources_and_seat() {
 }
 
 #[test]
-fn redundant_sound_is_taken_for_what_the_client_receives_and_not_for_what_it_sends() {
+fn redundant_sound_is_taken_and_asked_for_from_who_sends() {
     let red = "a=rtpmap:63 red/48000/2\r\na=fmtp:63 111/111\r\n";
     let sound = |mid, direction| line("audio", 9, "111 63", mid, direction, &format!("{SOUND}{red}"));
     let lines = [sound("0", "sendonly"), sound("1", "recvonly")];
     let (_, sdp) = answer(&offer(&lines, &[("0", Kind::Audio)], &[("1", 3, Kind::Audio)])).unwrap();
-    assert!(part(&sdp, 0).starts_with("audio 9 UDP/TLS/RTP/SAVPF 111\r\n"));
+    assert!(part(&sdp, 0).starts_with("audio 9 UDP/TLS/RTP/SAVPF 63 111\r\n"), "a client sends what stands first");
     assert!(part(&sdp, 1).starts_with("audio 9 UDP/TLS/RTP/SAVPF 111 63\r\n"));
-    assert!(part(&sdp, 1).contains(red));
+    assert!(part(&sdp, 0).contains(red) && part(&sdp, 1).contains(red));
 }
 
 #[test]

@@ -3,12 +3,15 @@
 
 mod delayed;
 mod refresh;
+mod slides;
 mod torture;
 mod trial;
 
 use std::fs;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
+
+use serde_json::Value;
 
 use crate::harness::node::{Node, Site, until};
 use crate::harness::phone::Phone;
@@ -228,8 +231,12 @@ fn await_seat(phone: &mut Phone) {
 }
 
 fn start(node: &Node) -> String {
-    let started = node.hearing(&["start", "--case", "(2022)内0291刑初123号", "--template", "rooms"]);
-    started["id"].as_str().expect("an id").to_owned()
+    start_of(node)["id"].as_str().expect("an id").to_owned()
+}
+
+/// A hearing of the template `rooms`, as its start was told.
+fn start_of(node: &Node) -> Value {
+    node.hearing(&["start", "--case", "(2022)内0291刑初123号", "--template", "rooms"])
 }
 
 /// A node with a template `rooms` of so many seats, each for a terminal of its own, and one of a terminal that never comes.

@@ -53,6 +53,8 @@ const BEFORE: usize = 4;
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -85,5 +87,16 @@ mod tests {
         assert!(unwrap(96, packet(&whole)).is_none());
         let many = [[0x80 | 111, 15, 0, 0].repeat(BEFORE + 1), vec![111]].concat();
         assert!(unwrap(111, packet(&many)).is_none());
+    }
+    proptest! {
+        #[test]
+        fn whatever_comes_is_taken_apart_without_a_byte_lost_or_refused(
+            payload in vec(prop_oneof![Just(0x80 | 111_u8), Just(111), Just(0), any::<u8>()], 0..64)
+        ) {
+            if let Some(Unwrapped { own, before }) = unwrap(111, packet(&payload)) {
+                let blocks = before.iter().flatten().map(|block| 4 + block.payload.len()).sum::<usize>();
+                prop_assert_eq!(blocks + 1 + own.payload.len(), payload.len());
+            }
+        }
     }
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use rsipstack::dialog::dialog::{DialogState, DialogStateReceiver};
 use rsipstack::dialog::dialog_layer::DialogLayer;
+use rsipstack::dialog::invitation::InviteOption;
 use rsipstack::dialog::invite_dialog::InviteDialog;
-use rsipstack::sip::StatusCode;
+use rsipstack::sip::{StatusCode, StatusCodeKind};
 use tokio::time::timeout;
 use tracing::info;
 
@@ -28,6 +29,22 @@ pub(super) enum Said {
 impl Held {
     pub(super) const fn new(dialogs: Arc<DialogLayer>, dialog: InviteDialog, states: DialogStateReceiver) -> Self {
         Self { dialogs, dialog, states }
+    }
+
+    /// Calls; the call, and the description of media that it was answered with.
+    ///
+    /// # Errors
+    /// In words: it can't be sent, is not answered in time, or is refused.
+    pub(super) async fn invite(dialogs: &Arc<DialogLayer>, option: InviteOption) -> Result<(Self, Vec<u8>), String> {
+        let (sender, states) = dialogs.new_dialog_state_channel();
+        let invited = timeout(ANSWER_LIMIT, dialogs.do_invite(option, sender)).await;
+        let silent = "it does not answer the invitation";
+        let (dialog, response) = invited.map_err(|_| silent.to_owned())?.map_err(|error| error.to_string())?;
+        let response = response.ok_or(silent)?;
+        if response.status_code.kind() != StatusCodeKind::Successful {
+            return Err(format!("it refuses the invitation: {}", response.status_code));
+        }
+        Ok((Self::new(Arc::clone(dialogs), dialog, states), response.body))
     }
 
     pub(super) const fn dialog(&self) -> &InviteDialog {
@@ -77,4 +94,6 @@ impl Drop for Held {
     }
 }
 
+/// From the invitation to its final answer.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 const GOODBYE: Duration = Duration::from_secs(5);

@@ -25,8 +25,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use hearing_config::{DeviceId, Digest, Gb28181Device};
-use hearing_proto::gb28181::{Code, Control, Ptz};
-use rsipstack::sip::{Transport, Uri};
+use hearing_proto::gb28181::{Code, Control, Ptz, sdp};
+use rsipstack::dialog::invitation::InviteOption;
+use rsipstack::sip::{Header, Transport, Uri};
 use tokio::sync::{broadcast, watch};
 use tracing::warn;
 
@@ -236,6 +237,22 @@ impl Core {
         let (udp, tcp) = (self.settings.udp, self.settings.tcp);
         let at = if transport == Some(Transport::Tcp) { tcp.or(udp) } else { udp.or(tcp) };
         SocketAddr::new(self.settings.advertise, at.map_or(5060, |at| at.port()))
+    }
+
+    /// An invitation of a device to one call. Our address in it stays ours: GB/T 28181 has no early media, so whoever answers is who
+    /// was invited.
+    fn invitation(&self, target: &Target, ssrc: u32, offer: String) -> Result<InviteOption, rsipstack::sip::Error> {
+        let Target { channel, at, .. } = target;
+        Ok(InviteOption {
+            caller: self.uri()?,
+            callee: Uri::try_from(format!("sip:{channel}@{}", at.addr).as_str())?,
+            destination: Some(at.clone()),
+            contact: self.contact(at.r#type)?,
+            content_type: Some("APPLICATION/SDP".to_owned()),
+            offer: Some(offer.into_bytes()),
+            headers: Some(vec![Header::Subject(sdp::subject(*channel, ssrc, self.id).into())]),
+            ..InviteOption::default()
+        })
     }
 
     fn contact(&self, transport: Option<Transport>) -> Result<Uri, rsipstack::sip::Error> {

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use hearing_config::Codec;
 use hearing_proto::gb28181::{self as gb, Message, sdp};
-use rsipstack::dialog::invitation::InviteOption;
-use rsipstack::sip::{Header, StatusCode, StatusCodeKind, Uri};
+use rsipstack::sip::{Header, StatusCode};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::time::{Interval, interval, timeout};
@@ -95,17 +94,9 @@ impl Mouth {
         let port = rtp.local_addr().map_err(|error| error.to_string())?.port();
         let ssrc = sdp::ssrc(core.id, core.number() as u16);
         let offer = sdp::talk(core.id, core.settings.advertise, port, ssrc);
-        let option = option(core, target, ssrc, offer).map_err(|error| error.to_string())?;
-        let (sender, states) = core.stack.dialogs.new_dialog_state_channel();
-        let invited = timeout(ANSWER_LIMIT, core.stack.dialogs.do_invite(option, sender)).await;
-        let (dialog, response) =
-            invited.map_err(|_| "it does not answer".to_owned())?.map_err(|error| error.to_string())?;
-        let response = response.ok_or("it does not answer")?;
-        if response.status_code.kind() != StatusCodeKind::Successful {
-            return Err(format!("it refuses: {}", response.status_code));
-        }
-        let held = Held::new(core.stack.dialogs.clone(), dialog, states);
-        let media = sdp::read(&String::from_utf8_lossy(&response.body));
+        let option = core.invitation(target, ssrc, offer).map_err(|error| error.to_string())?;
+        let (held, body) = Held::invite(&core.stack.dialogs, option).await?;
+        let media = sdp::read(&String::from_utf8_lossy(&body));
         let fits = media.filter(|media| media.sound && media.transport == sdp::Transport::Udp && media.port != 0);
         let answer = fits.and_then(|media| Some((media.address.or(host(&target.at))?, media.port, media.payload?)));
         let (ip, port, payload) = answer.ok_or_else(|| {
@@ -169,22 +160,7 @@ fn sent(is_sent: bool) {
     }
 }
 
-fn option(core: &Core, target: &Target, ssrc: u32, offer: String) -> Result<InviteOption, rsipstack::sip::Error> {
-    let Target { channel, at, .. } = target;
-    Ok(InviteOption {
-        caller: core.uri()?,
-        callee: Uri::try_from(format!("sip:{channel}@{}", at.addr).as_str())?,
-        destination: Some(at.clone()),
-        contact: core.contact(at.r#type)?,
-        content_type: Some("APPLICATION/SDP".to_owned()),
-        offer: Some(offer.into_bytes()),
-        headers: Some(vec![Header::Subject(sdp::subject(*channel, ssrc, core.id).into())]),
-        ..InviteOption::default()
-    })
-}
-
 /// From the announcement until the device has come.
 const FETCH_LIMIT: Duration = Duration::from_secs(15);
-const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 /// Between two reports (RFC 3550, section 6.2).
 const REPORTED: Duration = Duration::from_secs(5);

@@ -1,14 +1,11 @@
 //! What a device shows and lets hear: the invitation (`s=Play`), and the media that comes of it.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use hearing_config::Gb28181Transport;
 use hearing_proto::gb28181::sdp::{self, Media, Play, Transport};
-use rsipstack::dialog::invitation::InviteOption;
-use rsipstack::sip::{Header, StatusCodeKind, Uri};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
 
 use super::Core;
 use super::dialog::{Held, Said};
@@ -46,17 +43,9 @@ impl Playing {
             ssrc,
             transport: way(transport),
         };
-        let (sender, states) = core.stack.dialogs.new_dialog_state_channel();
-        let option = option(core, target, &play).map_err(|error| error.to_string())?;
-        let invited = timeout(ANSWER_LIMIT, core.stack.dialogs.do_invite(option, sender)).await;
-        let invited = invited.map_err(|_| "it does not answer the invitation".to_owned())?;
-        let (dialog, response) = invited.map_err(|error| error.to_string())?;
-        let response = response.ok_or("it does not answer the invitation")?;
-        if response.status_code.kind() != StatusCodeKind::Successful {
-            return Err(format!("it refuses the invitation: {}", response.status_code));
-        }
-        let held = Held::new(core.stack.dialogs.clone(), dialog, states);
-        let answer = answer(&response.body, transport).inspect_err(|_| {
+        let option = core.invitation(target, ssrc, play.offer()).map_err(|error| error.to_string())?;
+        let (held, body) = Held::invite(&core.stack.dialogs, option).await?;
+        let answer = answer(&body, transport).inspect_err(|_| {
             metrics::counter!("hearing_gb28181_sdp_malformed_total").increment(1);
         })?;
         let (out, arrivals) = mpsc::channel(ARRIVALS);
@@ -86,21 +75,6 @@ impl Playing {
     }
 }
 
-/// Our address in a call stays ours: GB/T 28181 has no early media, so whoever answers is who was invited.
-fn option(core: &Core, target: &Target, play: &Play) -> Result<InviteOption, rsipstack::sip::Error> {
-    let Target { channel, at, .. } = target;
-    Ok(InviteOption {
-        caller: core.uri()?,
-        callee: Uri::try_from(format!("sip:{channel}@{}", at.addr).as_str())?,
-        destination: Some(at.clone()),
-        contact: core.contact(at.r#type)?,
-        content_type: Some("APPLICATION/SDP".to_owned()),
-        offer: Some(play.offer().into_bytes()),
-        headers: Some(vec![Header::Subject(sdp::subject(*channel, play.ssrc, core.id).into())]),
-        ..InviteOption::default()
-    })
-}
-
 /// What the device answers, if it fits what it was asked.
 fn answer(body: &[u8], asked: Gb28181Transport) -> Result<Media, String> {
     let media = sdp::read(&String::from_utf8_lossy(body)).ok_or("its answer names no media")?;
@@ -126,7 +100,6 @@ const fn way(transport: Gb28181Transport) -> Transport {
     }
 }
 
-const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 /// What was offered.
 const PAYLOAD: u8 = 96;
 /// Packets that may wait: half a second of a good picture.

@@ -2,15 +2,14 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures_util::future::BoxFuture;
 use hearing_config::{Codec, Timestamp};
 use hearing_proto::gb28181::{Code, sdp};
 use rsipstack::dialog::invitation::InviteOption;
-use rsipstack::sip::{Header, StatusCodeKind};
+use rsipstack::sip::Header;
 use tokio::net::UdpSocket;
-use tokio::time::timeout;
 
 use super::super::dialog::{Held, Said};
 use super::post::{Post, uri};
@@ -86,16 +85,9 @@ impl Listening {
             headers: Some(vec![Header::Subject(sdp::subject(source, ssrc, post.id).into())]),
             ..InviteOption::default()
         };
-        let (sender, states) = post.stack.dialogs.new_dialog_state_channel();
-        let invited = timeout(ANSWER_LIMIT, post.stack.dialogs.do_invite(option, sender)).await;
-        let invited = invited.map_err(|_| "the node speaks, and does not answer who wants to listen".to_owned())?;
-        let (dialog, response) = invited.map_err(|error| error.to_string())?;
-        let response = response.ok_or("the node speaks, and does not answer who wants to listen")?;
-        if response.status_code.kind() != StatusCodeKind::Successful {
-            return Err(format!("the node speaks, and refuses who wants to listen: {}", response.status_code));
-        }
-        let held = Held::new(post.stack.dialogs.clone(), dialog, states);
-        let media = sdp::read(&String::from_utf8_lossy(&response.body)).filter(|media| media.sound);
+        let invited = Held::invite(&post.stack.dialogs, option).await;
+        let (held, body) = invited.map_err(|why| format!("the node speaks, and who wants to listen: {why}"))?;
+        let media = sdp::read(&String::from_utf8_lossy(&body)).filter(|media| media.sound);
         let media = media.ok_or("the node speaks, and its answer names no sound")?;
         let payload = media.payload.ok_or("the node speaks, and not in A-law")?;
         let known = [post.door.at.ip(), media.address.unwrap_or(post.door.at.ip())];
@@ -151,7 +143,6 @@ impl Voice {
 /// Samples a second of A-law.
 const RATE: u32 = 8_000;
 const LONGEST: usize = 2_048;
-const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {

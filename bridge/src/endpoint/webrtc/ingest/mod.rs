@@ -138,10 +138,10 @@ impl Ingest {
         let payload = packet.slice(header.payload(packet).ok_or("rtp_padding")?);
         let route = self.route(header, &told).ok_or("rtp_unknown_source")?;
         let (track, layer, arrived) = match route {
-            Route::Media { track, layer } => (track, (layer, header.ssrc), arrived(header, payload)),
+            Route::Media { track, layer } => (track, (layer, header.ssrc), Arrived::of(header, payload)),
             Route::Repair { track, layer } => {
                 let Some(ssrc) = self.tracks[track].source(layer).map(|source| source.ssrc) else { return Ok(()) };
-                let Some(mended) = unwrap_repair(header, &payload) else { return Ok(()) };
+                let Some(mended) = Arrived::repaired(header, &payload) else { return Ok(()) };
                 (track, (layer, ssrc), mended)
             }
         };
@@ -371,18 +371,6 @@ impl Ingest {
         self.routes.insert(ssrc, route);
         route
     }
-}
-
-fn arrived(header: &Header, payload: Bytes) -> Arrived {
-    Arrived { sequence: header.sequence, timestamp: header.timestamp, marker: header.marker, payload, repair: false }
-}
-
-/// The packet inside an RTX packet (RFC 4588 section 4); `None` for probes, which repeat nothing.
-fn unwrap_repair(header: &Header, payload: &Bytes) -> Option<Arrived> {
-    let original = payload.first_chunk::<2>().map(|bytes| u16::from_be_bytes(*bytes))?;
-    let payload = payload.slice(2..);
-    let repair = Arrived { sequence: original, repair: true, ..arrived(header, payload) };
-    (!repair.payload.is_empty()).then_some(repair)
 }
 
 fn info(track: &Track, origin: &Zone) -> TrackInfo {

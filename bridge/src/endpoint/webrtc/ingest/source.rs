@@ -8,7 +8,7 @@ use hearing_config::{Codec, Timestamp};
 use rtc_rtcp::reception_report::ReceptionReport;
 
 use super::super::clock::ntp_micros;
-use super::super::rtp::{Seen, Unwrap};
+use super::super::rtp::{Header, Seen, Unwrap};
 use super::frames::{Frames, Piece};
 use super::nack::Missing;
 use super::timeline::{SenderClock, SourceClock};
@@ -23,6 +23,20 @@ pub(super) struct Arrived {
     pub(super) payload: Bytes,
     /// True when it came over RTX.
     pub(super) repair: bool,
+}
+
+impl Arrived {
+    /// A packet as it came.
+    pub(super) fn of(header: &Header, payload: Bytes) -> Self {
+        Self { sequence: header.sequence, timestamp: header.timestamp, marker: header.marker, payload, repair: false }
+    }
+
+    /// The packet inside an RTX packet (RFC 4588 section 4); `None` for probes, which repeat nothing.
+    pub(super) fn repaired(header: &Header, payload: &Bytes) -> Option<Self> {
+        let sequence = payload.first_chunk::<2>().map(|bytes| u16::from_be_bytes(*bytes))?;
+        let repaired = Self { sequence, repair: true, ..Self::of(header, payload.slice(2..)) };
+        (!repaired.payload.is_empty()).then_some(repaired)
+    }
 }
 
 /// A packet in its place.

@@ -133,10 +133,10 @@ impl Task {
 const fn decoder_plugins(codec: Codec) -> &'static [&'static str] {
     match codec {
         Codec::Vp8 => &["vpx"],
-        Codec::H264 | Codec::H265 | Codec::G722 | Codec::Aac => &["libav"],
+        Codec::H264 | Codec::H265 | Codec::Aac => &["libav"],
+        Codec::G722 => &["libav", "spandsp"],
         Codec::Opus => &["opus"],
-        // G.711 needs no plug-in.
-        Codec::Pcma | Codec::Pcmu => &[],
+        Codec::Pcma | Codec::Pcmu => &["spandsp"],
     }
 }
 
@@ -302,7 +302,7 @@ pub(crate) const fn decoder(codec: Codec) -> &'static str {
         Codec::Vp8 => "vp8dec max-errors=-1",
         Codec::H264 => "avdec_h264 max-threads=1 max-errors=-1",
         Codec::H265 => "avdec_h265 max-threads=1 max-errors=-1",
-        Codec::G722 => "avdec_g722",
+        Codec::G722 => "avdec_g722 ! spanplc",
         Codec::Aac => "avdec_aac",
         // Decoded without elements.
         Codec::Pcma | Codec::Pcmu => "identity",
@@ -344,6 +344,9 @@ pub fn i420(frame: &video::VideoFrameRef<&gst::BufferRef>) -> Option<Bytes> {
     Some(planes.into())
 }
 
+/// Repeats the last pitch for what is missing, ever more quietly.
+pub(crate) const CONCEALER: &str = "spanplc";
+pub(crate) const TELEPHONE_CAPS: &str = "audio/x-raw,format=S16LE,rate=8000,channels=1,layout=interleaved";
 pub(crate) const SOUND_CAPS: &str = "audio/x-raw,format=S16LE,rate=48000,channels=1,layout=interleaved";
 pub(crate) const FLOAT_CAPS: &str = "audio/x-raw,format=F32LE,rate=48000,channels=1,layout=interleaved";
 const ALWAYS: &[&str] = &["coreelements", "app"];

@@ -5,7 +5,8 @@ use hearing_proto::child::Codec;
 
 pub use crate::chain::Frame;
 use crate::chain::{Chain, Piece};
-use crate::codec::{Error, coded_caps, decoder};
+use crate::codec::{CONCEALER, Error, TELEPHONE_CAPS, coded_caps, decoder};
+use crate::encoder::bytes;
 use crate::sound::RATE;
 use crate::sound::g711::Law;
 use crate::sound::resample::Resampler;
@@ -24,7 +25,8 @@ pub struct Decoder {
 #[derive(Debug)]
 enum How {
     Elements(Chain),
-    Law(Law),
+    /// G.711, and what fills its holes.
+    Law(Law, Chain),
 }
 
 /// What came out.
@@ -43,8 +45,8 @@ impl Decoder {
     /// An element is missing or refuses.
     pub fn new(codec: Codec) -> Result<Self, Error> {
         let how = match codec {
-            Codec::Pcma => How::Law(Law::A),
-            Codec::Pcmu => How::Law(Law::Mu),
+            Codec::Pcma => How::Law(Law::A, Chain::new(CONCEALER, TELEPHONE_CAPS)?),
+            Codec::Pcmu => How::Law(Law::Mu, Chain::new(CONCEALER, TELEPHONE_CAPS)?),
             Codec::Vp8 | Codec::H264 | Codec::H265 | Codec::Opus | Codec::G722 | Codec::Aac => {
                 How::Elements(Chain::new(decoder(codec), coded_caps(codec))?)
             }
@@ -52,12 +54,11 @@ impl Decoder {
         Ok(Self { codec, how, next: None, resampler: None })
     }
 
-    /// What stands in for sound that was lost between the last frame and the one that belongs at `pts`: what its codec guesses, where
-    /// it can (Opus, RFC 6716, section 4.4) and little is missing. For ears only: never for a record.
+    /// What stands in for sound that was lost between the last frame and the one that belongs at `pts`, where little is missing: what
+    /// the codec guesses (Opus, RFC 6716, section 4.4), or the last pitch once more (G.711, as ANSI T1.521 has it, and G.722). AAC has
+    /// nothing. For ears only: never for a record.
     pub fn conceal(&mut self, pts: i64) -> Vec<(i64, Decoded)> {
-        let (How::Elements(chain), Codec::Opus, Some(next)) = (&self.how, self.codec, self.next) else {
-            return Vec::new();
-        };
+        let (Some(chain), Some(next)) = (self.concealer(), self.next) else { return Vec::new() };
         if !(LEAST_HOLE..=LARGEST_HOLE).contains(&(pts - next)) {
             return Vec::new();
         }
@@ -66,21 +67,28 @@ impl Decoder {
     }
 
     /// Decodes a frame that belongs at `pts` microseconds, and gives what came of it and of earlier ones.
-    pub fn decode(&mut self, pts: i64, bytes: Bytes) -> Vec<(i64, Decoded)> {
+    pub fn decode(&mut self, pts: i64, coded: Bytes) -> Vec<(i64, Decoded)> {
         let pieces = match &self.how {
-            How::Elements(chain) => chain.push(pts, bytes),
-            How::Law(law) => vec![(pts, Piece::Sound { rate: TELEPHONE, samples: law.decode(&bytes) })],
+            How::Elements(chain) => chain.push(pts, coded),
+            How::Law(law, chain) => chain.push(pts, bytes(&law.decode(&coded))),
         };
         pieces.into_iter().filter_map(|(pts, piece)| self.finished(pts, piece)).collect()
     }
 
+    const fn concealer(&self) -> Option<&Chain> {
+        match (&self.how, self.codec) {
+            (How::Law(_, chain), _) | (How::Elements(chain), Codec::Opus | Codec::G722) => Some(chain),
+            (How::Elements(_), _) => None,
+        }
+    }
+
     fn finished(&mut self, pts: i64, piece: Piece) -> Option<(i64, Decoded)> {
+        if let Piece::Sound { rate, samples } = &piece {
+            self.next = Some(pts + samples.len() as i64 * 1_000_000 / i64::from(*rate));
+        }
         match piece {
             Piece::Picture(frame) => Some((pts, Decoded::Picture(frame))),
-            Piece::Sound { rate, samples } if rate == RATE => {
-                self.next = Some(pts + samples.len() as i64 * 1_000 / 48);
-                Some((pts, Decoded::Sound(samples)))
-            }
+            Piece::Sound { rate, samples } if rate == RATE => Some((pts, Decoded::Sound(samples))),
             Piece::Sound { rate, samples } => {
                 if self.resampler.as_ref().is_none_or(|(of, _)| *of != rate) {
                     self.resampler = Some((rate, Resampler::new(rate, RATE)?));
@@ -96,8 +104,6 @@ impl Decoder {
 /// Holes that are filled: from half a packet of the shortest usual length to three of 20 ms, in microseconds.
 const LEAST_HOLE: i64 = 5_000;
 const LARGEST_HOLE: i64 = 60_000;
-/// Samples a second of G.711.
-const TELEPHONE: u32 = 8_000;
 
 #[cfg(test)]
 mod tests {
@@ -109,13 +115,10 @@ mod tests {
     use crate::sound::RATE;
 
     #[test]
-    fn a_lost_packet_of_opus_is_heard_as_what_came_before_it_and_a_long_hole_is_left_alone() {
+    fn a_lost_packet_is_heard_as_what_came_before_it_and_a_long_hole_is_left_alone() {
         gstreamer::init().unwrap();
-        let mut encoder = SoundEncoder::new(Codec::Opus).unwrap();
         let tone = |n: usize| ((n as f64 * 440.0 * std::f64::consts::TAU / f64::from(RATE)).sin() * 8_000.0) as i16;
         let samples: Vec<i16> = (0..96_000).map(tone).collect();
-        let packets = encoder.push(1_000_000, &samples);
-        let mut decoder = Decoder::new(Codec::Opus).unwrap();
         let loudest = |pieces: Vec<(i64, Decoded)>| {
             let samples = pieces.into_iter().flat_map(|(_, piece)| match piece {
                 Decoded::Sound(samples) => samples,
@@ -124,14 +127,18 @@ mod tests {
             let all: Vec<i16> = samples.collect();
             (all.len(), all.iter().copied().max().unwrap_or(0))
         };
-        for (pts, packet) in &packets[..40] {
-            decoder.decode(*pts, packet.clone());
+        for codec in [Codec::Opus, Codec::Pcma, Codec::Pcmu, Codec::G722] {
+            let packets = SoundEncoder::new(codec).unwrap().push(1_000_000, &samples);
+            let mut decoder = Decoder::new(codec).unwrap();
+            for (pts, packet) in &packets[..40] {
+                decoder.decode(*pts, packet.clone());
+            }
+            let (count, peak) = loudest(decoder.conceal(packets[41].0));
+            assert!((900..=1_000).contains(&count) && peak > 4_000, "{codec:?}: {count} samples up to {peak}");
+            decoder.decode(packets[41].0, packets[41].1.clone());
+            assert_eq!(loudest(decoder.conceal(packets[42].0)), (0, 0), "{codec:?}: nothing is missing");
+            assert_eq!(loudest(decoder.conceal(packets[60].0)), (0, 0), "{codec:?}: too much is missing");
         }
-        let (count, peak) = loudest(decoder.conceal(packets[41].0));
-        assert!((900..=1_000).contains(&count) && peak > 4_000, "{count} samples up to {peak}");
-        decoder.decode(packets[41].0, packets[41].1.clone());
-        assert_eq!(loudest(decoder.conceal(packets[42].0)), (0, 0), "nothing is missing");
-        assert_eq!(loudest(decoder.conceal(packets[60].0)), (0, 0), "too much is missing");
     }
 
     #[test]

@@ -191,6 +191,18 @@ pub fn write_pli(ssrc: u32, media: u32) -> [u8; 12] {
     out
 }
 
+/// The same by FIR (RFC 5104, section 4.3.1); `request` is another number each time.
+#[must_use]
+pub fn write_fir(ssrc: u32, media: u32, request: u8) -> [u8; 20] {
+    let mut out = [0; 20];
+    out[..4].copy_from_slice(&[0x84, PAYLOAD_FEEDBACK, 0, 4]);
+    out[4..8].copy_from_slice(&ssrc.to_be_bytes());
+    // The source stands in the entry, and not in the head.
+    out[12..16].copy_from_slice(&media.to_be_bytes());
+    out[16] = request;
+    out
+}
+
 /// SDES with a CNAME (RFC 3550, section 6.5).
 fn describe(ssrc: u32, name: &str, out: &mut Vec<u8>) {
     let name = &name.as_bytes()[..name.len().min(255)];
@@ -233,8 +245,9 @@ mod tests {
         let block = Block { ssrc: 5, fraction: 128, lost: 4, highest: 6, jitter: 7, last_report: 8, delay: 9 };
         let mut report = write_report(1, "a", Some(sent), Some(block));
         report.extend_from_slice(&write_pli(1, 5));
+        report.extend_from_slice(&write_fir(1, 5, 2));
         let clocks = Rtcp::Sender { ssrc: 1, ntp: sent.ntp, rtp: 3 };
-        assert_eq!(read_rtcp(&report), [clocks, Rtcp::Received(block), Rtcp::KeyFrame]);
+        assert_eq!(read_rtcp(&report), [clocks, Rtcp::Received(block), Rtcp::KeyFrame, Rtcp::KeyFrame]);
         assert_eq!(report.len() % 4, 0);
     }
 

@@ -24,6 +24,8 @@ pub(crate) struct Assembler {
     seeking: bool,
     whole: VecDeque<Frame>,
     skipped: u64,
+    /// True since a frame was given up, until a key frame is whole.
+    broken: bool,
 }
 
 impl Assembler {
@@ -32,7 +34,7 @@ impl Assembler {
     pub(crate) fn new(kind: Kind) -> Self {
         let patience = if kind.is_picture() { PICTURE } else { SOUND };
         let (window, whole) = Default::default();
-        Self { patience, base: 0, window, checked: 0, started: false, seeking: false, whole, skipped: 0 }
+        Self { patience, base: 0, window, checked: 0, started: false, seeking: false, whole, skipped: 0, broken: false }
     }
 
     /// A packet came; `poll_frame` may have something.
@@ -70,13 +72,19 @@ impl Assembler {
         std::mem::take(&mut self.skipped)
     }
 
+    /// True when what was given up is mended by no key frame that came since, whole or in part.
+    pub(super) fn needs_key(&self) -> bool {
+        let comes = |arrival: &Arrival| arrival.packet.key && arrival.packet.frame_start;
+        self.broken && !self.window.iter().flatten().any(comes)
+    }
+
     /// Where in the window `index` belongs; `None` when its time is over.
     fn slot(&mut self, index: u64) -> Option<usize> {
         if self.window.is_empty() && !self.started {
             self.base = index;
         }
         if index >= self.base + WINDOW || index + WINDOW < self.base {
-            self.skipped += u64::from(!self.window.is_empty());
+            self.skip(u64::from(!self.window.is_empty()));
             self.window.clear();
             (self.base, self.checked, self.started, self.seeking) = (index, 0, false, false);
         }
@@ -105,12 +113,14 @@ impl Assembler {
             match self.examine() {
                 Head::Waiting => return,
                 Head::Broken(len) => {
-                    self.skipped += 1;
+                    self.skip(1);
                     self.remove(len);
                 }
                 Head::Whole(len) => {
                     let packets = self.remove(len).into_iter().map(|arrival| arrival.packet).collect();
-                    self.whole.push_back(Frame { packets });
+                    let frame = Frame { packets };
+                    self.broken &= !frame.head().key;
+                    self.whole.push_back(frame);
                 }
             }
         }
@@ -147,6 +157,11 @@ impl Assembler {
         self.window.drain(..len).flatten().collect()
     }
 
+    fn skip(&mut self, frames: u64) {
+        self.skipped += frames;
+        self.broken |= frames > 0;
+    }
+
     /// The first slot that keeps the frame at the front from being whole.
     fn hole(&self) -> usize {
         match self.window.front() {
@@ -159,7 +174,7 @@ impl Assembler {
         let starts = |slot: &Option<Arrival>| slot.as_ref().is_some_and(|a| a.packet.frame_start);
         let hole = self.hole();
         let next = (hole..self.window.len()).find(|at| starts(&self.window[*at]));
-        self.skipped += 1;
+        self.skip(1);
         self.seeking = next.is_none();
         self.remove(next.unwrap_or(self.window.len()));
     }

@@ -4,14 +4,14 @@ use std::time::{Duration, Instant};
 
 /// Requests for one layer of a track: at most one in 500 ms; one that comes too soon is kept until its time.
 #[derive(Debug, Default)]
-pub(super) struct Throttle {
+pub(crate) struct Throttle {
     last: Option<Instant>,
     due: Option<Instant>,
 }
 
 impl Throttle {
     /// Somebody needs a key frame; true when the publisher is to be asked now.
-    pub(super) fn request(&mut self, now: Instant) -> bool {
+    pub(crate) fn request(&mut self, now: Instant) -> bool {
         match self.last.map(|last| last + SPACING) {
             Some(next) if next > now => {
                 self.due = Some(next);
@@ -25,17 +25,17 @@ impl Throttle {
     }
 
     /// A key frame came: whoever waits has it.
-    pub(super) const fn satisfy(&mut self) {
+    pub(crate) const fn satisfy(&mut self) {
         self.due = None;
     }
 
     /// True when a kept request's time has come.
-    pub(super) fn handle_timeout(&mut self, now: Instant) -> bool {
+    pub(crate) fn handle_timeout(&mut self, now: Instant) -> bool {
         self.due.is_some_and(|due| due <= now) && self.request(now)
     }
 
     /// When `handle_timeout` wants to be called.
-    pub(super) const fn poll_timeout(&self) -> Option<Instant> {
+    pub(crate) const fn poll_timeout(&self) -> Option<Instant> {
         self.due
     }
 }

@@ -35,6 +35,7 @@ pub use drain::DRAIN;
 pub use far::{Lodge, attach};
 pub use feed::{Feed, FeedInput, FeedOutput, Takes, Wishes};
 pub(crate) use ladder::{Ladder, Step};
+pub(crate) use keyframe::Throttle;
 pub use leg::{Control, Delivery, IceRestart, Leg, LegId, Output, Path, Place, Protected, Transport};
 pub use packet::{Frame, Layer, LayerSet, Packet, Temporal};
 pub use rendition::CodecSet;

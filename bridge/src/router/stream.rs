@@ -115,10 +115,10 @@ impl Stream {
     pub(super) fn take_skipped(&mut self, now: Instant) -> (u64, LayerSet) {
         let (mut skipped, mut due) = (0, LayerSet::EMPTY);
         for number in 0..Layer::LIMIT as u8 {
-            let assembler = self.layers[usize::from(number)].assembler.as_mut();
-            let lost = assembler.map_or(0, Assembler::take_skipped);
+            let Some(assembler) = self.layers[usize::from(number)].assembler.as_mut() else { continue };
+            let (lost, broken) = (assembler.take_skipped(), assembler.needs_key());
             skipped += lost;
-            if lost > 0 && self.request_key(now, Layer(number)) {
+            if lost > 0 && broken && self.request_key(now, Layer(number)) {
                 due = due.union(LayerSet::only(Layer(number)));
             }
         }

@@ -491,17 +491,26 @@ fn the_record_goes_on_after_a_frame_that_never_became_whole() {
 }
 
 #[test]
-fn a_key_frame_is_asked_for_when_a_picture_of_which_frames_are_taken_has_lost_one() {
+fn a_key_frame_is_asked_for_when_a_picture_of_which_frames_are_taken_has_lost_one_and_none_has_come_since() {
     let (mut court, judge) = court_with_judge();
     let (record, picture) = (court.attach(9, Place::Record), track(JUDGE, Kind::Video));
     court.plan(plan(1, &[(picture, &[], true)]));
+    let refer = |court: &mut Court, indices: std::ops::Range<u64>| {
+        let packets = indices.map(|index| Packet { key: false, ..packet(index) });
+        court.say(judge, packets.map(|packet| Output::Packet(picture, packet)));
+    };
     speak(&mut court, judge, picture, 0..3);
     court.advance(1_000);
     court.controls(judge);
-    speak(&mut court, judge, picture, 4..6);
+    refer(&mut court, 4..6);
     assert_eq!((court.frames(record), court.controls(judge)), (3, vec![]));
     court.advance(200);
     assert_eq!((court.frames(record), court.controls(judge)), (5, vec![Control::KeyFrame(picture, Layer(0))]));
+    court.advance(1_000);
+    refer(&mut court, 7..8);
+    speak(&mut court, judge, picture, 8..9);
+    court.advance(200);
+    assert_eq!((court.frames(record), court.controls(judge)), (7, vec![]), "a key frame is there");
 }
 
 #[test]

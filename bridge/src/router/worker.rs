@@ -104,7 +104,7 @@ pub enum Command {
         /// The layers that the peer takes.
         layers: LayerSet,
     },
-    /// A trunk's peer needs a key frame.
+    /// A trunk's peer needs a key frame, or something of a terminal's picture was lost on its way here.
     KeyFrame {
         /// The hearing.
         hearing: HearingId,

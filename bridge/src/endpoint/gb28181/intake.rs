@@ -24,6 +24,8 @@ pub(super) struct Intake {
     tracks: Vec<Track>,
     bad: Rate,
     tally: Tally,
+    /// Something was lost since it was asked for last.
+    lost: bool,
 }
 
 /// Packets of a track.
@@ -53,6 +55,7 @@ impl Intake {
             tracks: Vec::new(),
             bad: Rate::default(),
             tally: Tally::new(now),
+            lost: false,
         }
     }
 
@@ -75,6 +78,11 @@ impl Intake {
         if self.bad.add(broken, now) { Err(Cut::Rubbish) } else { Ok(got) }
     }
 
+    /// True once after something that the device sent was lost.
+    pub(super) const fn has_lost(&mut self) -> bool {
+        std::mem::replace(&mut self.lost, false)
+    }
+
     /// The figures of the last second.
     pub(super) fn quality(&mut self, now: Instant) -> Option<SeatQuality> {
         self.tally.poll(now)
@@ -84,6 +92,7 @@ impl Intake {
         if piece.lost > 0 {
             counter!("hearing_gb28181_packets_lost_total").increment(piece.lost);
             self.demuxer.lose();
+            self.lost = true;
         }
         self.demuxer.push(&piece.payload);
         if piece.marker {

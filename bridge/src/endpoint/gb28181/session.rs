@@ -124,8 +124,16 @@ impl Session<'_> {
             if kind == Kind::Audio {
                 self.talk.measure(codec, &packets);
             }
+            if kind.is_picture() && packets[0].key {
+                // Whoever waits has it.
+                self.asked[1] = None;
+            }
             // What does not fit is counted by the worker's queue.
             let _ = self.line.send(kind, packets);
+        }
+        let lost = self.playing.as_mut().is_some_and(|playing| playing.intake.has_lost());
+        if lost && self.published.contains(&Kind::Video) {
+            let _ = self.line.broken(Kind::Video);
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! What comes in over one m-line: its order, its times, and what is reported of it (RFC 3550).
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hearing_config::{Codec, Timestamp};
@@ -44,6 +44,20 @@ struct Source {
     shift: i64,
     /// Expected and received at the last report.
     before: (u64, u64),
+    /// Since when more is missing than was given up.
+    hole: Option<Timestamp>,
+    /// How many packets were given up.
+    lost: u64,
+}
+
+impl Source {
+    const fn expected(&self) -> u64 {
+        (self.highest - self.first + 1) as u64
+    }
+
+    const fn missing(&self) -> u64 {
+        self.expected().saturating_sub(self.received)
+    }
 }
 
 impl Inward {
@@ -79,10 +93,7 @@ impl Inward {
 
     /// Packets that came, and that did not, of whoever sends; the jitter in ticks.
     pub(super) fn figures(&self) -> (u64, u64, u32) {
-        let of = |source: &Source| {
-            let expected = (source.highest - source.first + 1) as u64;
-            (source.received, expected.saturating_sub(source.received))
-        };
+        let of = |source: &Source| (source.received, source.missing());
         let (received, lost) = self.source.as_ref().map_or((0, 0), of);
         (received, lost, self.jitter.ticks())
     }
@@ -136,6 +147,22 @@ impl Inward {
         }
     }
 
+    /// True once after something was lost: it has been missing for longer than packets come late, and terminals send nothing again.
+    pub(super) fn has_lost(&mut self, wall: Timestamp) -> bool {
+        let Some(source) = self.source.as_mut() else { return false };
+        let missing = source.missing();
+        if missing <= source.lost {
+            (source.lost, source.hole) = (missing, None);
+            return false;
+        }
+        let since = *source.hole.get_or_insert(wall);
+        let over = wall.since(since) >= LATE.as_micros() as i64;
+        if over {
+            (source.lost, source.hole) = (missing, None);
+        }
+        over
+    }
+
     /// Takes a sender report of whoever sends.
     pub(super) fn report(&mut self, now: Instant, ntp: u64, rtp: u32) {
         self.clock.report(ntp_micros(ntp), rtp);
@@ -145,7 +172,7 @@ impl Inward {
     /// The reception report since the last one (RFC 3550, section 6.4.1).
     pub(super) fn block(&mut self, now: Instant) -> Option<Block> {
         let source = self.source.as_mut()?;
-        let expected = (source.highest - source.first + 1) as u64;
+        let expected = source.expected();
         let since = (expected - source.before.0, source.received - source.before.1);
         source.before = (expected, source.received);
         let missing = since.0.saturating_sub(since.1);
@@ -156,7 +183,7 @@ impl Inward {
         Some(Block {
             ssrc: source.ssrc,
             fraction: self.lost,
-            lost: expected.saturating_sub(source.received).min(0x7f_ffff) as u32,
+            lost: source.missing().min(0x7f_ffff) as u32,
             highest: source.highest as u32,
             jitter: self.jitter.ticks(),
             last_report,
@@ -181,6 +208,8 @@ impl Inward {
                 received: 0,
                 shift: self.next as i64 - first,
                 before: (0, 0),
+                hole: None,
+                lost: 0,
             });
         }
         let source = self.source.as_mut()?;
@@ -203,6 +232,9 @@ impl Inward {
         index
     }
 }
+
+/// By how much packets overtake each other where nothing is lost.
+const LATE: Duration = Duration::from_millis(40);
 
 #[cfg(test)]
 mod tests {
@@ -251,6 +283,22 @@ mod tests {
         (11..14).for_each(|n| inward.pass_over(header(1, n)));
         assert_eq!(take(&mut inward, 1, 14), Some(1));
         assert_eq!(inward.block(Instant::now()).unwrap().lost, 0);
+    }
+
+    #[test]
+    fn what_is_missing_for_40_ms_is_lost_once_and_what_only_came_late_is_not() {
+        let mut inward = Inward::new(Codec::Pcma);
+        let mut at = |millis: i64, numbers: &[u16]| {
+            numbers.iter().for_each(|number| _ = take(&mut inward, 1, *number));
+            inward.has_lost(Timestamp(millis * 1_000))
+        };
+        assert!(!at(0, &[10, 12]));
+        assert!(!at(30, &[11, 13]), "it was overtaken");
+        assert!(!at(40, &[15]));
+        assert!(!at(79, &[16]));
+        assert!(at(80, &[17]), "it comes no more");
+        assert!(!at(200, &[18]), "that was said");
+        assert!(!at(210, &[20]) && at(250, &[21]), "another one");
     }
 
     #[test]

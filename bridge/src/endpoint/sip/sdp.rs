@@ -22,13 +22,24 @@ pub(super) struct Line {
     pub(super) sends: bool,
     pub(super) receives: bool,
     pub(super) crypto: Option<Crypto>,
-    /// It takes and gives RTCP feedback for pictures (`rtcp-fb`).
-    pub(super) feedback: bool,
+    /// How it is asked for a key frame.
+    pub(super) asked: Asked,
     /// What it takes at most, kbit/s (`b=TIAS` and `b=AS`); 0: not told.
     pub(super) kbps: u32,
     /// Payload types of pressed keys (telephone-event, RFC 4733), with their clock rates.
     events: Vec<(u8, u32)>,
     slides: bool,
+}
+
+/// How a peer is asked for a key frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// By picture loss indications (RFC 4585, section 6.3.1).
+    Pli,
+    /// By full intra requests (RFC 5104, section 4.3.1): it names them alone, as Polycom's do.
+    Fir,
+    /// It names no feedback: by INFO (RFC 5168).
+    Info,
 }
 
 /// A payload type.
@@ -208,10 +219,21 @@ fn line(media: &sdp_types::Media, session: Option<IpAddr>, both: (bool, bool)) -
         sends: sends && media.port != 0,
         receives: receives && !held && media.port != 0,
         crypto: Crypto::choose(attribute("crypto").into_iter()),
-        feedback: media.attributes.iter().any(|a| a.attribute == "rtcp-fb"),
+        asked: asked(&attribute("rtcp-fb")),
         kbps: bandwidth(&media.bandwidths),
         events: events(media, &attribute("rtpmap")),
         slides: attribute("content").iter().any(|value| value.contains("slides")),
+    }
+}
+
+fn asked(feedback: &[&str]) -> Asked {
+    let names = |what: [&str; 2]| {
+        feedback.iter().any(|value| what.iter().all(|word| value.split_whitespace().any(|named| named == *word)))
+    };
+    match (names(["nack", "pli"]), names(["ccm", "fir"])) {
+        (true, _) => Asked::Pli,
+        (false, true) => Asked::Fir,
+        (false, false) => Asked::Info,
     }
 }
 

@@ -15,12 +15,12 @@ use tracing::{info, warn};
 use super::Core;
 use super::agreed::{Setup, streams, takes};
 use super::refresh::{Look, Refresh};
-use super::sdp::{Chosen, Own, Use};
+use super::sdp::{Asked, Chosen, Own, Use};
 use super::stream::{Arrived, Stream, due as paced};
 use crate::endpoint::media::timeline::SenderClock;
 use crate::endpoint::terminal::{self, Call, Ended, Told};
 use crate::net::rtp::Block;
-use crate::router::{Feed, FeedInput, FeedOutput, Frame, Packet};
+use crate::router::{Feed, FeedInput, FeedOutput, Frame, Packet, Throttle};
 
 /// A call at work.
 pub(super) struct Session<'a> {
@@ -38,8 +38,8 @@ pub(super) struct Session<'a> {
     offered: Option<u32>,
     /// Why the terminal is hung up, where it is told.
     fault: Option<&'static str>,
-    /// Key frames were asked of the terminal, and by the terminal.
-    asked: [Option<Instant>; 2],
+    /// Key frames that the terminal asks for.
+    asked: Throttle,
     quality: SeatQuality,
     /// Bytes of media sent to it so far, and that came since the last figures.
     sent: u32,
@@ -73,7 +73,7 @@ impl<'a> Session<'a> {
             refresh: Refresh::new(timer, updates, lines, now),
             offered: None,
             fault: None,
-            asked: [None; 2],
+            asked: Throttle::default(),
             quality: SeatQuality::default(),
             sent: 0,
             came: 0,
@@ -107,7 +107,7 @@ impl<'a> Session<'a> {
                 },
                 output = self.feed.next() => self.show(output),
                 Some(arrived) = arrivals.recv() => self.arrived(&arrived),
-                () = paced(&self.streams) => self.go_on(),
+                () = paced(&self.streams, self.asked.poll_timeout()) => self.go_on(),
                 answer = self.refresh.answer() => self.refreshed(answer),
                 _ = tick.tick() => self.tick(),
             };
@@ -155,15 +155,12 @@ impl<'a> Session<'a> {
         None
     }
 
-    /// Asks the terminal for a key frame, at most once a second.
+    /// Asks the terminal for a key frame. The router sees to it that it is not asked too often.
     fn ask(&mut self, kind: Kind) {
-        if !due(&mut self.asked[0]) {
-            return;
-        }
         let clocks = self.clocks();
         let Some(stream) = self.streams.iter_mut().find(|stream| stream.kind() == kind) else { return };
         stream.report(clocks, true);
-        if !stream.feedback {
+        if stream.asked == Asked::Info {
             let dialog = self.dialog.clone();
             tokio::spawn(async move {
                 let headers = vec![Header::ContentType("application/media_control+xml".into())];
@@ -180,6 +177,9 @@ impl<'a> Session<'a> {
                 Ok(())
             }
             FeedOutput::Picture(codec, frame) => {
+                if frame.head().key {
+                    self.asked.satisfy();
+                }
                 self.send(Use::Picture, codec, &frame);
                 Ok(())
             }
@@ -206,6 +206,9 @@ impl<'a> Session<'a> {
     fn go_on(&mut self) -> Option<String> {
         let now = Instant::now();
         self.streams.iter_mut().for_each(|stream| stream.go_on(now));
+        if self.asked.handle_timeout(now) {
+            self.feed.handle(FeedInput::KeyFrame);
+        }
         None
     }
 
@@ -223,6 +226,7 @@ impl<'a> Session<'a> {
             return None;
         }
         let packets = stream.handle_rtp(clocks, arrived.from, &arrived.datagram, &self.sender);
+        let broken = stream.kind().is_picture() && stream.has_lost(clocks.1);
         if packets.is_empty() || !stream.sends {
             return None;
         }
@@ -239,6 +243,9 @@ impl<'a> Session<'a> {
         }
         // What does not fit is counted by the worker's queue.
         let _ = self.line.send(kind, packets);
+        if broken {
+            let _ = self.line.broken(kind);
+        }
         None
     }
 
@@ -248,9 +255,9 @@ impl<'a> Session<'a> {
         self.quality.rtt_ms = round_trip(wall, &block).unwrap_or(self.quality.rtt_ms);
     }
 
-    /// The terminal's decoder wants a key frame; it repeats itself until one comes.
+    /// The terminal's decoder wants a key frame.
     fn key_wanted(&mut self) {
-        if due(&mut self.asked[1]) {
+        if self.asked.request(Instant::now()) {
             self.feed.handle(FeedInput::KeyFrame);
         }
     }
@@ -315,16 +322,6 @@ async fn linger<T>(arrivals: &mut mpsc::Receiver<T>, mut take: impl FnMut(T)) {
     };
     // It is over when the time is.
     let _ = tokio::time::timeout(ON_ITS_WAY, all).await;
-}
-
-/// True at most once a second.
-fn due(last: &mut Option<Instant>) -> bool {
-    let now = Instant::now();
-    let due = last.is_none_or(|last| now.saturating_duration_since(last) >= TICK);
-    if due {
-        *last = Some(now);
-    }
-    due
 }
 
 /// RFC 5168.

@@ -16,7 +16,7 @@ use super::pace::Pace;
 use super::payload::payloads;
 use super::ports::Pair;
 use super::sdes::Srtp;
-use super::sdp::{Chosen, Format, Line, Use};
+use super::sdp::{Asked, Chosen, Format, Line, Use};
 use crate::endpoint::media::clock::{ntp, ntp_micros, ticks};
 use crate::endpoint::media::timeline::SenderClock;
 use crate::net::rtp::{self, Block, Header, Rtcp, Sent};
@@ -41,8 +41,8 @@ pub(super) struct Stream {
     pub(super) receives: bool,
     /// The peer sends.
     pub(super) sends: bool,
-    /// The peer takes RTCP feedback.
-    pub(super) feedback: bool,
+    /// How the peer is asked for a key frame.
+    pub(super) asked: Asked,
     /// When something was heard of the peer.
     pub(super) heard: Instant,
     /// When media came of it.
@@ -84,6 +84,8 @@ struct Remote {
 struct Outward {
     ssrc: u32,
     sequence: u16,
+    /// Of full intra requests.
+    requests: u8,
     /// RTP time minus media time.
     shift: i64,
     last: Option<(i64, Timestamp, i64)>,
@@ -108,6 +110,7 @@ impl Stream {
         let out = Outward {
             ssrc: rand::random(),
             sequence: rand::random(),
+            requests: 0,
             shift: i64::from(rand::random::<u32>()),
             last: None,
             packets: 0,
@@ -119,7 +122,7 @@ impl Stream {
             format: chosen.format.clone(),
             receives: line.receives,
             sends: line.sends,
-            feedback: line.feedback,
+            asked: line.asked,
             heard: now,
             spoke: now,
             published: false,
@@ -146,7 +149,7 @@ impl Stream {
 
     /// The peer describes itself anew: it holds, goes on, has moved or seals with another key.
     pub(super) fn update(&mut self, line: &Line) {
-        (self.receives, self.sends) = (line.receives, line.sends);
+        (self.receives, self.sends, self.asked) = (line.receives, line.sends, line.asked);
         if !self.receives {
             self.pace.clear();
         }
@@ -230,6 +233,11 @@ impl Stream {
         self.inward.take(wall, header, payload, sender)
     }
 
+    /// True once after something that the peer sent was lost.
+    pub(super) fn has_lost(&mut self, wall: Timestamp) -> bool {
+        self.inward.has_lost(wall)
+    }
+
     /// A report came: whether a key frame is wanted, and whether the peer reports on us.
     pub(super) fn handle_rtcp(
         &mut self,
@@ -269,8 +277,13 @@ impl Stream {
             bytes: self.out.bytes,
         });
         let mut report = rtp::write_report(self.out.ssrc, "hearing", sent, self.inward.block(now));
-        if let (true, Some(media)) = (key_frame, self.inward.ssrc()) {
-            report.extend_from_slice(&rtp::write_pli(self.out.ssrc, media));
+        match self.inward.ssrc().filter(|_| key_frame) {
+            Some(media) if self.asked == Asked::Fir => {
+                self.out.requests = self.out.requests.wrapping_add(1);
+                report.extend_from_slice(&rtp::write_fir(self.out.ssrc, media, self.out.requests));
+            }
+            Some(media) => report.extend_from_slice(&rtp::write_pli(self.out.ssrc, media)),
+            None => {}
         }
         self.transmit(report, true);
     }
@@ -352,9 +365,9 @@ impl Outward {
     }
 }
 
-/// Until more of a picture is to be sent on one of them.
-pub(super) fn due(streams: &[Stream]) -> impl Future<Output = ()> + Send + use<> {
-    let at = streams.iter().filter_map(Stream::due).min();
+/// Until more of a picture is to be sent on one of them, or it is `at`.
+pub(super) fn due(streams: &[Stream], at: Option<Instant>) -> impl Future<Output = ()> + Send + use<> {
+    let at = streams.iter().filter_map(Stream::due).chain(at).min();
     async move {
         match at {
             Some(at) => tokio::time::sleep_until(at.into()).await,

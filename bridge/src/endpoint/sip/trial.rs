@@ -122,7 +122,7 @@ impl<'a> Work<'a> {
                 },
                 output = self.feed.next() => self.show(output),
                 Some(arrived) = arrivals.recv() => self.arrived(&arrived),
-                () = paced(&self.streams) => {
+                () = paced(&self.streams, None) => {
                     let now = Instant::now();
                     self.streams.iter_mut().for_each(|stream| stream.go_on(now));
                 }

@@ -114,6 +114,15 @@ impl Line {
         self.say(vec![Output::KeyFrame(track, layer)])
     }
 
+    /// Something of a picture that it sends was lost, and comes no more: it is asked for a key frame when that is due.
+    ///
+    /// # Errors
+    /// [`Full`].
+    pub fn broken(&self, kind: Kind) -> Result<(), Full> {
+        let (hearing, track) = (self.seat.hearing, self.track(kind));
+        self.seat.worker.send(Command::KeyFrame { hearing, track, layer: Layer(0) })
+    }
+
     /// What it wants to be handed from now on.
     ///
     /// # Errors

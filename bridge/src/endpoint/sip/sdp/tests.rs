@@ -160,6 +160,18 @@ fn what_a_decoder_takes_and_how_much_is_read_of_the_line_that_was_chosen() {
 }
 
 #[test]
+fn a_key_frame_is_asked_for_as_the_system_says_that_it_understands() {
+    let told = |system: &str| {
+        let lines = read(system.as_bytes()).unwrap();
+        lines.iter().find(|line| line.media == "video").unwrap().asked
+    };
+    assert_eq!(SYSTEMS.map(told), [Asked::Fir, Asked::Pli, Asked::Info]);
+    let both = SYSTEMS[0].replace("a=rtcp-fb:* ccm fir tmmbr", "a=rtcp-fb:110 ccm fir\r\na=rtcp-fb:110 nack pli");
+    let other = SYSTEMS[0].replace("ccm fir tmmbr", "trr-int 100");
+    assert_eq!([&*both, &*other].map(told), [Asked::Pli, Asked::Info]);
+}
+
+#[test]
 fn of_several_keys_the_first_that_can_be_used_is_taken_and_answered_with_its_tag() {
     let lines = read(SYSTEMS[1].as_bytes()).unwrap();
     let answer = Crypto::answer(lines[0].crypto.as_ref().unwrap()).value();

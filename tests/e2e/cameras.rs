@@ -1,7 +1,5 @@
 //! Cameras that are pulled by RTSP: what they show is on their seat and in the record, and a camera that was cut off comes back.
 
-use std::net::Ipv4Addr;
-
 use serde_json::{Value, json};
 
 use crate::harness::camera::{Camera, Setup};
@@ -9,11 +7,12 @@ use crate::harness::court::ffprobe;
 use crate::harness::node::{Node, Site, until};
 use crate::harness::party::{Party, assert_heard};
 use crate::harness::record::{Record, assert_film_sounds, times};
+use crate::harness::rooms::Room;
 
 #[test]
 fn a_camera_over_tcp_with_digest_is_recorded_and_comes_back_after_it_was_cut_off() {
     let bench = Bench::with("h264", "pcma", "digest", "tcp", "");
-    let camera = Camera::start(&bench.setup, &bench.clip);
+    let camera = bench.camera();
     let (hearing, party, record) = bench.open();
     record.wait_for_seconds(SEAT, 1);
     until("the board shows how the room sounds", || {
@@ -22,7 +21,7 @@ fn a_camera_over_tcp_with_digest_is_recorded_and_comes_back_after_it_was_cut_off
     });
     drop(camera);
     bench.wait_for(&hearing, "admitted");
-    let again = Camera::start(&bench.setup, &bench.clip);
+    let again = bench.camera();
     bench.wait_for(&hearing, "connected");
     record.wait_for_seconds(SEAT, 2);
     bench.close(&hearing, party, &record);
@@ -38,7 +37,7 @@ fn a_camera_over_tcp_with_digest_is_recorded_and_comes_back_after_it_was_cut_off
 #[test]
 fn a_camera_that_takes_only_datagrams_is_recorded_though_tcp_was_asked_first() {
     let bench = Bench::with("h265", "opus", "basic", "udp", "");
-    let camera = Camera::start(&bench.setup, &bench.clip);
+    let camera = bench.camera();
     let (hearing, party, record) = bench.open();
     record.wait_for_seconds(SEAT, 1);
     bench.close(&hearing, party, &record);
@@ -51,7 +50,7 @@ fn a_camera_that_takes_only_datagrams_is_recorded_though_tcp_was_asked_first() {
 #[test]
 fn a_camera_with_aac_is_heard_at_a_browser_and_recorded_as_it_came() {
     let bench = Bench::with("h264", "aac", "digest", "tcp", "");
-    let camera = Camera::start(&bench.setup, &bench.clip);
+    let camera = bench.camera();
     let trial = bench.node.hearing(&["terminal", "test", &bench.setup.url(), "--seconds", "4"]);
     let codecs = ["sound", "picture"].map(|what| trial[what]["codec"].as_str());
     assert_eq!((codecs, &trial["size"]), ([Some("aac"), Some("h264")], &json!([320, 180])), "{trial}");
@@ -77,7 +76,7 @@ fn a_camera_with_aac_is_heard_at_a_browser_and_recorded_as_it_came() {
 #[test]
 fn a_camera_with_another_password_never_takes_its_seat_and_the_log_shows_no_password() {
     let bench = Bench::with("h264", "pcma", "digest", "tcp", "wrong");
-    let camera = Camera::start(&bench.setup, &bench.clip);
+    let camera = bench.camera();
     let (hearing, _) = bench.node.convene();
     until("the camera has refused", || bench.node.site.log_text().contains("401").then_some(()));
     assert_eq!(bench.node.presence(&hearing, SEAT), "absent");
@@ -92,6 +91,7 @@ fn a_camera_with_another_password_never_takes_its_seat_and_the_log_shows_no_pass
 /// A node of whose template the witness is a camera.
 struct Bench {
     node: Node,
+    room: Room,
     setup: Setup,
     clip: std::path::PathBuf,
 }
@@ -104,23 +104,26 @@ impl Bench {
         lower: &'static str,
         spoil: &str,
     ) -> Self {
-        let mut site = Site::court();
-        // GStreamer sends datagrams from the first address of the interface, wherever it was asked.
-        let address = if lower == "udp" { Ipv4Addr::LOCALHOST } else { site.address };
-        let setup = Setup { address, picture, sound, access, lower };
+        let mut site = Site::with_rooms();
+        let room = site.room();
+        let setup = Setup { address: room.address, picture, sound, access, lower };
         let named = format!("name = \"{SEAT}\"\n");
         let url = setup.url().replace("urt1@", &format!("urt1{spoil}@"));
         site.rest = site.rest.replace(&named, &format!("{named}endpoint = {{ rtsp = \"{url}\" }}\n"));
         // A witness would wait apart.
         site.rest = site.rest.replace("role = \"witness\"", "role = \"guard\"");
         let clip = setup.clip(&site.path(""), NUMBER, 60);
-        Self { node: site.run(), setup, clip }
+        Self { node: site.run(), room, setup, clip }
+    }
+
+    fn camera(&self) -> Camera {
+        Camera::start(&self.room.namespace, &self.setup, &self.clip)
     }
 
     /// The camera takes its seat by itself; the hearing is opened.
     fn open(&self) -> (String, Party, Record) {
         let (hearing, link) = self.node.convene();
-        let party = Party::take(&[(0, link("judge"))]);
+        let party = Party::take_in(&self.node.site.room().namespace, &[(0, link("judge"))]);
         for seat in ["judge", SEAT] {
             until("they are connected", || (self.node.presence(&hearing, seat) == "connected").then_some(()));
         }

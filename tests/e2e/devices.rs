@@ -10,6 +10,7 @@ use crate::harness::device::{Account, Clip, Device, Foreign};
 use crate::harness::node::{Node, Site, until};
 use crate::harness::party::{Party, assert_heard};
 use crate::harness::record::Record;
+use crate::harness::rooms::Room;
 
 #[test]
 fn a_device_over_udp_is_recorded_hears_the_court_and_comes_back_after_it_was_cut_off() {
@@ -135,7 +136,7 @@ fn a_channel_is_found_through_its_device_and_leaves_its_seat_when_its_media_ends
 fn a_device_of_another_maker_registers_is_known_is_moved_and_hears_the_court() {
     let bench = Bench::with("h264", SPEAKER, "");
     let at = (bench.node.site.address, SIP);
-    let foreign = Foreign::run(at, SPEAKER, SECRET, (CHANNEL, "证人室"));
+    let foreign = Foreign::run(&bench.room, at, (SPEAKER, SECRET), (CHANNEL, "证人室"));
     let listed = |wanted: &dyn Fn(&Value) -> bool| {
         until("the node knows the device", || {
             let listed = bench.node.hearing(&["terminal", "list"]);
@@ -205,6 +206,7 @@ fn a_device_that_sends_nothing_but_rubbish_is_shut_out_and_its_call_ends() {
 /// A node of whose template the witness is a device.
 struct Bench {
     node: Node,
+    room: Room,
     clip: Clip,
 }
 
@@ -214,7 +216,7 @@ impl Bench {
     }
 
     fn speaking(sound: &'static str, codec: &'static str, seat: &str, more: &str) -> Self {
-        let mut site = Site::court();
+        let mut site = Site::with_rooms();
         let address = site.address;
         fs::write(site.path("device.secret"), SECRET).expect("a secret");
         let named = format!("name = \"{SEAT}\"\n");
@@ -230,7 +232,7 @@ impl Bench {
             device(SPEAKER)
         );
         let clip = Clip::make(&site.path(""), (codec, sound), NUMBER, 60);
-        Self { node: site.run(), clip }
+        Self { room: site.room(), node: site.run(), clip }
     }
 
     fn device(&self, framing: &str) -> Device {
@@ -242,16 +244,15 @@ impl Bench {
     }
 
     fn start(&self, password: &str, id: &str, (framing, signalling, talk): (&str, &str, &str)) -> Device {
-        let address = self.node.site.address;
-        let (at, platform) = ((address, 5_080), (address, SIP));
-        let account = Account { at, platform, id, password, framing, signalling, talk };
-        Device::run(&self.node.site.path(""), &self.clip, &account)
+        let platform = (self.node.site.address, SIP);
+        let account = Account { platform, id, password, framing, signalling, talk };
+        Device::run(&self.room, &self.node.site.path(""), &self.clip, &account)
     }
 
     /// The device takes its seat by itself; the hearing is opened.
     fn open(&self) -> (String, Party, Record) {
         let (hearing, link) = self.node.convene();
-        let party = Party::take(&[(0, link("judge"))]);
+        let party = Party::take_in(&self.node.site.room().namespace, &[(0, link("judge"))]);
         for seat in ["judge", SEAT] {
             until("they are connected", || (self.node.presence(&hearing, seat) == "connected").then_some(()));
         }

@@ -9,16 +9,17 @@ use std::time::{Duration, Instant};
 use crate::harness::browser::{Browser, Seen};
 use crate::harness::firewall;
 use crate::harness::media::Card;
+use crate::harness::netns;
 use crate::harness::node::{ADMIN, Site, WEB};
 use crate::harness::sitting::{Sitting, number};
-use crate::harness::zones::{INTERNET, Zones};
+use crate::harness::zones::INTERNET;
 
 #[test]
 fn floods_at_the_front_door_are_bounded_and_counted_and_the_hearing_does_not_feel_them() {
     let mut sitting = Sitting::of(&["judge", "counsel"]);
     sitting.open();
     let client = sitting.court.zones.client(INTERNET);
-    firewall::ip(&["-n", &client, "addr", "add", &format!("{ATTACKER}/24"), "dev", "access"]);
+    netns::ip(&["-n", &client, "addr", "add", &format!("{ATTACKER}/24"), "dev", "access"]);
     let calm = watched(&mut sitting, || until_passed(FLOOD));
     let flooded = watched(&mut sitting, || flood(&client));
     report(&calm, &flooded);
@@ -135,7 +136,7 @@ fn watched(sitting: &mut Sitting, act: impl FnOnce()) -> HashMap<&'static str, H
 fn flood(namespace: &str) {
     let namespace = namespace.to_owned();
     let attacker = std::thread::spawn(move || {
-        Zones::enter(&namespace);
+        netns::enter(&namespace);
         let (until, mut open) = (Instant::now() + FLOOD, Vec::new());
         for n in 0..6_000_usize {
             if Instant::now() >= until {
@@ -171,7 +172,7 @@ fn connect() -> Option<TcpStream> {
 fn half_open(namespace: &str) -> std::thread::JoinHandle<usize> {
     let namespace = namespace.to_owned();
     std::thread::spawn(move || {
-        Zones::enter(&namespace);
+        netns::enter(&namespace);
         let raw = socket2::Protocol::from(255);
         let socket =
             socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::RAW, Some(raw)).expect("tests run as root");
@@ -212,7 +213,7 @@ fn first_packet(n: u32) -> [u8; 40] {
 fn page_load(namespace: &str) -> Duration {
     let began = Instant::now();
     let url = format!("https://{}/", INTERNET.address);
-    let output = Zones::command(namespace, "curl")
+    let output = netns::command(namespace, "curl")
         .args(["--silent", "--show-error", "--insecure", "--max-time", "5", &url])
         .output();
     let output = output.expect("curl is installed by scripts/setup");
@@ -222,7 +223,7 @@ fn page_load(namespace: &str) -> Duration {
 
 /// A counter of the kernel's TCP in a namespace.
 fn kernel_count(namespace: &str, name: &str) -> u64 {
-    let output = Zones::command(namespace, "cat").arg("/proc/net/netstat").output().expect("cat");
+    let output = netns::command(namespace, "cat").arg("/proc/net/netstat").output().expect("cat");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let mut lines = text.lines().filter(|line| line.starts_with("TcpExt:")).map(|line| line.split_whitespace().skip(1));
     let (names, values) = lines.next().zip(lines.next()).expect("names and values");
@@ -298,7 +299,7 @@ fn signal(namespace: &str, name: &str) {
 fn metrics(sitting: &Sitting) -> String {
     let node = sitting.court.zones.node(INTERNET);
     let output =
-        Zones::command(&node, "curl").args(["--silent", "http://127.0.0.1:9090/metrics"]).output().expect("curl");
+        netns::command(&node, "curl").args(["--silent", "http://127.0.0.1:9090/metrics"]).output().expect("curl");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 

@@ -3,8 +3,9 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
+use crate::harness::netns;
 use crate::harness::node::{Node, Site, until};
 
 #[test]
@@ -35,15 +36,16 @@ fn two_hundred_calls_at_fifty_a_second_find_their_seats_and_leave_no_dialog() {
 struct Sipp(Child);
 
 impl Sipp {
-    /// So many calls of a scenario at 50/s, by the users `name0` to `nameN` in turn.
+    /// So many calls of a scenario at 50/s from a room of its own, by the users `name0` to `nameN` in turn.
     fn run(node: &Node, scenario: &str, name: &str, users: usize, calls: u32) -> Self {
         let list = node.site.path(&format!("{name}.csv"));
         let line = |user: String| format!("{user};[authentication username={user} password={}]\n", secret(&user));
         let lines: String = (0..users).map(|n| line(format!("{name}{n}"))).collect();
         fs::write(&list, format!("SEQUENTIAL\n{lines}")).expect("a list of users");
         let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures").join(scenario);
-        let child = Command::new("sipp")
-            .args([&format!("{}:{SIP}", node.site.address), "-i", "127.0.0.1", "-nostdin", "-r", "50"])
+        let room = node.site.room();
+        let child = netns::command(&room.namespace, "sipp")
+            .args([&format!("{}:{SIP}", node.site.address), "-i", &room.address.to_string(), "-nostdin", "-r", "50"])
             .args(["-m", &calls.to_string(), "-l", "200", "-timeout", "40s", "-timeout_error", "-trace_err", "-sf"])
             .arg(scenario)
             .arg("-inf")
@@ -72,7 +74,7 @@ impl Sipp {
 
 /// A node with terminals for the seats of its halls, and others that stand at no seat.
 fn building() -> Node {
-    let mut site = Site::court();
+    let mut site = Site::with_rooms();
     let address = site.address;
     let (seats, doors) = ((0..SEATS).map(|n| format!("seat{n}")), (0..DOORS).map(|n| format!("door{n}")));
     let devices: String = seats.chain(doors).map(|user| device(&site, &user)).collect();

@@ -1,5 +1,5 @@
 //! Everything that can sit in a hearing meets everything else: browsers, SIP terminals of two zones, a camera and, the long way round, a
-//! GB/T 28181 device, each in its own zone's network. Whoever receives pictures reads every sender's counter from them, and hears its tone.
+//! GB/T 28181 device, each in a network of its own in its zone. Whoever receives pictures reads every sender's counter from them, and hears its tone.
 
 mod table;
 
@@ -13,7 +13,7 @@ use hearing_proto::testcard::tone::frequency;
 use tempfile::TempDir;
 
 use self::table::{Table, listen, look};
-use crate::harness::baresip::{Account, Baresip, SOUND, Stand};
+use crate::harness::baresip::{Account, Baresip, SOUND};
 use crate::harness::browser::Browser;
 use crate::harness::camera::{Camera, Setup};
 use crate::harness::court::{Court, ffprobe};
@@ -21,7 +21,8 @@ use crate::harness::device::{self, Clip, Device};
 use crate::harness::firewall;
 use crate::harness::media::Card;
 use crate::harness::record::Record;
-use crate::harness::zones::{ALL, GOV, INTERNET, TRIPARTITE, Zone};
+use crate::harness::rooms::Room;
+use crate::harness::zones::{ALL, GOV, INTERNET, TRIPARTITE, Zone, Zones};
 
 #[test]
 fn browsers_terminals_and_a_camera_of_three_zones_see_and_hear_each_other() {
@@ -38,7 +39,7 @@ fn browsers_terminals_and_a_camera_of_three_zones_see_and_hear_each_other() {
 #[ignore = "takes four minutes: scripts/test --full"]
 fn they_meet_for_a_minute_on_lines_that_lose_2_percent_and_after_every_terminal_was_started_again() {
     let mut hall = Hall::fill(&ENDS);
-    ALL.iter().for_each(|zone| hall.lose(*zone, 20));
+    hall.lose(20);
     let before = hall.observe(LONG);
     hall.restart_terminals();
     let after = hall.observe(LONG);
@@ -57,8 +58,17 @@ struct Hall {
     camera: Option<Camera>,
     device: Option<Device>,
     files: Files,
+    stands: Stands,
     court: Court,
     hearing: String,
+}
+
+/// Where terminals stand.
+struct Stands {
+    camera: Room,
+    /// In the order of [`TERMINALS`].
+    terminals: [Room; 2],
+    device: Room,
 }
 
 /// What terminals show and know.
@@ -75,12 +85,13 @@ impl Hall {
     fn fill(ends: &'static [End]) -> Self {
         let files = Files::draw();
         let court = Court::with(|zone| format!("{CROSSINGS}\n{}", files.sections(zone)), &files.template(ends));
-        let terminals: Vec<_> = (0..TERMINALS.len()).map(|n| files.terminal(&court, n)).collect();
+        let stands = Stands::of(&court.zones);
+        let terminals = files.start_terminals(&stands);
         for (terminal, (seat, ..)) in terminals.iter().zip(TERMINALS) {
             court.until(&format!("{seat} is registered"), || terminal.log().contains("200 OK").then_some(()));
         }
-        let camera = Some(files.start_camera(&court));
-        let device = ends.contains(&DEVICE).then(|| files.start_device(&court));
+        let camera = Some(files.start_camera(&stands));
+        let device = ends.contains(&DEVICE).then(|| files.start_device(&stands));
         let (hearing, link) = court.convene("matrix");
         let browsers = BROWSERS.map(|(seat, number, zone)| {
             let card = Card::draw(files.directory.path(), number);
@@ -90,7 +101,7 @@ impl Hall {
             court.hearing(&["admit", &hearing, seat, "--identity", "known"]);
             browser
         });
-        let hall = Self { ends, browsers: browsers.into(), terminals, camera, device, files, court, hearing };
+        let hall = Self { ends, browsers: browsers.into(), terminals, camera, device, files, stands, court, hearing };
         hall.wait_for_all();
         hall.court.until("the hearing is open", || {
             hall.court.try_hearing(&["open", &hall.hearing]).status.success().then_some(())
@@ -102,10 +113,12 @@ impl Hall {
         self.ends.iter().for_each(|(seat, _)| self.court.wait_for(&self.hearing, seat, "connected"));
     }
 
-    /// The line between a zone's node and its clients loses so many packets of a thousand, both ways.
-    fn lose(&self, zone: Zone, of_a_thousand: u32) {
-        let zones = &self.court.zones;
-        [zones.client(zone), zones.node(zone)].iter().for_each(|namespace| firewall::loses(namespace, of_a_thousand));
+    /// Every line between a node and its clients loses so many packets of a thousand, both ways.
+    fn lose(&self, of_a_thousand: u32) {
+        let (zones, Stands { camera, terminals: [judge, party], device }) = (&self.court.zones, &self.stands);
+        let own = [camera, judge, party, device].map(|room| room.namespace.clone());
+        let shared = ALL.iter().flat_map(|zone| [zones.client(*zone), zones.node(*zone)]);
+        shared.chain(own).for_each(|namespace| firewall::loses(&namespace, of_a_thousand));
     }
 
     /// Every terminal, the camera and the device is switched off without a goodbye, and comes back to its seat.
@@ -116,9 +129,9 @@ impl Hall {
         for (seat, _) in away {
             self.court.wait_for(&self.hearing, seat, "admitted");
         }
-        self.terminals = (0..TERMINALS.len()).map(|n| self.files.terminal(&self.court, n)).collect();
-        self.camera = Some(self.files.start_camera(&self.court));
-        self.device = self.ends.contains(&DEVICE).then(|| self.files.start_device(&self.court));
+        self.terminals = self.files.start_terminals(&self.stands);
+        self.camera = Some(self.files.start_camera(&self.stands));
+        self.device = self.ends.contains(&DEVICE).then(|| self.files.start_device(&self.stands));
         self.wait_for_all();
     }
 
@@ -164,6 +177,14 @@ impl Hall {
     }
 }
 
+impl Stands {
+    fn of(zones: &Zones) -> Self {
+        let camera = zones.room(TRIPARTITE);
+        assert_eq!(camera.address.to_string(), CAMERA_ADDRESS, "the template names the first room");
+        Self { camera, terminals: TERMINALS.map(|(_, _, zone, _)| zones.room(zone)), device: zones.room(TRIPARTITE) }
+    }
+}
+
 impl Files {
     fn draw() -> Self {
         let directory = tempfile::Builder::new().prefix("hearing-matrix-").tempdir().expect("a temporary directory");
@@ -171,7 +192,7 @@ impl Files {
             fs::write(directory.path().join(seat), SECRET).expect("a secret");
         }
         let clips = TERMINALS.map(|(_, number, ..)| clip(directory.path(), number)).into();
-        let address = TRIPARTITE.client.parse().expect("an address");
+        let address = CAMERA_ADDRESS.parse().expect("an address");
         let setup = Setup { address, picture: "h264", sound: "aac", access: "digest", lower: "tcp" };
         let camera = (setup.clone(), setup.clip(directory.path(), CAMERA.1, 120));
         let own = directory.path().join(DEVICE.0);
@@ -234,7 +255,11 @@ impl Files {
         }
     }
 
-    fn terminal(&self, court: &Court, at: usize) -> Baresip {
+    fn start_terminals(&self, stands: &Stands) -> Vec<Baresip> {
+        (0..TERMINALS.len()).map(|at| self.start_terminal(stands, at)).collect()
+    }
+
+    fn start_terminal(&self, stands: &Stands, at: usize) -> Baresip {
         let (seat, number, zone, sound) = TERMINALS[at];
         let node = format!("{}:{SIP}", zone.address);
         let account = Account {
@@ -247,19 +272,12 @@ impl Files {
             tone: frequency(number),
             register: 60,
         };
-        let namespace = court.zones.client(zone);
-        Baresip::run_at(
-            &account,
-            &Stand { namespace: Some(&namespace), address: zone.client, clip: Some(&self.clips[at]) },
-        )
+        Baresip::showing(stands.terminals[at].clone(), &account, &self.clips[at])
     }
 
-    fn start_device(&self, court: &Court) -> Device {
-        let (at, platform) = (TRIPARTITE.client, TRIPARTITE.address);
-        let [at, platform] = [at, platform].map(|address| address.parse().expect("an address"));
+    fn start_device(&self, stands: &Stands) -> Device {
         let account = device::Account {
-            at: (at, 5_080),
-            platform: (platform, GB28181),
+            platform: (TRIPARTITE.address.parse().expect("an address"), GB28181),
             id: DEVICE_ID,
             password: SECRET,
             framing: "4571",
@@ -267,12 +285,12 @@ impl Files {
             talk: "broadcast",
         };
         let directory = self.directory.path().join(DEVICE.0);
-        Device::run_in(&court.zones.client(TRIPARTITE), &directory, &self.device, &account)
+        Device::run(&stands.device, &directory, &self.device, &account)
     }
 
-    fn start_camera(&self, court: &Court) -> Camera {
+    fn start_camera(&self, stands: &Stands) -> Camera {
         let (setup, clip) = &self.camera;
-        Camera::start_in(&court.zones.client(TRIPARTITE), setup, clip)
+        Camera::start(&stands.camera.namespace, setup, clip)
     }
 }
 
@@ -301,6 +319,7 @@ const BROWSERS: [(&str, u8, Zone); 2] = [("counsel", 0, INTERNET), ("prosecutor"
 /// A seat, its number, its zone and what it speaks.
 const TERMINALS: [(&str, u8, Zone, &str); 2] = [("judge", 2, TRIPARTITE, SOUND), ("party", 3, GOV, "G722/16000/1")];
 const CAMERA: End = ("camera", 4);
+const CAMERA_ADDRESS: &str = "10.30.0.11";
 const DEVICE: End = ("device", 5);
 const DEVICE_ID: &str = "34020000001320000001";
 const PLATFORM: &str = "34020000002000000001";

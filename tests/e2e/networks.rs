@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::harness::browser::{Browser, Seen};
 use crate::harness::firewall;
 use crate::harness::media::Card;
+use crate::harness::netns;
 use crate::harness::sitting::{Sitting, number};
 use crate::harness::zones::INTERNET;
 
@@ -201,15 +202,10 @@ fn gaps(sitting: &mut Sitting, change: impl FnOnce()) -> Gaps {
 
 /// The first network is gone, another one with another address is there.
 fn go_cellular(client: &str, node: &str) {
-    let (cell, tower) = ("198.51.100.2", "198.51.100.1");
-    firewall::ip(&["link", "add", "cell", "netns", node, "type", "veth", "peer", "name", "cell", "netns", client]);
-    for (namespace, address) in [(node, tower), (client, cell)] {
-        firewall::ip(&["-n", namespace, "addr", "add", &format!("{address}/24"), "dev", "cell"]);
-        firewall::ip(&["-n", namespace, "link", "set", "cell", "up"]);
-    }
-    firewall::ip(&["-n", client, "addr", "flush", "dev", "access"]);
-    firewall::ip(&["-n", client, "link", "set", "access", "down"]);
-    firewall::ip(&["-n", client, "route", "add", "default", "via", tower]);
+    netns::line([(node, "cell", &["198.51.100.1/24"]), (client, "cell", &["198.51.100.2/24"])]);
+    netns::ip(&["-n", client, "addr", "flush", "dev", "access"]);
+    netns::ip(&["-n", client, "link", "set", "access", "down"]);
+    netns::ip(&["-n", client, "route", "add", "default", "via", "198.51.100.1"]);
 }
 
 /// What was measured, for docs/performance.md: shown by `--success-output immediate`.

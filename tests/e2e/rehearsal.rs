@@ -2,7 +2,6 @@
 //! real one is not rung.
 
 use std::fs;
-use std::net::UdpSocket;
 
 use serde_json::Value;
 
@@ -11,8 +10,8 @@ use crate::harness::node::{Node, Site, until};
 
 #[test]
 fn a_sip_terminal_is_rehearsed_by_a_built_in_one_and_the_real_one_is_not_rung() {
-    let site = Site::court();
-    let real = UdpSocket::bind((site.address, 0)).expect("a socket");
+    let site = Site::with_rooms();
+    let real = site.room().socket();
     real.set_nonblocking(true).expect("a socket");
     let aor = format!("sip:room@{}", real.local_addr().expect("an address"));
     let sip = format!("[sip]\nudp = \"{}:{SIP}\"\n", site.address);
@@ -69,7 +68,8 @@ fn a_terminal_whose_node_has_no_sip_fails_the_rehearsal_in_words() {
 
 #[test]
 fn a_device_is_rehearsed_by_a_built_in_one_beside_a_terminal_and_the_real_one_is_not_invited() {
-    let site = Site::court();
+    let site = Site::with_rooms();
+    let room = site.room();
     let (address, directory) = (site.address, site.path(""));
     fs::write(site.path("device.secret"), SECRET).expect("a secret");
     let devices = format!(
@@ -84,10 +84,10 @@ fn a_device_is_rehearsed_by_a_built_in_one_beside_a_terminal_and_the_real_one_is
     ];
     let node = court(site, &devices, &seats);
     let clip = Clip::make(&directory, ("h264", "pcma"), 9, 5);
-    let (at, platform) = ((address, 5_080), (address, GB28181));
+    let platform = (address, GB28181);
     let (framing, signalling, talk) = ("4571", "udp", "broadcast");
-    let account = Account { at, platform, id: REAL, password: SECRET, framing, signalling, talk };
-    let real = Device::run(&directory, &clip, &account);
+    let account = Account { platform, id: REAL, password: SECRET, framing, signalling, talk };
+    let real = Device::run(&room, &directory, &clip, &account);
     real.wait_for("registration 200");
     let (code, report) = rehearse(&node);
     assert_eq!((code, &report["ok"]), (0, &Value::Bool(true)), "{report:#}\n{}", node.site.log_text());

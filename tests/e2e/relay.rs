@@ -8,8 +8,9 @@ use crate::harness::browser::Browser;
 use crate::harness::court::Court;
 use crate::harness::firewall;
 use crate::harness::media::Card;
+use crate::harness::netns;
 use crate::harness::sitting::{Sitting, number};
-use crate::harness::zones::{INTERNET, Zones};
+use crate::harness::zones::INTERNET;
 
 #[test]
 fn a_browser_that_reaches_media_by_a_tls_relay_only_joins_and_the_relay_serves_nobody_else() {
@@ -49,7 +50,7 @@ struct Relay(Child);
 impl Relay {
     fn begin(court: &Court, files: &std::path::Path) -> Self {
         let node = court.zones.node(INTERNET);
-        firewall::ip(&["-n", &node, "addr", "add", &format!("{RELAY}/24"), "dev", "access"]);
+        netns::ip(&["-n", &node, "addr", "add", &format!("{RELAY}/24"), "dev", "access"]);
         let (certificate, key) = (court.path("pki/internet-edge.pem"), court.path("pki/internet-edge.key"));
         let configuration = format!(
             "listening-ip={RELAY}\nrelay-ip={RELAY}\nlistening-port=3478\ntls-listening-port=443\ncert={}\npkey={}\n\
@@ -64,7 +65,7 @@ impl Relay {
         );
         let file = files.join("turn.conf");
         fs::write(&file, configuration).expect("the relay's configuration is written");
-        let child = Zones::command(&node, "turnserver")
+        let child = netns::command(&node, "turnserver")
             .arg("-c")
             .arg(&file)
             .stdout(Stdio::null())
@@ -73,7 +74,7 @@ impl Relay {
             .expect("coturn is installed by scripts/setup");
         let relay = Self(child);
         court.until("the relay listens", || {
-            let listening = Zones::command(&node, "ss").args(["-Hltn", "src", RELAY]).output().ok()?;
+            let listening = netns::command(&node, "ss").args(["-Hltn", "src", RELAY]).output().ok()?;
             String::from_utf8_lossy(&listening.stdout).contains(":443").then_some(())
         });
         relay

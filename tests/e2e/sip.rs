@@ -21,7 +21,7 @@ fn calls_are_refused_by_the_code_that_says_why() {
     let node = court("allowed", 2);
     let hearing = start(&node);
     let mut known = phone(&node, 0);
-    let mut stranger = Phone::new(at(&node), "nobody", "nothing");
+    let mut stranger = Phone::new(node.site.room(), at(&node), "nobody", "nothing");
     let (_media, sdp) = known.media(PLAIN);
     assert_eq!(stranger.call("hearing", &sdp).0, 403, "whom nobody knows");
     await_seat(&mut known);
@@ -35,7 +35,7 @@ fn calls_are_refused_by_the_code_that_says_why() {
     assert_eq!(twin.call("hearing", &sdp).0, 486, "its seat is taken");
     assert_eq!(known.bye(&mut talk), 200);
     left_with(&node, 0);
-    let mut guesser = Phone::new(at(&node), &user(1), "guess");
+    let mut guesser = Phone::new(node.site.room(), at(&node), &user(1), "guess");
     assert_eq!([(); 5].map(|()| guesser.call("hearing", &sdp).0), [401; 5], "a wrong password");
     assert_eq!(guesser.call("hearing", &sdp).0, 403, "five wrong passwords");
 }
@@ -199,7 +199,7 @@ impl Speaker {
     fn send(&mut self, kind: u8, time: u32, payload: &[u8]) {
         self.sequence += 1;
         let head = [&[0x80, kind][..], &self.sequence.to_be_bytes(), &time.to_be_bytes(), &[0, 0, 0, 7]].concat();
-        self.socket.send_to(&[&head, payload].concat(), self.to).expect("the node's address is local");
+        self.socket.send_to(&[&head, payload].concat(), self.to).expect("a line leads to the node");
     }
 }
 
@@ -241,7 +241,7 @@ fn start_of(node: &Node) -> Value {
 
 /// A node with a template `rooms` of so many seats, each for a terminal of its own, and one of a terminal that never comes.
 fn court(srtp: &str, seats: usize) -> Node {
-    let mut site = Site::court();
+    let mut site = Site::with_rooms();
     let address = site.address;
     let users: Vec<_> = (0..seats).map(user).collect();
     let devices: String = users.iter().map(|user| device(&site, user)).collect();
@@ -270,7 +270,7 @@ fn seat(n: usize, user: &str) -> String {
 }
 
 fn phone(node: &Node, n: usize) -> Phone {
-    Phone::new(at(node), &user(n), &secret(&user(n)))
+    Phone::new(node.site.room(), at(node), &user(n), &secret(&user(n)))
 }
 
 fn user(n: usize) -> String {

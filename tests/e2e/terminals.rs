@@ -56,27 +56,24 @@ fn a_terminal_that_calls_in_meets_one_that_is_rung_over_tls_with_keys() {
     let [tls, udp] = [5061, SIP].map(|port| format!("{}:{port}", node.site.address));
     let keys = ";mediaenc=srtp-mand";
     let (user, password) = USERS[0];
-    let rung = Baresip::run(&Account {
-        user,
-        password,
-        node: &tls,
-        transport: "tls",
-        sound: SOUND,
-        more: keys,
-        tone: TONES[0],
-        register: 60,
-    });
+    let rung = Baresip::run(
+        node.site.room(),
+        &Account {
+            user,
+            password,
+            node: &tls,
+            transport: "tls",
+            sound: SOUND,
+            more: keys,
+            tone: TONES[0],
+            register: 60,
+        },
+    );
     let (user, password) = USERS[1];
-    let calls = Baresip::run(&Account {
-        user,
-        password,
-        node: &udp,
-        transport: "udp",
-        sound: SOUND,
-        more: "",
-        tone: TONES[1],
-        register: 0,
-    });
+    let calls = Baresip::run(
+        node.site.room(),
+        &Account { user, password, node: &udp, transport: "udp", sound: SOUND, more: "", tone: TONES[1], register: 0 },
+    );
     until("it is registered", || rung.log().contains("200 OK").then_some(()));
     calls.command("dial", &format!("sip:hearing@{udp}"));
     until("no hearing has a seat for it", || calls.log().contains("session closed: 404").then_some(()));
@@ -96,8 +93,9 @@ fn terminals_that_speak_g722_are_heard_at_a_browser_and_hear_it_and_are_recorded
     let room = |(seat, (user, password)): (u8, (&str, &str))| {
         // The first one takes G.711 as well, which is worse.
         let sound = if seat == 0 { "PCMA/8000/1,G722/16000/1" } else { "G722/16000/1" };
-        let (node, tone) = (&at[..], frequency(seat));
-        Baresip::run(&Account { user, password, node, transport: "udp", sound, more: "", tone, register: 60 })
+        let (tone, transport) = (frequency(seat), "udp");
+        let account = Account { user, password, node: &at, transport, sound, more: "", tone, register: 60 };
+        Baresip::run(node.site.room(), &account)
     };
     let rooms: Vec<_> = (0..).zip(USERS).map(room).collect();
     for room in &rooms {
@@ -108,7 +106,7 @@ fn terminals_that_speak_g722_are_heard_at_a_browser_and_hear_it_and_are_recorded
     let started = node.hearing(&["start", "--case", "(2022)内0291刑初123号", "--template", "mixed"]);
     let hearing = started["id"].as_str().expect("an id").to_owned();
     let link = started["seats"][2]["link"].as_str().expect("a link").to_owned();
-    let party = Party::take(&[(2, link)]);
+    let party = Party::take_in(&node.site.room().namespace, &[(2, link)]);
     until("counsel waits", || (node.presence(&hearing, "counsel") == "waiting").then_some(()));
     node.hearing(&["admit", &hearing, "counsel", "--identity", "known"]);
     for seat in ["judge", "guard", "counsel"] {
@@ -207,17 +205,17 @@ fn a_terminal_that_guesses_is_shut_out_after_five_times_and_a_stranger_may_not_c
         tone: 440,
         register: 60,
     };
-    let wrong = Baresip::run(&account("room1", "guess"));
+    let wrong = Baresip::run(node.site.room(), &account("room1", "guess"));
     until("it is shut out", || wrong.log().contains("403 Forbidden").then_some(()));
     assert!(!wrong.log().contains("200 OK"), "{}", wrong.log());
-    let stranger = Baresip::run(&account("nobody", "nothing"));
+    let stranger = Baresip::run(node.site.room(), &account("nobody", "nothing"));
     stranger.command("dial", &format!("sip:hearing@{at}"));
     until("it is refused", || stranger.log().contains("session closed: 403").then_some(()));
 }
 
 /// A node with two terminals for the seats of its template.
 fn court(srtp: &str) -> Node {
-    let mut site = Site::court();
+    let mut site = Site::with_rooms();
     let address = site.address;
     for (user, secret) in USERS {
         fs::write(site.path(&format!("{user}.secret")), secret).expect("a secret");
@@ -237,7 +235,7 @@ fn rooms(node: &Node, transport: &str, more: &str) -> Vec<Baresip> {
     let room = |(n, (user, password)): (usize, &(&str, &str))| {
         let account =
             Account { user, password, node: &at, transport, sound: SOUND, more, tone: TONES[n], register: 60 };
-        Baresip::run(&account)
+        Baresip::run(node.site.room(), &account)
     };
     USERS.iter().enumerate().map(room).collect()
 }

@@ -5,17 +5,17 @@ use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::media::seats_in;
+use super::netns;
 use super::node::until;
-use super::ports::Ports;
 use super::record::ffmpeg;
-use super::zones::Zones;
+use super::rooms::Room;
 
 /// How a terminal is set up.
 pub(crate) struct Account<'a> {
@@ -37,35 +37,27 @@ pub(crate) struct Account<'a> {
     pub(crate) register: u32,
 }
 
-/// Where a terminal stands, and what its camera shows.
-pub(crate) struct Stand<'a> {
-    /// Its network; `None`: this machine's.
-    pub(crate) namespace: Option<&'a str>,
-    /// Its address there.
-    pub(crate) address: &'a str,
-    /// What its camera shows: 320x180, MPEG-4 part 2, without sound (baresip crashes on others). `None`: one colour at 640x360.
-    pub(crate) clip: Option<&'a Path>,
-}
-
 /// A terminal that runs; killed when it is dropped.
 pub(crate) struct Baresip {
     child: Child,
     directory: TempDir,
-    namespace: Option<String>,
-    ports: Ports,
+    room: Room,
 }
 
 impl Baresip {
-    /// Starts it on this machine; it registers by itself and answers by itself.
-    pub(crate) fn run(account: &Account<'_>) -> Self {
-        Self::run_at(account, &Stand { namespace: None, address: "127.0.0.1", clip: None })
+    /// Starts it in a room of its own; it registers by itself and answers by itself. Its camera shows one colour at 640x360.
+    pub(crate) fn run(room: Room, account: &Account<'_>) -> Self {
+        Self::start(room, account, None)
     }
 
-    /// Starts it where it stands.
-    pub(crate) fn run_at(account: &Account<'_>, stand: &Stand<'_>) -> Self {
+    /// The same, and its camera shows a clip: 320x180, MPEG-4 part 2, without sound (baresip crashes on others).
+    pub(crate) fn showing(room: Room, account: &Account<'_>, clip: &Path) -> Self {
+        Self::start(room, account, Some(clip))
+    }
+
+    fn start(room: Room, account: &Account<'_>, clip: Option<&Path>) -> Self {
         let directory = tempfile::Builder::new().prefix("hearing-baresip-").tempdir().expect("a temporary directory");
-        let ports = Ports::take();
-        let text = config(&directory, stand, account.tone, &ports);
+        let text = config(&directory, room.address, account.tone, clip);
         fs::write(directory.path().join("config"), text).expect("a configuration");
         let Account { user, password, node, transport, sound, more, register, .. } = account;
         let line = format!(
@@ -74,11 +66,7 @@ impl Baresip {
         );
         fs::write(directory.path().join("accounts"), line).expect("an account");
         let log = File::create(directory.path().join("log")).expect("a log");
-        let mut command = match stand.namespace {
-            Some(namespace) => Zones::command(namespace, "baresip"),
-            None => Command::new("baresip"),
-        };
-        let child = command
+        let child = netns::command(&room.namespace, "baresip")
             .arg("-f")
             .arg(directory.path())
             .arg("-v")
@@ -87,7 +75,7 @@ impl Baresip {
             .stderr(log)
             .spawn()
             .expect("baresip is installed by scripts/setup");
-        Self { child, directory, namespace: stand.namespace.map(str::to_owned), ports }
+        Self { child, directory, room }
     }
 
     /// Gives it a command, such as `dial`.
@@ -104,15 +92,8 @@ impl Baresip {
         }
     }
 
-    /// In its own network, which a thread enters for good.
     fn connect(&self) -> Option<TcpStream> {
-        let connect = || TcpStream::connect((Ipv4Addr::LOCALHOST, self.ports.get(CONTROL))).ok();
-        let Some(namespace) = &self.namespace else { return connect() };
-        let there = || {
-            Zones::enter(namespace);
-            connect()
-        };
-        std::thread::scope(|scope| scope.spawn(there).join()).expect("the network is there")
+        netns::within(&self.room.namespace, || TcpStream::connect((Ipv4Addr::LOCALHOST, CONTROL)).ok())
     }
 
     /// What is on its screen now: brightness by rows, as (pixels, width, height).
@@ -203,23 +184,22 @@ impl Drop for Baresip {
     }
 }
 
-fn config(directory: &TempDir, stand: &Stand<'_>, tone: u32, ports: &Ports) -> String {
-    let (root, address) = (directory.path().display(), stand.address);
-    let [sip, control, rtp, last] = [SIP, CONTROL, RTP, RTP + 40].map(|number| ports.get(number));
-    let camera = stand.clip.map_or("fakevideo,nil".to_owned(), |clip| format!("avformat,{}", clip.display()));
-    let size = if stand.clip.is_some() { "320x180" } else { "640x360" };
+fn config(directory: &TempDir, address: Ipv4Addr, tone: u32, clip: Option<&Path>) -> String {
+    let root = directory.path().display();
+    let camera = clip.map_or("fakevideo,nil".to_owned(), |clip| format!("avformat,{}", clip.display()));
+    let size = if clip.is_some() { "320x180" } else { "640x360" };
     let modules =
         ["opus", "g711", "g722", "aufile", "ausine", "avcodec", "avformat", "fakevideo", "srtp", "sndfile", "snapshot"];
     let modules: String = modules.iter().map(|module| format!("module {module}.so\n")).collect();
     format!(
-        "poll_method epoll\nsip_listen {address}:{sip}\nnet_interface {address}\ncall_max_calls 4\n\
+        "poll_method epoll\nsip_listen {address}:5060\nnet_interface {address}\ncall_max_calls 4\n\
          audio_player aufile,/dev/null\nsnd_path {root}\naudio_source ausine,{tone}\naudio_alert aufile,/dev/null\n\
          ausrc_srate {RATE}\nauplay_srate {RATE}\nausrc_channels 2\nauplay_channels 2\naudio_txmode thread\n\
          video_source {camera}\nvideo_display fakevideo,nil\nvideo_size {size}\nvideo_bitrate 500000\nvideo_fps 25.00\n\
-         rtp_ports {rtp}-{last}\nrtp_stats yes\nrtcp_mux no\njitter_buffer_delay 5-10\n\
+         rtp_ports 10000-10040\nrtp_stats yes\nrtcp_mux no\njitter_buffer_delay 5-10\n\
          module_path /usr/lib/baresip/modules\n{modules}\
          module_tmp uuid.so\nmodule_tmp account.so\nmodule_app contact.so\nmodule_app debug_cmd.so\nmodule_app menu.so\n\
-         module_app ctrl_tcp.so\nctrl_tcp_listen 127.0.0.1:{control}\n\
+         module_app ctrl_tcp.so\nctrl_tcp_listen 127.0.0.1:{CONTROL}\n\
          avcodec_h264enc libx264\navcodec_h264dec h264\nopus_bitrate 28000\n"
     )
 }
@@ -249,7 +229,4 @@ fn netstring(stream: &mut TcpStream) -> Value {
 /// What terminals take unless a test is about something else.
 pub(crate) const SOUND: &str = "opus/48000/2,PCMA/8000/1";
 const RATE: usize = 48_000;
-/// Where its sockets are in its block of ports.
-const SIP: u16 = 2;
-const CONTROL: u16 = 4;
-const RTP: u16 = 6;
+const CONTROL: u16 = 4444;

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::media::Card;
-use super::zones::Zones;
+use super::netns;
 
 /// One participant in a real browser; the browser ends when it is dropped.
 pub(crate) struct Browser {
@@ -63,7 +63,7 @@ impl Browser {
 
     /// Firefox with its own fake camera and microphone in `namespace`, driver and all.
     pub(crate) fn firefox_in(namespace: &str) -> Self {
-        Self::run(&mut Zones::command(namespace, "node"), "firefox", "-", None)
+        Self::run(&mut netns::command(namespace, "node"), "firefox", "-", None)
     }
 
     /// Opens the page of a link and joins without a click.

@@ -9,12 +9,12 @@ use std::process::{Child, Command, Stdio};
 use hearing_proto::testcard::tone::{SAMPLE_RATE, Tone};
 use hearing_proto::testcard::{self, Mark, Size};
 
-use super::zones::Zones;
+use super::netns;
 
 /// What a camera plays, and how.
 #[derive(Debug, Clone)]
 pub(crate) struct Setup {
-    /// Its own loopback address.
+    /// Its own address.
     pub(crate) address: Ipv4Addr,
     /// `h264` or `h265`.
     pub(crate) picture: &'static str,
@@ -30,18 +30,9 @@ pub(crate) struct Setup {
 pub(crate) struct Camera(Child);
 
 impl Camera {
-    /// Starts it; it is reachable when this returns.
-    pub(crate) fn start(setup: &Setup, clip: &Path) -> Self {
-        Self::run(Command::new(PYTHON), setup, clip)
-    }
-
-    /// Starts it in `namespace`.
-    pub(crate) fn start_in(namespace: &str, setup: &Setup, clip: &Path) -> Self {
-        Self::run(Zones::command(namespace, PYTHON), setup, clip)
-    }
-
-    fn run(mut python: Command, setup: &Setup, clip: &Path) -> Self {
-        let mut child = python
+    /// Starts it in `namespace`; it is reachable when this returns.
+    pub(crate) fn start(namespace: &str, setup: &Setup, clip: &Path) -> Self {
+        let mut child = netns::command(namespace, PYTHON)
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/clients/camera.py"))
             .arg(setup.address.to_string())
             .arg(clip)

@@ -9,6 +9,7 @@ use hearing_bridge::net::tls::Pki;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::netns;
 use super::zones::{ALL, GOV, INTERNET, TRIPARTITE, TRUNK, Zone, Zones};
 
 /// A court with its edges; everything ends when it is dropped.
@@ -69,7 +70,7 @@ impl Court {
     /// Starts the node of `zone`.
     pub(crate) fn start(&mut self, zone: Zone) {
         let log = File::options().create(true).append(true).open(self.log(zone)).expect("a log");
-        let child = Zones::command(&self.zones.node(zone), HEARING)
+        let child = netns::command(&self.zones.node(zone), HEARING)
             .args(["run", "--config"])
             .arg(self.config(zone))
             .stdin(Stdio::null())
@@ -266,7 +267,7 @@ impl Capture {
     /// Begins to capture at `zone`'s end of its trunk link.
     pub(crate) fn begin(court: &Court, zone: Zone) -> Self {
         let file = court.path(&format!("{}.pcap", zone.node));
-        let child = Zones::command(&court.zones.node(zone), "tcpdump")
+        let child = netns::command(&court.zones.node(zone), "tcpdump")
             .args(["-i", TRUNK, "-n", "-U", "--immediate-mode", "-Z", "root", "-w"])
             .arg(&file)
             .stderr(Stdio::null())

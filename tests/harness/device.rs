@@ -15,9 +15,9 @@ use tokio::runtime::Runtime;
 
 use super::camera::Setup;
 use super::media::seats_in;
+use super::netns;
 use super::node::until;
-use super::ports::Ports;
-use super::zones::Zones;
+use super::rooms::Room;
 
 /// What a device shows: the test card and its tone, as byte streams.
 pub(crate) struct Clip {
@@ -52,8 +52,6 @@ impl Clip {
 
 /// How a device is set up.
 pub(crate) struct Account<'a> {
-    /// Where it stands and listens for signalling.
-    pub(crate) at: (Ipv4Addr, u16),
     /// The platform.
     pub(crate) platform: (Ipv4Addr, u16),
     /// Its identity.
@@ -76,22 +74,13 @@ pub(crate) struct Device {
 }
 
 impl Device {
-    /// Starts it; it registers by itself.
-    pub(crate) fn run(directory: &Path, clip: &Clip, account: &Account<'_>) -> Self {
-        Self::start(Command::new(PYTHON), directory, clip, account)
-    }
-
-    /// Starts it in `namespace`.
-    pub(crate) fn run_in(namespace: &str, directory: &Path, clip: &Clip, account: &Account<'_>) -> Self {
-        Self::start(Zones::command(namespace, PYTHON), directory, clip, account)
-    }
-
-    fn start(mut python: Command, directory: &Path, clip: &Clip, account: &Account<'_>) -> Self {
+    /// Starts it in a room; it registers by itself.
+    pub(crate) fn run(room: &Room, directory: &Path, clip: &Clip, account: &Account<'_>) -> Self {
         let (log, heard) = (directory.join("device.log"), directory.join("device.heard"));
-        let Account { at, platform, id, password, framing, signalling, talk } = account;
-        let child = python
+        let Account { platform, id, password, framing, signalling, talk } = account;
+        let child = netns::command(&room.namespace, PYTHON)
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/clients/device.py"))
-            .args([at.0.to_string(), at.1.to_string(), platform.0.to_string(), platform.1.to_string()])
+            .args([room.address.to_string(), SIP.to_string(), platform.0.to_string(), platform.1.to_string()])
             .args([id, password, &clip.codec])
             .args([&clip.picture, &clip.sound, &heard])
             .args([framing, signalling, talk])
@@ -157,7 +146,6 @@ pub(crate) struct Foreign {
     notifier: Arc<DeviceNotifier>,
     moved: Arc<Orders>,
     heard: Arc<Mutex<Vec<u8>>>,
-    _ports: Ports,
 }
 
 /// What it was told to do.
@@ -171,9 +159,14 @@ impl DeviceControlHandler for Orders {
 }
 
 impl Foreign {
-    /// Starts it; it registers by itself. `channel` stands in its catalog beside itself.
-    pub(crate) fn run(platform: (Ipv4Addr, u16), id: &str, password: &str, channel: (&str, &str)) -> Self {
-        let runtime = Runtime::new().expect("a runtime");
+    /// Starts it in a room; it registers by itself. `channel` stands in its catalog beside itself.
+    pub(crate) fn run(
+        room: &Room,
+        platform: (Ipv4Addr, u16),
+        (id, password): (&str, &str),
+        channel: (&str, &str),
+    ) -> Self {
+        let runtime = there(&room.namespace);
         let extra = CatalogChannel {
             device_id: channel.0.to_owned(),
             name: channel.1.to_owned(),
@@ -183,7 +176,6 @@ impl Foreign {
             ptz_type: Some(1),
             photoelectric_imaging_type: None,
         };
-        let ports = Ports::take();
         let config = Gb28181Config {
             platform_sip_address: platform.0.to_string(),
             platform_sip_port: platform.1,
@@ -191,7 +183,7 @@ impl Foreign {
             channel_id: id.to_owned(),
             sip_domain: id[..10].to_owned(),
             password: password.to_owned(),
-            local_sip_port: ports.get(2),
+            local_sip_port: SIP,
             register_interval_secs: 60,
             heartbeat_interval_secs: 1,
             device_name: Some("第一审判庭".to_owned()),
@@ -206,8 +198,10 @@ impl Foreign {
             .with_audio_sink(Arc::new(sink))
             .with_control_handler(Some(moved.clone()));
         let notifier = server.notifier();
-        let handle = runtime.block_on(server.spawn()).expect("the device starts");
-        Self { handle: Some(handle), runtime, notifier, moved, heard, _ports: ports }
+        // On a thread of the runtime, and so in the room.
+        let started = runtime.block_on(runtime.spawn(server.spawn())).expect("it does not panic");
+        let handle = started.expect("the device starts");
+        Self { handle: Some(handle), runtime, notifier, moved, heard }
     }
 
     /// The orders to move that have come so far.
@@ -253,6 +247,13 @@ impl Foreign {
     }
 }
 
+/// A runtime whose threads are in `namespace`.
+fn there(namespace: &str) -> Runtime {
+    let namespace = namespace.to_owned();
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.enable_all().on_thread_start(move || netns::enter(&namespace)).build().expect("a runtime")
+}
+
 /// How much of the last second of A-law sound at 8 kHz is one tone.
 fn share(coded: &[u8], hz: u32) -> f64 {
     let last = &coded[coded.len().saturating_sub(RATE)..];
@@ -278,4 +279,5 @@ fn linear(code: u8) -> i32 {
 }
 
 const PYTHON: &str = "/usr/bin/python3";
+const SIP: u16 = 5_060;
 const RATE: usize = 8_000;

@@ -1,13 +1,13 @@
 //! What stands between a browser and the node: firewalls, translators of addresses, networks that come and go.
 
 use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
-use super::zones::Zones;
+use super::netns;
 
 /// Puts `rules` (nft's own words) into force in `namespace` in place of what was there.
 pub(crate) fn rules(namespace: &str, rules: &str) {
-    let mut nft = Zones::command(namespace, "nft")
+    let mut nft = netns::command(namespace, "nft")
         .args(["-f", "-"])
         .stdin(Stdio::piped())
         .spawn()
@@ -47,14 +47,14 @@ pub(crate) fn nothing(namespace: &str) {
     rules(namespace, &filter("oifname != \"lo\" drop"));
 }
 
-/// So many of a thousand packets that come to `namespace` from the other end of its zone's line are lost. They are dropped where they
+/// So many of a thousand packets that come to `namespace` over the lines between a node and its clients are lost. They are dropped where they
 /// arrive: whoever sends one that is dropped on its way out is told so by its own system, which no line does.
 pub(crate) fn loses(namespace: &str, of_a_thousand: u32) {
     rules(
         namespace,
         &format!(
             "table inet line {{\nchain in {{\ntype filter hook input priority filter\n\
-             iifname \"access\" numgen random mod 1000 < {of_a_thousand} drop\n}}\n}}"
+             iifname \"access*\" numgen random mod 1000 < {of_a_thousand} drop\n}}\n}}"
         ),
     );
 }
@@ -70,14 +70,8 @@ pub(crate) fn translated(namespace: &str, address: &str, first: u16) {
         ),
     );
     let flushed =
-        Zones::command(namespace, "conntrack").arg("-F").output().expect("conntrack is installed by scripts/setup");
+        netns::command(namespace, "conntrack").arg("-F").output().expect("conntrack is installed by scripts/setup");
     assert!(flushed.status.success(), "conntrack: {}", String::from_utf8_lossy(&flushed.stderr));
-}
-
-/// Runs `ip` with these arguments.
-pub(crate) fn ip(arguments: &[&str]) {
-    let output = Command::new("ip").args(arguments).output().expect("iproute2 is installed by scripts/setup");
-    assert!(output.status.success(), "ip {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr));
 }
 
 fn filter(rules: &str) -> String {

@@ -1,4 +1,4 @@
-//! Real nodes on loopback, each on an address of its own, for everything that needs no isolated networks.
+//! Real nodes, each on a loopback address of its own or in a network with rooms for terminals.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -14,6 +14,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::court::HEARING;
+use super::netns;
+use super::rooms::{Room, Rooms};
 
 /// Where a node stands: its configuration, its keys, its data and its address.
 #[derive(Clone)]
@@ -23,8 +25,10 @@ pub(crate) struct Site {
     pub(crate) node: &'static str,
     /// Its zone.
     pub(crate) zone: &'static str,
-    /// Its own loopback address.
+    /// Its own address: loopback's, or its network's.
     pub(crate) address: Ipv4Addr,
+    /// Its network, where it does not stand on loopback.
+    rooms: Option<Arc<Rooms>>,
     /// The rest of its configuration: trunks, crossings, templates, record.
     pub(crate) rest: String,
     /// False for a node that finds no `hearing-media`.
@@ -50,15 +54,26 @@ pub(crate) struct Answer {
 }
 
 impl Site {
-    /// The court, with a template of a judge, a witness and counsel who comes from the internet.
+    /// The court on loopback, with a template of a judge, a witness and counsel who comes from the internet.
     pub(crate) fn court() -> Self {
+        Self::court_at(fresh_address(), None)
+    }
+
+    /// The same in a network of its own, with rooms for terminals.
+    pub(crate) fn with_rooms() -> Self {
+        let rooms = Rooms::alone();
+        Self::court_at(rooms.address, Some(Arc::new(rooms)))
+    }
+
+    fn court_at(address: Ipv4Addr, rooms: Option<Arc<Rooms>>) -> Self {
         let directory = tempfile::Builder::new().prefix("hearing-node-").tempdir().expect("a temporary directory");
         Pki::init(&directory.path().join("pki"), "test").expect("an authority");
         Self {
             directory: Arc::new(directory),
             node: "court",
             zone: "tripartite",
-            address: fresh_address(),
+            address,
+            rooms,
             rest: String::new(),
             media: true,
             workers: 1,
@@ -78,6 +93,11 @@ impl Site {
     /// The same node, but in another zone.
     pub(crate) fn in_zone(self, zone: &'static str) -> Self {
         Self { zone, ..self }.certified()
+    }
+
+    /// A room for a terminal, in which nothing but the node is reached.
+    pub(crate) fn room(&self) -> Room {
+        self.rooms.as_ref().expect("the site has rooms").add()
     }
 
     /// A path in the directory that all sites of a test share.
@@ -142,7 +162,7 @@ impl Site {
 
     fn spawn(&self, config: &Path) -> Child {
         let log = File::create(self.log()).expect("a log");
-        let mut command = Command::new(HEARING);
+        let mut command = self.command(HEARING);
         if !self.media {
             command.env("HEARING_MEDIA", "/nonexistent/hearing-media");
         }
@@ -156,13 +176,18 @@ impl Site {
             .expect("the node starts")
     }
 
+    /// A program where the node stands.
+    fn command(&self, program: &str) -> Command {
+        self.rooms.as_ref().map_or_else(|| Command::new(program), |rooms| netns::command(&rooms.node, program))
+    }
+
     fn log(&self) -> PathBuf {
         self.path(&format!("{}.log", self.node))
     }
 
     fn certified(self) -> Self {
         let (zone, node) = (self.zone.parse().expect("a zone"), self.node.parse().expect("a node"));
-        self.pki().issue(&zone, &node, &[], &[]).expect("a certificate");
+        self.pki().issue(&zone, &node, &[self.address.into()], &[]).expect("a certificate");
         self
     }
 
@@ -172,10 +197,15 @@ impl Site {
     }
 
     fn configuration(&self) -> String {
-        let Self { node, zone, address, rest, workers, .. } = self;
+        let Self { node, zone, address, rest, workers, rooms, .. } = self;
+        // Pages in the clear are for loopback only.
+        let (scheme, tls) = match rooms {
+            Some(_) => ("https", format!("tls = {{ certificate = \"pki/{node}.pem\", key = \"pki/{node}.key\" }}\n")),
+            None => ("http", String::new()),
+        };
         format!(
             "[node]\nid = \"{node}\"\nzone = \"{zone}\"\ndata = \"{node}\"\n\
-             [web]\nbind = \"{address}:{WEB}\"\nurl = \"http://{address}:{WEB}\"\n\
+             [web]\nbind = \"{address}:{WEB}\"\nurl = \"{scheme}://{address}:{WEB}\"\n{tls}\
              [media]\nbind = \"{address}:{MEDIA}\"\nworkers = {workers}\n\
              [admin]\nlisten = \"{address}:{ADMIN}\"\n\
              [pki]\nroot = \"pki/root.pem\"\ncertificate = \"pki/{node}.pem\"\nkey = \"pki/{node}.key\"\n\
@@ -236,8 +266,8 @@ impl Node {
     /// A metric without labels; `None` while nothing has counted it.
     pub(crate) fn metric(&self, name: &str) -> Option<f64> {
         let url = format!("http://{}:{ADMIN}/metrics", self.site.address);
-        let output =
-            Command::new("curl").args(["--silent", &url]).output().expect("curl is installed by scripts/setup");
+        let output = self.site.command("curl").args(["--silent", &url]).output();
+        let output = output.expect("curl is installed by scripts/setup");
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
     }
@@ -358,43 +388,4 @@ pub(crate) const ADMIN: u16 = 9100;
 /// The UDP port of trunks.
 pub(crate) const TRUNK: u16 = 7443;
 
-const COURT: &str = r#"
-[[trunk]]
-peer = "internet-edge"
-zone = "internet"
-web = "http://127.0.0.1:8080"
-
-[[crossing]]
-from = "internet"
-to = "tripartite"
-roles = ["counsel"]
-kinds = ["audio", "video"]
-
-[[template]]
-name = "small"
-title = "小案"
-title_en = "Small"
-
-[[template.seat]]
-name = "judge"
-title = "审判员"
-title_en = "Judge"
-role = "judge"
-zone = "tripartite"
-
-[[template.seat]]
-name = "witness"
-title = "证人"
-title_en = "Witness"
-role = "witness"
-zone = "tripartite"
-required = []
-
-[[template.seat]]
-name = "counsel"
-title = "辩护人"
-title_en = "Counsel"
-role = "counsel"
-zone = "internet"
-required = []
-"#;
+const COURT: &str = include_str!("../fixtures/court.toml");

@@ -6,8 +6,8 @@ use std::process::{Child, Command, Stdio};
 use serde_json::{Value, json};
 
 use super::court::HEARING;
+use super::netns;
 use super::node::until;
-use super::zones::Zones;
 
 /// `hearing participant` on some seats; killed when dropped.
 pub(crate) struct Party(Child);
@@ -20,7 +20,7 @@ impl Party {
 
     /// Takes them from a network of its own.
     pub(crate) fn take_in(namespace: &str, seats: &[(u8, String)]) -> Self {
-        Self::begin(Zones::command(namespace, HEARING), seats)
+        Self::begin(netns::command(namespace, HEARING), seats)
     }
 
     /// Waits until they have left because the hearing is over; what they saw and heard, as `hearing participant` prints it.

@@ -5,8 +5,12 @@ use std::time::{Duration, Instant};
 
 use md5::{Digest as _, Md5};
 
+use super::rooms::Room;
+
 /// A client over UDP.
 pub(crate) struct Phone {
+    /// Where it stands.
+    pub(crate) room: Room,
     socket: UdpSocket,
     node: SocketAddr,
     user: String,
@@ -43,10 +47,10 @@ pub(crate) struct Talk {
 }
 
 impl Phone {
-    /// A client that is known to nobody yet.
-    pub(crate) fn new(node: SocketAddr, user: &str, password: &str) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
-        Self { socket, node, user: user.to_owned(), password: password.to_owned(), calls: 0 }
+    /// A client in a room of its own that is known to nobody yet.
+    pub(crate) fn new(room: Room, node: SocketAddr, user: &str, password: &str) -> Self {
+        let socket = room.socket();
+        Self { room, socket, node, user: user.to_owned(), password: password.to_owned(), calls: 0 }
     }
 
     /// Its own address.
@@ -56,7 +60,7 @@ impl Phone {
 
     /// Sends bytes as they are.
     pub(crate) fn send(&self, bytes: &[u8]) {
-        self.socket.send_to(bytes, self.node).expect("the node's address is local");
+        self.socket.send_to(bytes, self.node).expect("a line leads to the node");
     }
 
     /// The next message; `None` when none comes in time.
@@ -210,10 +214,10 @@ impl Phone {
 
     /// An RTP socket of its own, and a description of it with this line of codecs.
     pub(crate) fn media(&self, line: &str) -> (UdpSocket, String) {
-        let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
+        let (socket, address) = (self.room.socket(), self.room.address);
         let port = socket.local_addr().expect("an address").port();
         let sdp = format!(
-            "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} {line}\r\n"
+            "v=0\r\no=- 1 1 IN IP4 {address}\r\ns=-\r\nc=IN IP4 {address}\r\nt=0 0\r\nm=audio {port} {line}\r\n"
         );
         (socket, sdp)
     }

@@ -1,14 +1,12 @@
-//! Isolated networks: per zone one namespace for the node and one for its clients; only trunk links join the nodes.
+//! Isolated networks: per zone one namespace for the node, one for its browsers and one for each terminal; only trunk links join the nodes.
 
-use std::os::fd::AsFd as _;
-use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
-
-use rustix::thread::LinkNameSpaceType;
+use super::netns;
+use super::rooms::{ACCESS, Room, Rooms};
 
 /// The three zones of a test, each with its own networks. Removed when dropped.
 pub(crate) struct Zones {
-    tag: String,
+    /// Of each zone's node, in the order of [`ALL`].
+    rooms: [Rooms; 3],
 }
 
 /// One zone's addresses.
@@ -52,13 +50,14 @@ pub(crate) const TRIPARTITE: Zone =
 pub(crate) const ALL: [Zone; 3] = [INTERNET, GOV, TRIPARTITE];
 
 impl Zones {
-    /// Makes the six namespaces and their links.
+    /// Makes the namespaces of nodes and clients, and their links.
     pub(crate) fn up() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let tag = format!("hb{}x{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let zones = Self { tag };
+        let tag = netns::tag();
+        let rooms =
+            |zone: Zone| Rooms::of(format!("{tag}-{}n", zone.letter), zone.address.parse().expect("an address"));
+        let zones = Self { rooms: ALL.map(rooms) };
         for zone in ALL {
-            zones.add_zone(zone);
+            zones.add_client(zone);
         }
         for zone in [INTERNET, GOV] {
             zones.add_link(zone);
@@ -68,81 +67,43 @@ impl Zones {
 
     /// The namespace of a zone's node.
     pub(crate) fn node(&self, zone: Zone) -> String {
-        format!("{}-{}n", self.tag, zone.letter)
+        self.rooms(zone).node.clone()
     }
 
     /// The namespace of a zone's clients.
     pub(crate) fn client(&self, zone: Zone) -> String {
-        format!("{}-{}c", self.tag, zone.letter)
+        format!("{}-c", self.rooms(zone).node)
     }
 
-    /// A command that runs in `namespace`.
-    pub(crate) fn command(namespace: &str, program: &str) -> Command {
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", namespace, program]);
-        command
+    /// A terminal's own namespace in a zone.
+    pub(crate) fn room(&self, zone: Zone) -> Room {
+        self.rooms(zone).add()
     }
 
-    /// Moves the calling thread into `namespace`; sockets that it opens from now on are there.
-    pub(crate) fn enter(namespace: &str) {
-        let file = std::fs::File::open(format!("/run/netns/{namespace}")).expect("the namespace is there");
-        rustix::thread::move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))
-            .expect("tests run as root");
+    fn rooms(&self, zone: Zone) -> &Rooms {
+        let mut of = ALL.iter().zip(&self.rooms);
+        of.find_map(|(one, rooms)| (one.name == zone.name).then_some(rooms)).expect("a zone has a node")
     }
 
-    fn add_zone(&self, zone: Zone) {
-        let (node, client) = (self.node(zone), self.client(zone));
-        ip(&["netns", "add", &node]);
-        ip(&["netns", "add", &client]);
-        for namespace in [&node, &client] {
-            without_ipv6(namespace);
-        }
-        ip(&["link", "add", "access", "netns", &node, "type", "veth", "peer", "name", "access", "netns", &client]);
-        for (namespace, address) in [(&node, zone.address), (&client, zone.client)] {
-            ip(&["-n", namespace, "addr", "add", &format!("{address}/24"), "dev", "access"]);
-            ip(&["-n", namespace, "link", "set", "lo", "up"]);
-            ip(&["-n", namespace, "link", "set", "access", "up"]);
-        }
+    fn add_client(&self, zone: Zone) {
+        let client = self.client(zone);
+        netns::add(&client);
+        let [near, far] = [zone.address, zone.client].map(|address| format!("{address}/24"));
+        netns::line([(&self.node(zone), ACCESS, &[&near]), (&client, ACCESS, &[&far])]);
     }
 
     fn add_link(&self, zone: Zone) {
-        let (home, edge) = (self.node(TRIPARTITE), self.node(zone));
-        let (home_address, edge_address) = zone.link.expect("edges have a trunk link");
+        let (home, edge) = zone.link.expect("edges have a trunk link");
+        let [home, edge] = [home, edge].map(|address| format!("{address}/30"));
         let home_side = format!("{TRUNK}-{}", zone.letter);
-        ip(&["link", "add", &home_side, "netns", &home, "type", "veth", "peer", "name", TRUNK, "netns", &edge]);
-        for (namespace, side, address) in [(&home, home_side.as_str(), home_address), (&edge, TRUNK, edge_address)] {
-            ip(&["-n", namespace, "addr", "add", &format!("{address}/30"), "dev", side]);
-            ip(&["-n", namespace, "link", "set", side, "up"]);
-        }
+        netns::line([(&self.node(TRIPARTITE), &home_side, &[&home]), (&self.node(zone), TRUNK, &[&edge])]);
     }
 }
 
 impl Drop for Zones {
     fn drop(&mut self) {
-        for zone in ALL {
-            for namespace in [self.node(zone), self.client(zone)] {
-                // Nothing is to be done about a namespace that does not go away; the next run uses other names.
-                let _ = Command::new("ip").args(["netns", "del", &namespace]).output();
-            }
-        }
+        ALL.iter().for_each(|zone| netns::remove(&self.client(*zone)));
     }
-}
-
-/// An IPv6 address that comes up by itself seconds later is a change of network to a browser, which then drops what it loads.
-fn without_ipv6(namespace: &str) {
-    let script =
-        "echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6; echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6";
-    ip(&["netns", "exec", namespace, "sh", "-c", script]);
-}
-
-fn ip(arguments: &[&str]) {
-    let output = Command::new("ip").args(arguments).output().expect("iproute2 is installed by scripts/setup");
-    assert!(
-        output.status.success(),
-        "ip {} failed (namespaces need root): {}",
-        arguments.join(" "),
-        String::from_utf8_lossy(&output.stderr)
-    );
 }
 
 /// The edge's end of its trunk link; the home's end has the zone's letter behind it.

@@ -1,19 +1,22 @@
 //! What a terminal shows beside its camera (RFC 4796, `content:slides`). Room systems ask for a floor first (BFCP, RFC 8855 and 8856);
 //! nobody here gives floors away, and the exhibit is seen without.
 
+use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use super::{SIP, device, left_with, phone, start_of, user};
 use crate::harness::browser::Browser;
 use crate::harness::media::Card;
+use crate::harness::netns;
 use crate::harness::node::{Node, Site, until};
+use crate::harness::phone::Phone;
 
 #[test]
 fn slides_of_a_terminal_whose_floor_is_refused_are_an_exhibit_on_the_judge_s_page_until_it_hangs_up() {
     let node = court();
     let started = start_of(&node);
-    let mut judge = Browser::chromium("-", &Card::draw(&node.site.path(""), 0));
+    let mut judge = Browser::chromium(&node.site.room().namespace, &Card::draw(&node.site.path(""), 0));
     judge.join(started["seats"][0]["link"].as_str().expect("a link"));
     let mut phone = phone(&node, 1);
     let (sound, main) = phone.media("RTP/AVP 8");
@@ -34,7 +37,8 @@ fn slides_of_a_terminal_whose_floor_is_refused_are_an_exhibit_on_the_judge_s_pag
     let slides = lines[3].split(' ').nth(1).and_then(|port| port.parse().ok()).expect("a port");
     assert!(talk.answer.contains("a=content:slides\r\na=recvonly"), "{}", talk.answer);
 
-    let projector = Projector::show(&Card::draw(&node.site.path(""), EXHIBIT).video, &node, slides);
+    let card = Card::draw(&node.site.path(""), EXHIBIT).video;
+    let projector = Projector::show(&card, &phone, (node.site.address, slides).into());
     judge.wait("window.hearing?.slots['room1/screen']?.srcObject != null");
     let seen = judge.observe(5);
     let exhibit = &seen["room1/screen"];
@@ -59,8 +63,8 @@ fn pictures(camera: u16, slides: u16) -> String {
 struct Projector(Child);
 
 impl Projector {
-    fn show(card: &Path, node: &Node, port: u16) -> Self {
-        let child = Command::new("ffmpeg")
+    fn show(card: &Path, phone: &Phone, to: SocketAddr) -> Self {
+        let child = netns::command(&phone.room.namespace, "ffmpeg")
             .args(["-loglevel", "error", "-re", "-stream_loop", "-1", "-i"])
             .arg(card)
             .args(["-an", "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-profile:v", "baseline"])
@@ -80,7 +84,7 @@ impl Projector {
                 "-f",
                 "rtp",
             ])
-            .arg(format!("rtp://{}:{port}?pkt_size=1200", node.site.address))
+            .arg(format!("rtp://{to}?pkt_size=1200"))
             .stdout(Stdio::null())
             .spawn()
             .expect("ffmpeg is installed by scripts/setup");
@@ -98,7 +102,7 @@ impl Drop for Projector {
 
 /// A judge in a browser, and a prosecutors' room with a terminal.
 fn court() -> Node {
-    let mut site = Site::court();
+    let mut site = Site::with_rooms();
     let (address, device) = (site.address, device(&site, &user(1)));
     let seat = |name: &str, role: &str, endpoint: &str| {
         format!(

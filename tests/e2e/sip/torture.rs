@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::{Node, SOON, alive, at, court, left_with, phone};
+use crate::harness::netns;
 use crate::harness::phone::Phone;
 
 #[test]
@@ -27,7 +28,8 @@ fn every_torture_message_is_answered_as_it_should_be_or_dropped_and_the_node_goe
         alive(&mut phone);
     }
     for case in torture() {
-        let mut stream = TcpStream::connect(at(&node)).expect("the node listens");
+        let connect = || TcpStream::connect(at(&node)).expect("the node listens");
+        let mut stream = netns::within(&phone.room.namespace, connect);
         stream.set_read_timeout(Some(SOON)).expect("a time-out");
         let local = stream.local_addr().expect("an address");
         // A node that has refused may have closed already.

@@ -5,15 +5,14 @@ mod table;
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use hearing_proto::testcard::tone::frequency;
 use tempfile::TempDir;
 
 use self::table::{Table, listen, look};
-use crate::harness::baresip::{Account, Baresip, SOUND};
+use crate::harness::baresip::{self, Account, Baresip, SOUND};
 use crate::harness::browser::Browser;
 use crate::harness::camera::{Camera, Setup};
 use crate::harness::court::{Court, ffprobe};
@@ -191,7 +190,7 @@ impl Files {
         for (seat, ..) in TERMINALS {
             fs::write(directory.path().join(seat), SECRET).expect("a secret");
         }
-        let clips = TERMINALS.map(|(_, number, ..)| clip(directory.path(), number)).into();
+        let clips = TERMINALS.map(|(_, number, ..)| baresip::clip(directory.path(), number)).into();
         let address = CAMERA_ADDRESS.parse().expect("an address");
         let setup = Setup { address, picture: "h264", sound: "aac", access: "digest", lower: "tcp" };
         let camera = (setup.clone(), setup.clip(directory.path(), CAMERA.1, 120));
@@ -292,20 +291,6 @@ impl Files {
         let (setup, clip) = &self.camera;
         Camera::start(&stands.camera.namespace, setup, clip)
     }
-}
-
-/// Two minutes of the test card in a form that baresip's camera takes.
-fn clip(directory: &Path, number: u8) -> PathBuf {
-    let (card, clip) = (Card::draw(directory, number), directory.join(format!("seat{number}.mp4")));
-    let status = Command::new("ffmpeg")
-        .args(["-v", "error", "-y", "-stream_loop", "11", "-i"])
-        .arg(&card.video)
-        .args(["-vf", "scale=320:180", "-c:v", "mpeg4", "-q:v", "3", "-g", "15"])
-        .arg(&clip)
-        .status()
-        .expect("ffmpeg is installed by scripts/setup");
-    assert!(status.success());
-    clip
 }
 
 const SHORT: Duration = Duration::from_secs(10);

@@ -1,5 +1,8 @@
 //! Real SIP terminals in a hearing: baresip registers, is rung, calls, is heard, hears, holds and goes on.
 
+mod lossy;
+mod makers;
+
 use std::fs;
 
 use hearing_proto::testcard::tone::frequency;
@@ -53,7 +56,7 @@ fn terminals_with_keys_over_tcp_meet_where_keys_are_required() {
 #[test]
 fn a_terminal_that_calls_in_meets_one_that_is_rung_over_tls_with_keys() {
     let node = court("allowed");
-    let [tls, udp] = [5061, SIP].map(|port| format!("{}:{port}", node.site.address));
+    let [tls, udp] = [TLS, SIP].map(|port| format!("{}:{port}", node.site.address));
     let keys = ";mediaenc=srtp-mand";
     let (user, password) = USERS[0];
     let rung = Baresip::run(
@@ -215,6 +218,11 @@ fn a_terminal_that_guesses_is_shut_out_after_five_times_and_a_stranger_may_not_c
 
 /// A node with two terminals for the seats of its template.
 fn court(srtp: &str) -> Node {
+    court_with(srtp, "")
+}
+
+/// The same with more keys of `[sip]`.
+fn court_with(srtp: &str, more: &str) -> Node {
     let mut site = Site::with_rooms();
     let address = site.address;
     for (user, secret) in USERS {
@@ -223,7 +231,7 @@ fn court(srtp: &str) -> Node {
     let devices = USERS.map(|(user, _)| format!("[[sip.device]]\nuser = \"{user}\"\nsecret = \"{user}.secret\"\n"));
     site.rest = format!(
         "{}\n[sip]\nudp = \"{address}:{SIP}\"\ntcp = \"{address}:{SIP}\"\n\
-         tls = {{ listen = \"{address}:5061\", certificate = \"pki/court.pem\", key = \"pki/court.key\" }}\nsrtp = \"{srtp}\"\nrtp = [30000, 30199]\n{}{ROOMS}",
+         tls = {{ listen = \"{address}:{TLS}\", certificate = \"pki/court.pem\", key = \"pki/court.key\" }}\nsrtp = \"{srtp}\"\nrtp = [30000, 30199]\n{more}\n{}{ROOMS}",
         site.rest,
         devices.concat()
     );
@@ -264,6 +272,7 @@ fn meet(rooms: &[Baresip]) {
 
 const TRACKS: [&str; 4] = ["judge-audio", "judge-video", "guard-audio", "guard-video"];
 const SIP: u16 = 5060;
+const TLS: u16 = 5061;
 const TONES: [u32; 2] = [440, 1_000];
 const USERS: [(&str, &str); 2] = [("room1", "secret-of-one"), ("room2", "secret-of-two")];
 const ROOMS: &str = r#"

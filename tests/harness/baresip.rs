@@ -5,13 +5,13 @@ use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::media::seats_in;
+use super::media::{Card, seats_in};
 use super::netns;
 use super::node::until;
 use super::record::ffmpeg;
@@ -182,6 +182,20 @@ impl Drop for Baresip {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Two minutes of the test card in a form that baresip's camera takes.
+pub(crate) fn clip(directory: &Path, number: u8) -> PathBuf {
+    let (card, clip) = (Card::draw(directory, number), directory.join(format!("seat{number}.mp4")));
+    let status = Command::new("ffmpeg")
+        .args(["-v", "error", "-y", "-stream_loop", "11", "-i"])
+        .arg(&card.video)
+        .args(["-vf", "scale=320:180", "-c:v", "mpeg4", "-q:v", "3", "-g", "15"])
+        .arg(&clip)
+        .status()
+        .expect("ffmpeg is installed by scripts/setup");
+    assert!(status.success());
+    clip
 }
 
 fn config(directory: &TempDir, address: Ipv4Addr, tone: u32, clip: Option<&Path>) -> String {

@@ -7,6 +7,7 @@ pub(crate) mod court;
 pub(crate) mod device;
 pub(crate) mod disk;
 pub(crate) mod firewall;
+pub(crate) mod linphone;
 pub(crate) mod media;
 pub(crate) mod netns;
 pub(crate) mod node;

@@ -95,6 +95,11 @@ impl Site {
         Self { zone, ..self }.certified()
     }
 
+    /// The namespace of a node with rooms.
+    pub(crate) fn namespace(&self) -> &str {
+        &self.rooms.as_ref().expect("the site has rooms").node
+    }
+
     /// A room for a terminal, in which nothing but the node is reached.
     pub(crate) fn room(&self) -> Room {
         self.rooms.as_ref().expect("the site has rooms").add()

@@ -13,6 +13,7 @@ mod registrar;
 mod requests;
 mod roster;
 mod session;
+mod socket;
 mod speech;
 mod talk;
 mod track;
@@ -37,9 +38,9 @@ use crate::net::sip::guard::{Counters, Guard};
 use crate::net::sip::{self, Listen, Stack};
 use ask::Answers;
 pub use ask::Unheard;
-use inlet::Ports;
 use rate::Rate;
 use roster::{Roster, Target};
+use socket::Ports;
 use talk::Announced;
 pub use visitor::{Door, Pass, Visitor};
 

@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use hearing_config::Gb28181Transport;
 use hearing_proto::gb28181::sdp::{self, Play};
 use tokio::sync::mpsc;
 
@@ -33,7 +32,7 @@ pub(super) enum Came {
 impl Playing {
     /// Invites a device.
     pub(super) async fn invite(core: &Core, target: &Target) -> Result<Self, String> {
-        let transport = core.device(target.device).map_or(Gb28181Transport::Udp, |device| device.transport);
+        let transport = core.transport(target.device);
         let socket = Socket::open(&core.ports, transport).await.map_err(|error| error.to_string())?;
         let ssrc = sdp::ssrc(core.id, core.number() as u16);
         let play = Play {

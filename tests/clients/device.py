@@ -5,8 +5,9 @@ device.py ADDRESS PORT PLATFORM PLATFORM_PORT ID PASSWORD CODEC PICTURES SOUND H
 
 PICTURES is a byte stream of h264 or h265 with access unit delimiters, 15 a second; SOUND is A-law at 8 kHz, or AAC at 44.1 kHz behind
 ADTS headers in a file called .adts; HEARD is where what it is
-told is written. FRAMING of its media over TCP is 4571 or dollar; SIGNALLING goes over udp or tcp, then from any port; with TALK = invite it
-refuses to fetch what it is told and takes calls that talk instead. What it does stands on the standard output; "end" on the standard
+told is written. FRAMING of its media over TCP is 4571 or dollar; SIGNALLING goes over udp or tcp, then from any port. TALK = broadcast
+fetches what it is told in datagrams, broadcast-active and -passive over a connection that it makes or takes, -deaf over one that it makes and
+reads nothing of; with TALK = invite it refuses to fetch what it is told and takes calls that talk instead. What it does stands on the standard output; "end" on the standard
 input ends its media, "off" tells that its channel is gone, "bye" hangs up, "rubbish" sends 150 messages that are none.
 """
 import hashlib
@@ -21,7 +22,8 @@ import time
 address, port, platform, platform_port, ident, password, codec, pictures, sound, heard = sys.argv[1:11]
 framing = sys.argv[11] if len(sys.argv) > 11 else "4571"
 tcp = len(sys.argv) > 12 and sys.argv[12] == "tcp"
-fetches = len(sys.argv) <= 13 or sys.argv[13] != "invite"
+fetches, _, role = (sys.argv[13] if len(sys.argv) > 13 else "broadcast").partition("-")
+fetches = fetches != "invite"
 aac = sound.endswith(".adts")
 port, peer = int(port), (platform, int(platform_port))
 DOMAIN, SERVER = ident[:10], "34020000002000000001"
@@ -202,6 +204,45 @@ class Listener(threading.Thread):
             say("report", "right" if right else f"wrong {seconds} {late} {packets}")
 
 
+class Connected(threading.Thread):
+    """Writes the sound that it is told over a connection, each packet behind two bytes of length (RFC 4571)."""
+
+    def __init__(self, connect):
+        super().__init__(daemon=True)
+        self.connect = connect
+        self.start()
+
+    def run(self):
+        stream = self.connect()
+        say("connected for sound")
+        if role == "deaf":
+            time.sleep(3600)
+        with open(heard, "wb", buffering=0) as out, stream.makefile("rb") as packets:
+            while len(length := packets.read(2)) == 2:
+                packet = packets.read(struct.unpack(">H", length)[0])
+                if packet[0] >> 6 != 2 or packet[1] & 0x7F != 8:
+                    say("no sound", packet[:16])
+                out.write(packet[12 + 4 * (packet[0] & 15) :])
+        say("sound over")
+
+
+def calls(to):
+    """A connection of sound that is made, and reads little ahead when it is to read nothing."""
+    stream = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    if role == "deaf":
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    stream.bind((address, 0))
+    stream.connect(to)
+    return stream
+
+
+def takes():
+    """A port where a connection of sound is taken."""
+    door = socket.create_server((address, 0))
+    Connected(lambda: door.accept()[0])
+    return door.getsockname()[1]
+
+
 # --- signalling ---
 
 
@@ -339,21 +380,40 @@ TALK = {}
 
 def fetch(source):
     """Invites whoever has something to say."""
-    ear = Listener()
-    ear.start()
     TALK.update(call=fresh(), tag=fresh())
-    lines = ["v=0", f"o={ident} 0 0 IN IP4 {address}", "s=Play", f"c=IN IP4 {address}", "t=0 0", f"m=audio {ear.port} RTP/AVP 8"]
-    offer = "\r\n".join(lines + ["a=recvonly", "a=rtpmap:8 PCMA/8000", "y=0200000077", "f=v/////a/1/8/1", ""])
+    setup = ["a=setup:passive" if role == "passive" else "a=setup:active", "a=connection:new"] if role else []
+    line = f"m=audio {takes() if role == 'passive' else 9} TCP/RTP/AVP 8" if role else f"m=audio {listens()} RTP/AVP 8"
+    lines = ["v=0", f"o={ident} 0 0 IN IP4 {address}", "s=Play", f"c=IN IP4 {address}", "t=0 0", line]
+    offer = "\r\n".join(lines + ["a=recvonly", "a=rtpmap:8 PCMA/8000", *setup, "y=0200000077", "f=v/////a/1/8/1", ""])
     more = [("Content-Type", "APPLICATION/SDP"), ("Subject", f"{source}:0200000077,{ident}:0")]
     request("INVITE", TALK["call"], TALK["tag"], f"<sip:{source}@{DOMAIN}>", 20, more, offer.encode())
 
 
-def talked(fields, body):
-    """Takes a call that talks; what it would say itself is in its program stream."""
+def listens():
+    """A port where sound is taken in datagrams."""
     ear = Listener()
     ear.start()
+    return ear.port
+
+
+def place(lines):
+    """Where a description has its media."""
+    value = lambda start: next(line[len(start) :] for line in lines if line.startswith(start))
+    return value("c=").split()[-1], int(value("m=").split()[1])
+
+
+def talked(fields, body):
+    """Takes a call that talks; what it would say itself is in its program stream."""
+    lines = body.decode().split("\r\n")
+    if b" TCP/RTP/AVP " not in body:
+        media = [f"m=audio {listens()} RTP/AVP 8"]
+    elif "a=setup:active" in lines:
+        media = [f"m=audio {takes()} TCP/RTP/AVP 8", "a=setup:passive", "a=connection:new"]
+    else:
+        media = ["m=audio 9 TCP/RTP/AVP 8", "a=setup:active", "a=connection:new"]
+        TALK["connect"] = lambda: calls(place(lines))
     TALK.update(call=one(fields, "call-id"), tag=fresh())
-    answer = ["v=0", f"o={ident} 0 0 IN IP4 {address}", "s=Talk", f"c=IN IP4 {address}", "t=0 0", f"m=audio {ear.port} RTP/AVP 8"]
+    answer = ["v=0", f"o={ident} 0 0 IN IP4 {address}", "s=Talk", f"c=IN IP4 {address}", "t=0 0", *media]
     answer += ["a=sendrecv", "a=rtpmap:8 PCMA/8000", "y=0200000078", "f=v/////a/1/8/1", ""]
     say("talks", "subject", one(fields, "subject"))
     reply(fields, "200 OK", TALK["tag"], [("Content-Type", "APPLICATION/SDP")], "\r\n".join(answer).encode())
@@ -423,7 +483,9 @@ def handle(data):
                 say("told", "date" if one(fields, "date") else "no date", one(fields, "x-gb-ver"))
         elif method == "INVITE" and code == "200":
             request("ACK", TALK["call"], TALK["tag"], one(fields, "to"), seq)
-            say("listens", "sendonly" if b"a=sendonly" in body else body)
+            if role in ("active", "deaf"):
+                Connected(lambda: calls(place(body.decode().split("\r\n"))))
+            say("listens", "sendonly" if b"a=sendonly" in body else body, "TCP" if b" TCP/RTP/AVP " in body else "UDP")
         elif method == "INVITE" and code >= "300":
             say("not spoken to", code)
         elif method == "MESSAGE" and code != "200":
@@ -441,6 +503,8 @@ def handle(data):
     elif method == "INVITE":
         if PLAY.get("call") != call:
             invited(fields, body)
+    elif method == "ACK" and call == TALK.get("call") and "connect" in TALK:
+        Connected(TALK.pop("connect"))
     elif method == "ACK" and call == PLAY.get("call") and not PLAY.get("begun"):
         PLAY["begun"] = True
         play()

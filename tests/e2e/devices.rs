@@ -75,6 +75,41 @@ fn a_device_that_fetches_nothing_is_invited_to_talk_and_hears_the_court() {
 }
 
 #[test]
+fn a_device_that_connects_for_what_it_is_told_hears_the_court() {
+    assert_told_over_tcp("broadcast-active", "", "listens sendonly TCP");
+}
+
+#[test]
+fn a_device_that_is_connected_to_for_what_it_is_told_hears_the_court() {
+    assert_told_over_tcp("broadcast-passive", "", "listens sendonly TCP");
+}
+
+#[test]
+fn a_device_whose_media_goes_over_tcp_is_invited_to_talk_over_tcp_and_connects() {
+    assert_told_over_tcp("invite", "transport = \"tcp-passive\"", "talks subject");
+}
+
+#[test]
+fn a_device_whose_media_goes_over_tcp_is_invited_to_talk_over_tcp_and_is_connected_to() {
+    assert_told_over_tcp("invite", "transport = \"tcp-active\"", "talks subject");
+}
+
+#[test]
+fn a_device_that_does_not_read_what_it_is_told_is_told_no_more_and_is_recorded_on() {
+    let bench = Bench::with("h264", CAMERA, "");
+    let device = bench.start(SECRET, CAMERA, ("4571", "udp", "broadcast-deaf"));
+    let (hearing, party, record) = bench.open();
+    device.wait_for("connected for sound");
+    until("its talk is ended", || bench.node.site.log_text().contains("it has taken no sound for 5 s").then_some(()));
+    device.wait_for("talk over");
+    record.wait_for_seconds(SEAT, 1);
+    let left_out = bench.node.metric("hearing_gb28181_sound_left_out_total");
+    assert!(left_out.is_some_and(|packets| packets >= 100.0), "{left_out:?}");
+    bench.close(&hearing, party, &record);
+    bench.assert_recorded(&record);
+}
+
+#[test]
 fn a_device_with_aac_is_heard_at_a_browser_and_recorded_as_it_came() {
     let bench = Bench::speaking("aac", "h264", CAMERA, "talk = false");
     let _device = bench.device("4571");
@@ -201,6 +236,22 @@ fn a_device_that_sends_nothing_but_rubbish_is_shut_out_and_its_call_ends() {
     let listed = bench.node.hearing(&["terminal", "list"]);
     assert!(listed[0]["address"].is_null(), "{listed}");
     assert!(bench.node.site.log_text().contains("shut out"));
+}
+
+/// A device hears the court over TCP, in whole packets, until the hearing is over.
+fn assert_told_over_tcp(talk: &str, more: &str, words: &str) {
+    let bench = Bench::with("h264", CAMERA, more);
+    let device = bench.start(SECRET, CAMERA, ("4571", "udp", talk));
+    let (hearing, party, record) = bench.open();
+    device.wait_for(words);
+    device.wait_for("connected for sound");
+    until("the judge is heard at the device", || (device.hears(frequency(0)) > 0.5).then_some(()));
+    record.wait_for_seconds(SEAT, 1);
+    bench.close(&hearing, party, &record);
+    device.wait_for("talk over");
+    device.wait_for("sound over");
+    assert!(!device.log().contains("no sound"), "{}", device.log());
+    bench.assert_recorded(&record);
 }
 
 /// A node of whose template the witness is a device.

@@ -52,6 +52,23 @@ fn terminals_of_two_zones_are_rehearsed_each_at_its_own_node_with_keys_over_tcp_
 }
 
 #[test]
+fn a_terminal_of_a_node_that_listens_over_tls_alone_is_rehearsed_by_tls_with_keys() {
+    let site = Site::court();
+    let sip = format!(
+        "[sip]\ntls = {{ listen = \"{}:5061\", certificate = \"pki/court.pem\", key = \"pki/court.key\" }}\nsrtp = \"required\"\n",
+        site.address
+    );
+    let seat = sip_seat("sip:room@court");
+    let node = court(site, &sip, &[BROWSER_JUDGE, ("defendant", "defendant", "tripartite", &seat)]);
+    let (code, report) = rehearse(&node);
+    assert_eq!((code, &report["ok"]), (0, &Value::Bool(true)), "{report:#}\n{}", node.site.log_text());
+    assert_eq!(endpoints(&report), ["browser", "sip"], "{report:#}");
+    assert_well(&report, "judge", "defendant");
+    assert_well(&report, "defendant", "judge");
+    until("no call is left", || (node.metric("hearing_sip_dialogs") == Some(0.0)).then_some(()));
+}
+
+#[test]
 fn a_terminal_whose_node_has_no_sip_fails_the_rehearsal_in_words() {
     let site = Site::court();
     let mut edge = Site::edge(&site);

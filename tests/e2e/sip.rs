@@ -2,6 +2,7 @@
 //! goes on and no dialog is left.
 
 mod delayed;
+mod digest;
 mod refresh;
 mod slides;
 mod torture;
@@ -241,6 +242,11 @@ fn start_of(node: &Node) -> Value {
 
 /// A node with a template `rooms` of so many seats, each for a terminal of its own, and one of a terminal that never comes.
 fn court(srtp: &str, seats: usize) -> Node {
+    court_with(&format!("srtp = \"{srtp}\"\n"), seats)
+}
+
+/// The same with more in its `[sip]`.
+fn court_with(more: &str, seats: usize) -> Node {
     let mut site = Site::with_rooms();
     let address = site.address;
     let users: Vec<_> = (0..seats).map(user).collect();
@@ -248,7 +254,7 @@ fn court(srtp: &str, seats: usize) -> Node {
     let rooms: String = users.iter().enumerate().map(|(n, user)| seat(n, user)).collect();
     let (never, other) = (device(&site, "never"), seat(0, "never"));
     site.rest = format!(
-        "{}\n[sip]\nudp = \"{address}:{SIP}\"\ntcp = \"{address}:{SIP}\"\nsrtp = \"{srtp}\"\nrtp = [30000, 30199]\n{devices}{never}\
+        "{}\n[sip]\nudp = \"{address}:{SIP}\"\ntcp = \"{address}:{SIP}\"\n{more}rtp = [30000, 30199]\n{devices}{never}\
          \n[[template]]\nname = \"rooms\"\ntitle = \"远程提讯\"\ntitle_en = \"Rooms\"\n{rooms}\
          \n[[template]]\nname = \"other\"\ntitle = \"另案\"\ntitle_en = \"Other\"\n{other}",
         site.rest

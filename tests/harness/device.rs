@@ -62,7 +62,8 @@ pub(crate) struct Account<'a> {
     pub(crate) framing: &'a str,
     /// How its signalling goes: `udp` or `tcp`.
     pub(crate) signalling: &'a str,
-    /// How it is spoken to: by `broadcast`, or by an `invite`.
+    /// How it is spoken to: by `broadcast`, which it fetches in datagrams, by `broadcast-active`, `-passive` or `-deaf` over a connection, or
+    /// by an `invite`.
     pub(crate) talk: &'a str,
 }
 

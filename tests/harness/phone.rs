@@ -4,6 +4,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use md5::{Digest as _, Md5};
+use sha2::Sha256;
 
 use super::rooms::Room;
 
@@ -15,6 +16,8 @@ pub(crate) struct Phone {
     node: SocketAddr,
     user: String,
     password: String,
+    /// The algorithms of digest authentication that it knows; with one of them it answers also who asks for others.
+    pub(crate) knows: &'static [&'static str],
     calls: u32,
 }
 
@@ -50,7 +53,8 @@ impl Phone {
     /// A client in a room of its own that is known to nobody yet.
     pub(crate) fn new(room: Room, node: SocketAddr, user: &str, password: &str) -> Self {
         let socket = room.socket();
-        Self { room, socket, node, user: user.to_owned(), password: password.to_owned(), calls: 0 }
+        let (user, password) = (user.to_owned(), password.to_owned());
+        Self { room, socket, node, user, password, knows: &["SHA-256", "MD5"], calls: 0 }
     }
 
     /// Its own address.
@@ -172,7 +176,13 @@ impl Phone {
 
     /// The header that answers a challenge.
     pub(crate) fn credentials(&self, talk: &Talk, method: &str, challenge: &Message) -> String {
-        let proof = self.proof(method, &talk.target, &challenge.header("www-authenticate"));
+        let asked = challenge.all("www-authenticate");
+        let named =
+            |value: &String| self.knows.iter().find(|name| value.contains(&format!("algorithm={name}"))).copied();
+        // The first that it knows (RFC 7616, section 3.7).
+        let known = asked.iter().find_map(|value| Some((value, named(value)?)));
+        let (value, algorithm) = known.unwrap_or_else(|| (&asked[0], self.knows[0]));
+        let proof = self.proof((method, &talk.target), value, algorithm);
         format!("Authorization: {proof}\r\n")
     }
 
@@ -223,17 +233,21 @@ impl Phone {
     }
 
     /// RFC 7616, as terminals do it.
-    fn proof(&self, method: &str, uri: &str, challenge: &str) -> String {
+    fn proof(&self, (method, uri): (&str, &str), challenge: &str, algorithm: &str) -> String {
         let field = |name: &str| {
             let value = challenge.split(&format!("{name}=\"")).nth(1).and_then(|rest| rest.split('"').next());
             value.unwrap_or_else(|| panic!("no {name} in {challenge}")).to_owned()
         };
         let (realm, nonce) = (field("realm"), field("nonce"));
-        let hash = |text: String| Md5::digest(text).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let hash = |text: String| match algorithm {
+            "SHA-256" => hex(&Sha256::digest(text)),
+            _ => hex(&Md5::digest(text)),
+        };
         let (who, what) = (hash(format!("{}:{realm}:{}", self.user, self.password)), hash(format!("{method}:{uri}")));
         let response = hash(format!("{who}:{nonce}:00000001:c:auth:{what}"));
         format!(
-            "Digest username=\"{}\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{uri}\", response=\"{response}\", algorithm=MD5, \
+            "Digest username=\"{}\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{uri}\", response=\"{response}\", algorithm={algorithm}, \
              qop=auth, cnonce=\"c\", nc=00000001",
             self.user
         )
@@ -244,6 +258,11 @@ impl Message {
     /// The value of the first header of this name, empty when there is none.
     pub(crate) fn header(&self, name: &str) -> String {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()).unwrap_or_default()
+    }
+
+    /// The values of all headers of this name, in order.
+    pub(crate) fn all(&self, name: &str) -> Vec<String> {
+        self.headers.iter().filter(|(key, _)| key == name).map(|(_, value)| value.clone()).collect()
     }
 
     /// The status of an answer.

@@ -1,4 +1,4 @@
-//! RFC 4571 frames out of a stream of bytes: a length of two bytes, then as many.
+//! RFC 4571 frames in a stream of bytes: a length of two bytes, then as many.
 
 /// What has come of a frame so far. Frames that come whole are handed over where they lie.
 #[derive(Debug, Default)]
@@ -34,6 +34,12 @@ impl Frames {
         self.partial.extend_from_slice(bytes);
         Ok(())
     }
+}
+
+/// Puts a frame behind the bytes of a stream; it is no longer than a datagram.
+pub fn append(stream: &mut Vec<u8>, frame: &[u8]) {
+    stream.extend((frame.len() as u16).to_be_bytes());
+    stream.extend_from_slice(frame);
 }
 
 fn hand_over(frame: &[u8], handle: &mut impl FnMut(&[u8])) {
@@ -86,8 +92,7 @@ mod tests {
         ) {
             let mut stream = Vec::new();
             for frame in &frames {
-                stream.extend((frame.len() as u16).to_be_bytes());
-                stream.extend(frame);
+                append(&mut stream, frame);
             }
             let (mut pieces, mut rest, mut cuts) = (Vec::new(), &stream[..], cuts.iter().cycle());
             while !rest.is_empty() {

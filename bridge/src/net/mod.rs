@@ -6,6 +6,7 @@ pub mod frames;
 pub mod http;
 mod identity;
 pub mod pem;
+pub mod pinned;
 pub mod pki;
 pub mod rtp;
 pub mod sip;

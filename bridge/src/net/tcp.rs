@@ -10,7 +10,7 @@ use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use socket2::SockRef;
 
-use super::frames::{Frames, TooLong};
+use super::frames::{self, Frames, TooLong};
 use super::visitors::Visit;
 
 /// A connection that was accepted and turned out to carry media.
@@ -59,11 +59,11 @@ pub struct Counters {
     pub overflowed: u64,
 }
 
-/// Settings of every accepted connection: no delay, and an end when the other side is silent about what was sent.
+/// Settings of every connection for media: no delay, and an end when the other side is silent about what was sent.
 ///
 /// # Errors
 /// As the system says: the connection is gone.
-pub(super) fn prepare(stream: &tokio::net::TcpStream) -> io::Result<()> {
+pub fn prepare(stream: &tokio::net::TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     SockRef::from(stream).set_tcp_user_timeout(Some(UNACKNOWLEDGED))
 }
@@ -311,8 +311,7 @@ impl Outbound {
             return false;
         }
         for datagram in datagrams.chunks(size) {
-            self.bytes.extend((datagram.len() as u16).to_be_bytes());
-            self.bytes.extend_from_slice(datagram);
+            frames::append(&mut self.bytes, datagram);
         }
         true
     }

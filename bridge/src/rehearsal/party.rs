@@ -195,7 +195,7 @@ impl Station {
 
     fn admit_phone(&self, account: &Account) -> Result<(sip::Door, sip::Pass), &'static str> {
         let sip = self.sip.as_ref().ok_or(NO_SIP)?;
-        let door = sip.door().ok_or(ONLY_TLS)?;
+        let door = sip.door().ok_or(NO_SIP)?;
         Ok((door, sip.admit(account)))
     }
 
@@ -271,8 +271,6 @@ fn not_taken(seat: u8, fault: &str) -> RehearsedSeat {
 
 const NO_SIP: &str =
     "本节点未配置 [sip]，无法接入 SIP 终端 no SIP terminal can take this seat: the node of its zone has no [sip]";
-const ONLY_TLS: &str = "本节点的 SIP 仅监听 TLS，内置终端不支持 the built-in terminal can't call: the node of its zone listens for SIP over TLS \
-     alone, add sip.udp or sip.tcp";
 const NO_GB28181: &str = "本节点未配置 [gb28181]，无法接入国标设备 no GB/T 28181 device can take this seat: the node of its zone has no [gb28181]";
 const NO_DEVICE: &str = "设备编号须为 20 位数字 the identity of the built-in device has not twenty digits: do both nodes run the same version?";
 /// How long a hearing may take to get going and to end.

@@ -6,7 +6,10 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
     let text = String::from_utf8_lossy(data);
-    let Some(media) = sdp::read(&text) else { return };
+    let Some(media) = sdp::read(&text) else { return assert_eq!(sdp::read_offer(&text), None) };
+    // Of an offer and an answer only who connects may differ, where neither says it.
+    let offered = sdp::read_offer(&text).expect("it names its media");
+    assert_eq!(sdp::Media { transport: media.transport, ..offered }, media);
     // Whatever is read of an offer of ours that it is put behind is what the offer says.
     let platform = "34020000002000000001".parse().expect("twenty digits");
     let play = sdp::Play {

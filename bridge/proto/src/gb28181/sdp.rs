@@ -14,6 +14,8 @@ pub enum Transport {
     TcpActive,
     /// RTP over TCP; the one that says so is connected to.
     TcpPassive,
+    /// RTP over TCP; the one that says so leaves it to the other who connects.
+    TcpEither,
 }
 
 /// An offer to receive what a camera sees and hears now.
@@ -45,23 +47,26 @@ impl Play {
     }
 }
 
-/// An answer to a device that fetches what is said to it: A-law at 8 kHz, 20 ms a packet.
+/// An answer to a device that fetches what is said to it: A-law at 8 kHz, 20 ms a packet, from `port` or over a connection that is made as
+/// `transport` says.
 #[must_use]
-pub fn speak(platform: Code, address: IpAddr, port: u16, ssrc: u32) -> String {
+pub fn speak(platform: Code, (address, port): (IpAddr, u16), ssrc: u32, transport: Transport) -> String {
     let family = family(address);
+    let (protocol, setup) = wire(transport);
     format!(
         "v=0\r\no={platform} 0 0 IN {family} {address}\r\ns=Play\r\nc=IN {family} {address}\r\nt=0 0\r\n\
-         m=audio {port} RTP/AVP 8\r\na=sendonly\r\na=rtpmap:8 PCMA/8000\r\ny={ssrc:010}\r\nf=v/////a/1/8/1\r\n"
+         m=audio {port} {protocol} 8\r\na=sendonly\r\na=rtpmap:8 PCMA/8000\r\n{setup}y={ssrc:010}\r\nf=v/////a/1/8/1\r\n"
     )
 }
 
-/// An offer to talk with a device (`s=Talk`): it is sent A-law at 8 kHz, and may send some.
+/// An offer to talk with a device (`s=Talk`): it is sent A-law at 8 kHz as `transport` says, and may send some.
 #[must_use]
-pub fn talk(platform: Code, address: IpAddr, port: u16, ssrc: u32) -> String {
+pub fn talk(platform: Code, (address, port): (IpAddr, u16), ssrc: u32, transport: Transport) -> String {
     let family = family(address);
+    let (protocol, setup) = wire(transport);
     format!(
         "v=0\r\no={platform} 0 0 IN {family} {address}\r\ns=Talk\r\nc=IN {family} {address}\r\nt=0 0\r\n\
-         m=audio {port} RTP/AVP 8\r\na=sendrecv\r\na=rtpmap:8 PCMA/8000\r\ny={ssrc:010}\r\nf=v/////a/1/8/1\r\n"
+         m=audio {port} {protocol} 8\r\na=sendrecv\r\na=rtpmap:8 PCMA/8000\r\n{setup}y={ssrc:010}\r\nf=v/////a/1/8/1\r\n"
     )
 }
 
@@ -104,16 +109,26 @@ pub struct Media {
     pub ssrc: Option<u32>,
 }
 
-/// Reads a description; lines may end in LF alone, lines that are not known are passed over. `None` when it names no media.
+/// Reads an answer; lines may end in LF alone, lines that are not known are passed over. `None` when it names no media.
 #[must_use]
 pub fn read(text: &str) -> Option<Media> {
+    described(text, Transport::TcpPassive)
+}
+
+/// Reads an offer in the same way. Over TCP, whoever offers connects, where it does not say who does (RFC 4145, section 4).
+#[must_use]
+pub fn read_offer(text: &str) -> Option<Media> {
+    described(text, Transport::TcpActive)
+}
+
+fn described(text: &str, unsaid: Transport) -> Option<Media> {
     let mut media: Option<Media> = None;
     let (mut address, mut ssrc) = (None, None);
     for line in text.lines().take(LINES_LIMIT) {
         let Some((key, value)) = line.trim_end().split_once('=') else { continue };
         match (key.trim(), &mut media) {
             ("m", Some(_)) => break,
-            ("m", none) => *none = Some(of_line(value)?),
+            ("m", none) => *none = Some(of_line(value, unsaid)?),
             ("c", Some(media)) => media.address = last(value).or(media.address),
             ("c", None) => address = last(value),
             ("y", _) => ssrc = value.trim().parse().ok(),
@@ -140,11 +155,10 @@ pub fn ssrc(platform: Code, number: u16) -> u32 {
     domain * 10_000 + u32::from(number % 10_000)
 }
 
-fn of_line(value: &str) -> Option<Media> {
+fn of_line(value: &str, unsaid: Transport) -> Option<Media> {
     let mut words = value.split_ascii_whitespace();
     let (kind, port, protocol) = (words.next()?, words.next()?.parse().ok()?, words.next()?);
-    let transport =
-        if protocol.to_ascii_uppercase().starts_with("TCP") { Transport::TcpPassive } else { Transport::Udp };
+    let transport = if protocol.to_ascii_uppercase().starts_with("TCP") { unsaid } else { Transport::Udp };
     let sound = kind.eq_ignore_ascii_case("audio");
     // Without a line that says so, A-law is 8 (RFC 3551), and the program stream is the first that is named.
     let named: Vec<u8> = words.filter_map(|word| word.parse().ok()).collect();
@@ -163,8 +177,11 @@ fn attribute(media: &mut Media, value: &str) {
     } else if let Some(setup) = value.trim().strip_prefix("setup:")
         && media.transport != Transport::Udp
     {
-        let active = setup.trim().eq_ignore_ascii_case("active");
-        media.transport = if active { Transport::TcpActive } else { Transport::TcpPassive };
+        media.transport = match setup.trim().to_ascii_lowercase().as_str() {
+            "active" => Transport::TcpActive,
+            "actpass" => Transport::TcpEither,
+            _ => Transport::TcpPassive,
+        };
     }
 }
 
@@ -184,6 +201,7 @@ const fn wire(transport: Transport) -> (&'static str, &'static str) {
         Transport::Udp => ("RTP/AVP", ""),
         Transport::TcpActive => ("TCP/RTP/AVP", "a=setup:active\r\na=connection:new\r\n"),
         Transport::TcpPassive => ("TCP/RTP/AVP", "a=setup:passive\r\na=connection:new\r\n"),
+        Transport::TcpEither => ("TCP/RTP/AVP", "a=setup:actpass\r\na=connection:new\r\n"),
     }
 }
 
@@ -202,7 +220,7 @@ mod tests {
 
     #[test]
     fn an_offer_is_read_back_as_it_was_made() {
-        for transport in [Transport::Udp, Transport::TcpActive, Transport::TcpPassive] {
+        for transport in [Transport::Udp, Transport::TcpActive, Transport::TcpPassive, Transport::TcpEither] {
             let address = "10.30.0.1".parse().unwrap();
             let play = Play { platform: platform(), address, port: 30_000, ssrc: 200_000_007, transport };
             let read = read(&play.offer()).unwrap();
@@ -246,18 +264,34 @@ mod tests {
         let device: Code = "34020000001320000001".parse().unwrap();
         assert_eq!(ssrc(platform(), 7), 200_000_007);
         assert_eq!(subject(device, 7, platform()), "34020000001320000001:0000000007,34020000002000000001:0");
-        let talk = talk(platform(), "10.30.0.1".parse().unwrap(), 30_002, 9);
-        assert!(talk.contains("s=Talk\r\n") && talk.contains("m=audio 30002 RTP/AVP 8\r\na=sendrecv"));
-        assert!(
-            speak(platform(), "10.30.0.1".parse().unwrap(), 30_002, 9)
-                .contains("m=audio 30002 RTP/AVP 8\r\na=sendonly")
-        );
+    }
+
+    #[test]
+    fn what_is_said_to_a_device_goes_as_datagrams_or_over_a_connection_and_the_device_is_told_who_makes_it() {
+        let at = ("10.30.0.1".parse().unwrap(), 30_002);
+        let said = speak(platform(), at, 9, Transport::Udp);
+        assert!(said.contains("m=audio 30002 RTP/AVP 8\r\na=sendonly") && !said.contains("setup"), "{said}");
+        let said = speak(platform(), at, 9, Transport::TcpPassive);
+        assert!(said.contains("m=audio 30002 TCP/RTP/AVP 8\r\n") && said.contains("a=setup:passive\r\n"), "{said}");
+        let talk = talk(platform(), at, 9, Transport::TcpActive);
+        assert!(talk.contains("s=Talk\r\n") && talk.contains("m=audio 30002 TCP/RTP/AVP 8\r\na=sendrecv"), "{talk}");
+        assert!(talk.contains("a=setup:active\r\na=connection:new\r\n"), "{talk}");
+    }
+
+    #[test]
+    fn who_connects_is_said_by_the_device_or_is_whoever_offers() {
+        let offer = |more: &str| read_offer(&format!("m=audio 9 TCP/RTP/AVP 8\r\n{more}")).unwrap().transport;
+        assert_eq!(offer("a=setup:passive\r\n"), Transport::TcpPassive);
+        assert_eq!(offer("a=setup: ActPass\n"), Transport::TcpEither);
+        assert_eq!(offer(""), Transport::TcpActive);
+        assert_eq!(read("m=audio 9 TCP/RTP/AVP 8\r\n").unwrap().transport, Transport::TcpPassive);
+        assert_eq!(read_offer("m=audio 9 RTP/AVP 8\r\na=setup:active\r\n").unwrap().transport, Transport::Udp);
     }
 
     proptest! {
         #[test]
         fn whatever_comes_is_read_without_panic(text in "((m|c|a|y|s)=(video|audio| |[0-9]{1,6}|rtpmap:|setup:|RTP/AVP|TCP|\\PC){0,8}\r?\n){0,8}") {
-            let _ = read(&text);
+            let _ = (read(&text), read_offer(&text));
         }
     }
 }

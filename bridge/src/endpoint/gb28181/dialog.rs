@@ -51,6 +51,15 @@ impl Held {
         &self.dialog
     }
 
+    /// Until the device hangs up; why. Cancelling it loses nothing.
+    pub(super) async fn over(&mut self) -> String {
+        loop {
+            if let Said::Over(why) = self.next().await {
+                return why;
+            }
+        }
+    }
+
     /// What the device says next. Cancelling it loses nothing.
     pub(super) async fn next(&mut self) -> Said {
         loop {

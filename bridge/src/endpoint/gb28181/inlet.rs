@@ -1,75 +1,15 @@
-//! Where the media of a call comes in: datagrams, a connection that the device makes, or one that is made to it.
+//! Where the media of a call comes in: from datagrams, or from a connection.
 
-use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicU16, Ordering};
-use std::time::Duration;
+use std::net::SocketAddr;
 
-use hearing_config::Gb28181Transport;
 use hearing_proto::ps::Framer;
 use tokio::io::AsyncReadExt as _;
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
-use tokio::time::timeout;
 
+use super::socket::{Peer, Socket, accepted, connected};
 use crate::net::rtp::Header;
-use crate::net::udp;
-
-/// Hands out ports of one range, the next one each time, so that a late packet of one call does not meet the next call.
-#[derive(Debug)]
-pub(super) struct Ports {
-    ip: IpAddr,
-    first: u16,
-    count: u16,
-    next: AtomicU16,
-}
-
-impl Ports {
-    pub(super) const fn new(ip: IpAddr, (first, last): (u16, u16)) -> Self {
-        // Even ones: the odd one above is RTCP's for whoever sends it.
-        Self { ip, first, count: (last - first).div_ceil(2), next: AtomicU16::new(0) }
-    }
-
-    /// A UDP socket.
-    pub(super) async fn udp(&self) -> io::Result<UdpSocket> {
-        for at in self.turns() {
-            if let Ok(socket) = UdpSocket::bind(at).await {
-                udp::widen(&socket)?;
-                return Ok(socket);
-            }
-        }
-        Err(taken())
-    }
-
-    async fn tcp(&self) -> io::Result<TcpListener> {
-        for at in self.turns() {
-            if let Ok(listener) = TcpListener::bind(at).await {
-                return Ok(listener);
-            }
-        }
-        Err(taken())
-    }
-
-    fn turns(&self) -> impl Iterator<Item = SocketAddr> {
-        (0..self.count).map(|_| {
-            let port = self.first + 2 * (self.next.fetch_add(1, Ordering::Relaxed) % self.count);
-            SocketAddr::new(self.ip, port)
-        })
-    }
-}
-
-fn taken() -> io::Error {
-    io::Error::new(io::ErrorKind::AddrInUse, "every port of gb28181.rtp is in use")
-}
-
-/// What is ready before the device is invited.
-#[derive(Debug)]
-pub(super) enum Inlet {
-    Udp(UdpSocket),
-    Passive(TcpListener),
-    Active,
-}
 
 /// Something came in.
 #[derive(Debug)]
@@ -78,17 +18,6 @@ pub(super) enum Arrived {
     Packet(Vec<u8>),
     /// Nothing more comes.
     Over(String),
-}
-
-/// Whose media is taken.
-#[derive(Debug, Clone)]
-pub(super) struct Source {
-    /// Where the device is for signalling, and where it says that its media comes from.
-    pub(super) known: Vec<IpAddr>,
-    /// Where it says that it can be connected to.
-    pub(super) told: Option<SocketAddr>,
-    /// What its packets were to be marked with.
-    pub(super) ssrc: u32,
 }
 
 /// A task that reads until it is dropped.
@@ -101,38 +30,18 @@ impl Drop for Reader {
     }
 }
 
-impl Inlet {
-    pub(super) async fn open(ports: &Ports, transport: Gb28181Transport) -> io::Result<Self> {
-        Ok(match transport {
-            Gb28181Transport::Udp => Self::Udp(ports.udp().await?),
-            Gb28181Transport::TcpPassive => Self::Passive(ports.tcp().await?),
-            Gb28181Transport::TcpActive => Self::Active,
-        })
-    }
-
-    /// The port that the device is told; 9 is none (RFC 4145, section 4.1).
-    pub(super) fn port(&self) -> u16 {
-        let at = match self {
-            Self::Udp(socket) => socket.local_addr(),
-            Self::Passive(listener) => listener.local_addr(),
-            Self::Active => return 9,
+/// Reads what comes from `peer`, marked as `ssrc` where it comes from elsewhere; a full queue loses packets, which is counted.
+pub(super) fn read(socket: Socket, peer: Peer, ssrc: u32, out: mpsc::Sender<Arrived>) -> Reader {
+    let task = tokio::spawn(async move {
+        let why = match socket {
+            Socket::Udp(socket) => datagrams(&socket, Latch::new(peer, ssrc), &out).await,
+            Socket::Passive(listener) => over(accepted(&listener, &peer).await, &out).await,
+            Socket::Active => over(connected(&peer).await, &out).await,
         };
-        at.map_or(9, |at| at.port())
-    }
-
-    /// Reads what comes from `source`; a full queue loses packets, which is counted.
-    pub(super) fn read(self, source: Source, out: mpsc::Sender<Arrived>) -> Reader {
-        let task = tokio::spawn(async move {
-            let why = match self {
-                Self::Udp(socket) => datagrams(&socket, Latch::new(source), &out).await,
-                Self::Passive(listener) => accepted(&listener, &source, &out).await,
-                Self::Active => connected(&source, &out).await,
-            };
-            // Whoever does not listen any more does not want to know.
-            let _ = out.send(Arrived::Over(why)).await;
-        });
-        Reader(task.abort_handle())
-    }
+        // Whoever does not listen any more does not want to know.
+        let _ = out.send(Arrived::Over(why)).await;
+    });
+    Reader(task.abort_handle())
 }
 
 async fn datagrams(socket: &UdpSocket, mut latch: Latch, out: &mpsc::Sender<Arrived>) -> String {
@@ -148,22 +57,10 @@ async fn datagrams(socket: &UdpSocket, mut latch: Latch, out: &mpsc::Sender<Arri
     }
 }
 
-async fn accepted(listener: &TcpListener, source: &Source, out: &mpsc::Sender<Arrived>) -> String {
-    loop {
-        match listener.accept().await {
-            Ok((stream, from)) if source.known.contains(&from.ip()) => return stream_of(stream, out).await,
-            Ok(_) => metrics::counter!("hearing_gb28181_datagrams_refused_total").increment(1),
-            Err(error) => return format!("no connection for media can be taken: {error}"),
-        }
-    }
-}
-
-async fn connected(source: &Source, out: &mpsc::Sender<Arrived>) -> String {
-    let Some(at) = source.told else { return "it does not say where to connect to".to_owned() };
-    match timeout(CONNECT_LIMIT, TcpStream::connect(at)).await {
-        Ok(Ok(stream)) => stream_of(stream, out).await,
-        Ok(Err(error)) => format!("its media cannot be connected to: {error}"),
-        Err(_) => "its media cannot be connected to: no answer".to_owned(),
+async fn over(connection: Result<TcpStream, String>, out: &mpsc::Sender<Arrived>) -> String {
+    match connection {
+        Ok(stream) => stream_of(stream, out).await,
+        Err(why) => why,
     }
 }
 
@@ -192,13 +89,15 @@ fn hand(out: &mpsc::Sender<Arrived>, packet: &[u8]) {
 /// The first who sends what was asked for stays the only one.
 #[derive(Debug)]
 struct Latch {
-    source: Source,
+    peer: Peer,
+    /// What its packets were to be marked with.
+    ssrc: u32,
     on: Option<SocketAddr>,
 }
 
 impl Latch {
-    const fn new(source: Source) -> Self {
-        Self { source, on: None }
+    const fn new(peer: Peer, ssrc: u32) -> Self {
+        Self { peer, ssrc, on: None }
     }
 
     /// Devices mark packets as they like and send from where they like, but not both: of strangers the mark has to be right.
@@ -208,9 +107,9 @@ impl Latch {
         }
         let Some((header, _)) = Header::read(datagram) else {
             // Counted as rubbish of the device when it comes from there.
-            return self.source.known.contains(&from.ip());
+            return self.peer.known.contains(&from.ip());
         };
-        let admits = self.source.known.contains(&from.ip()) || header.ssrc == self.source.ssrc;
+        let admits = self.peer.known.contains(&from.ip()) || header.ssrc == self.ssrc;
         if admits {
             self.on = Some(from);
         }
@@ -218,14 +117,12 @@ impl Latch {
     }
 }
 
-const CONNECT_LIMIT: Duration = Duration::from_secs(5);
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn latch() -> Latch {
-        Latch::new(Source { known: vec!["10.0.0.9".parse().unwrap()], told: None, ssrc: 7 })
+        Latch::new(Peer { known: vec!["10.0.0.9".parse().unwrap()], told: None }, 7)
     }
 
     fn packet(ssrc: u32) -> Vec<u8> {
@@ -250,18 +147,5 @@ mod tests {
         let mut latch = latch();
         assert!(latch.admits(device, b"rubbish") && !latch.admits(stranger, b"rubbish"));
         assert_eq!(latch.on, None);
-    }
-
-    #[tokio::test]
-    async fn ports_are_taken_in_turn_and_when_all_are_taken_it_is_said_which_key_to_change() {
-        let ports = Ports::new("127.77.0.1".parse().unwrap(), (31_000, 31_007));
-        let mut taken = Vec::new();
-        for _ in 0..4 {
-            taken.push(ports.udp().await.unwrap());
-        }
-        let mut numbers: Vec<_> = taken.iter().map(|socket| socket.local_addr().unwrap().port()).collect();
-        numbers.sort_unstable();
-        assert_eq!(numbers, [31_000, 31_002, 31_004, 31_006]);
-        assert!(ports.udp().await.unwrap_err().to_string().contains("gb28181.rtp"));
     }
 }

@@ -3,6 +3,7 @@
 
 mod ask;
 mod dialog;
+mod flow;
 mod inlet;
 mod intake;
 mod mouth;
@@ -13,10 +14,12 @@ mod registrar;
 mod requests;
 mod roster;
 mod session;
+mod socket;
 mod speech;
 mod talk;
 mod track;
 mod visitor;
+mod voice;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -24,7 +27,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use hearing_config::{DeviceId, Digest, Gb28181Device};
+use hearing_config::{DeviceId, Digest, Gb28181Device, Gb28181Transport};
 use hearing_proto::gb28181::{Code, Control, Ptz, sdp};
 use rsipstack::dialog::invitation::InviteOption;
 use rsipstack::sip::{Header, Transport, Uri};
@@ -37,9 +40,9 @@ use crate::net::sip::guard::{Counters, Guard};
 use crate::net::sip::{self, Listen, Stack};
 use ask::Answers;
 pub use ask::Unheard;
-use inlet::Ports;
 use rate::Rate;
 use roster::{Roster, Target};
+use socket::Ports;
 use talk::Announced;
 pub use visitor::{Door, Pass, Visitor};
 
@@ -222,6 +225,11 @@ impl Core {
     /// Whether it is spoken to; one that is let in for a while is.
     fn talks_to(&self, device: Code) -> bool {
         self.device(device).is_none_or(|device| device.talk)
+    }
+
+    /// How media travels between us.
+    fn transport(&self, device: Code) -> Gb28181Transport {
+        self.device(device).map_or(Gb28181Transport::Udp, |device| device.transport)
     }
 
     fn tell_change(&self) {

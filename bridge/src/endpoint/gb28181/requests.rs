@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use hearing_proto::gb28181::{self as gb, Code, Message, Page, sdp};
+use hearing_proto::gb28181::{self as gb, Code, Message, Page};
 use rsipstack::dialog::dialog::Dialog;
 use rsipstack::sip::prelude::*;
 use rsipstack::sip::{Header, Method, StatusCode};
@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
-use super::talk::Fetch;
+use super::talk::{Fetch, Offer};
 use super::{Core, user_of};
 use crate::net::sip::guard::{peer, refuse};
 
@@ -180,9 +180,7 @@ impl Core {
             info!(%device, "a device calls that was not asked to");
             return refuse(&mut tx, StatusCode::NotFound, Vec::new()).await;
         };
-        let media = sdp::read(&String::from_utf8_lossy(&tx.original.body));
-        let fits = media.filter(|media| media.sound && media.transport == sdp::Transport::Udp && media.port != 0);
-        let Some((media, payload)) = fits.and_then(|media| Some((media, media.payload?))) else {
+        let Some(offer) = Offer::read(&tx.original.body, ip) else {
             metrics::counter!("hearing_gb28181_sdp_malformed_total").increment(1);
             return refuse(&mut tx, StatusCode::NotAcceptableHere, Vec::new()).await;
         };
@@ -194,9 +192,8 @@ impl Core {
         let contact = self.contact(transport).ok();
         match self.stack.dialogs.get_or_create_server_invite(&tx, sender, None, contact) {
             Ok(mut dialog) => {
-                let to = std::net::SocketAddr::new(media.address.unwrap_or(ip), media.port);
                 let (answered, answer) = oneshot::channel();
-                permit.send(Fetch { dialog: dialog.clone(), states, to, payload, answered });
+                permit.send(Fetch { dialog: dialog.clone(), states, offer, answered });
                 // Some devices take "100 Trying" for a refusal: none is sent when the answer is there first.
                 let _ = timeout(AT_ONCE, answer).await;
                 if let Err(error) = dialog.handle(&mut tx).await {

@@ -1,12 +1,13 @@
 //! Talking to a device: who was announced to whom, and what is said as long as a device listens.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
-use hearing_config::{Codec, TrackId};
+use hearing_config::{Codec, Gb28181Transport, TrackId};
 use hearing_proto::gb28181::Code;
+use hearing_proto::gb28181::sdp::{self, Transport};
 use rsipstack::dialog::dialog::DialogStateReceiver;
 use rsipstack::dialog::invite_dialog::InviteDialog;
 use tokio::sync::{mpsc, oneshot};
@@ -14,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::Core;
 use super::mouth::Mouth;
 use super::roster::Target;
+use super::socket::Peer;
 use crate::endpoint::terminal::{Call, Gauge, own};
 use crate::router::{Feed, FeedInput, FeedOutput, Packet, Protected, Takes, TrackInfo};
 
@@ -21,10 +23,34 @@ use crate::router::{Feed, FeedInput, FeedOutput, Packet, Protected, Takes, Track
 pub(super) struct Fetch {
     pub(super) dialog: InviteDialog,
     pub(super) states: DialogStateReceiver,
-    pub(super) to: SocketAddr,
-    pub(super) payload: u8,
+    pub(super) offer: Offer,
     /// Used when the final answer has been given.
     pub(super) answered: oneshot::Sender<()>,
+}
+
+/// How a device wants to be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Offer {
+    pub(super) peer: Peer,
+    /// What we are to be for it.
+    pub(super) transport: Gb28181Transport,
+    /// The payload type of A-law.
+    pub(super) payload: u8,
+}
+
+impl Offer {
+    /// What a device offers that signals from `host`; `None` when it can't be read, is refused again, or is not A-law.
+    pub(super) fn read(body: &[u8], host: IpAddr) -> Option<Self> {
+        let media = sdp::read_offer(&String::from_utf8_lossy(body));
+        let media = media.filter(|media| media.sound && media.port != 0)?;
+        let transport = match media.transport {
+            Transport::Udp => Gb28181Transport::Udp,
+            // The device may be where we cannot connect to, and signals to us anyway.
+            Transport::TcpActive | Transport::TcpEither => Gb28181Transport::TcpPassive,
+            Transport::TcpPassive => Gb28181Transport::TcpActive,
+        };
+        Some(Self { peer: Peer::new(Some(host), &media), transport, payload: media.payload? })
+    }
 }
 
 /// Devices that were told to fetch something, by the identity that was named to them.
@@ -147,5 +173,33 @@ impl<'a> Talk<'a> {
         self.tracks.values().for_each(|info| feed.handle(FeedInput::Track(info.clone())));
         self.protected.iter().for_each(|protected| feed.handle(FeedInput::Protect(*protected)));
         feed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offer(line: &str, more: &str) -> Option<Offer> {
+        let text = format!("v=0\r\nc=IN IP4 10.0.0.9\r\nm=audio {line}\r\na=recvonly\r\n{more}y=0200000077\r\n");
+        Offer::read(text.as_bytes(), "10.0.0.8".parse().unwrap())
+    }
+
+    #[test]
+    fn whoever_fetches_over_a_connection_makes_it_unless_it_wants_to_be_connected_to() {
+        let transport = |more| offer("7000 TCP/RTP/AVP 8", more).unwrap().transport;
+        assert_eq!(transport("a=setup:active\r\na=connection:new\r\n"), Gb28181Transport::TcpPassive);
+        assert_eq!(transport("a=setup:passive\r\na=connection:new\r\n"), Gb28181Transport::TcpActive);
+        assert_eq!(transport("a=setup:actpass\r\n"), Gb28181Transport::TcpPassive);
+        assert_eq!(transport(""), Gb28181Transport::TcpPassive);
+        assert_eq!(offer("7000 RTP/AVP 8", "").unwrap().transport, Gb28181Transport::Udp);
+    }
+
+    #[test]
+    fn sound_goes_to_where_the_device_says_and_is_a_law_or_nothing() {
+        let read = offer("7000 RTP/AVP 0 8", "").unwrap();
+        assert_eq!((read.peer.told, read.payload), (Some("10.0.0.9:7000".parse().unwrap()), 8));
+        assert_eq!(offer("7000 RTP/AVP 0", ""), None);
+        assert_eq!(offer("0 TCP/RTP/AVP 8", "a=setup:active\r\n"), None);
     }
 }

@@ -108,7 +108,7 @@ impl Sip {
         Pass::new(&self.0, account)
     }
 
-    /// Where such a terminal calls; `None` where the node listens for TLS alone.
+    /// Where such a terminal calls; `None` where the node listens nowhere.
     #[must_use]
     pub fn door(&self) -> Option<Door> {
         Door::of(&self.0.settings)

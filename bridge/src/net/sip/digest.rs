@@ -15,6 +15,8 @@ use subtle::ConstantTimeEq as _;
 #[derive(Debug)]
 pub struct Verifier {
     realm: String,
+    /// The algorithms that are asked for, the preferred one first.
+    asked: Vec<Digest>,
     key: [u8; 32],
     /// The highest count that was used with a nonce.
     used: HashMap<String, (u32, Instant)>,
@@ -51,15 +53,19 @@ pub enum Denied {
 }
 
 impl Verifier {
-    /// For a realm.
+    /// For a realm; `asked` are the algorithms that are asked for, the preferred one first.
     #[must_use]
-    pub fn new(realm: &str) -> Self {
-        Self { realm: realm.to_owned(), key: rand::random(), used: HashMap::new() }
+    pub fn new(realm: &str, asked: Vec<Digest>) -> Self {
+        Self { realm: realm.to_owned(), asked, key: rand::random(), used: HashMap::new() }
     }
 
-    /// The value of `WWW-Authenticate` for an algorithm.
+    /// The values of `WWW-Authenticate`, in the order of preference (RFC 7616, section 3.7).
     #[must_use]
-    pub fn challenge(&self, algorithm: Digest, now: Timestamp, stale: bool) -> String {
+    pub fn challenges(&self, now: Timestamp, stale: bool) -> Vec<String> {
+        self.asked.iter().map(|algorithm| self.challenge(*algorithm, now, stale)).collect()
+    }
+
+    fn challenge(&self, algorithm: Digest, now: Timestamp, stale: bool) -> String {
         let (realm, nonce, stale) = (&self.realm, self.nonce(now), if stale { ", stale=true" } else { "" });
         let algorithm = match algorithm {
             Digest::Md5 => "MD5",
@@ -82,6 +88,10 @@ impl Verifier {
         let answer = value.and_then(Answer::read).ok_or(Denied::Challenge { stale: false })?;
         if answer.realm != self.realm || !self.is_ours(answer.nonce) {
             return Err(Denied::Challenge { stale: false });
+        }
+        // Whoever is in between could have asked for it.
+        if answer.is_md5() && !self.asked.contains(&Digest::Md5) {
+            return Err(Denied::Wrong);
         }
         let password = secret(answer.user).ok_or(Denied::Wrong)?;
         let expected = answer.expected(&password, method).ok_or(Denied::Wrong)?;
@@ -181,6 +191,11 @@ impl<'a> Answer<'a> {
         }
     }
 
+    /// The weakest of the algorithms, and the one that is meant when none is named.
+    fn is_md5(&self) -> bool {
+        self.algorithm.is_empty() || self.algorithm.eq_ignore_ascii_case("MD5")
+    }
+
     /// Without a count it is the first and only use.
     fn count(&self) -> u32 {
         u32::from_str_radix(self.nc, 16).unwrap_or(u32::from(self.qop.is_empty()))
@@ -219,6 +234,10 @@ mod tests {
 
     const AT: Timestamp = Timestamp(1_800_000_000_000_000);
 
+    fn verifier() -> Verifier {
+        Verifier::new("court", vec![Digest::Sha256, Digest::Md5])
+    }
+
     fn nonce(challenge: &str) -> &str {
         challenge.split("nonce=\"").nth(1).unwrap().split('"').next().unwrap()
     }
@@ -251,7 +270,7 @@ mod tests {
 
     #[test]
     fn both_algorithms_are_believed_and_counts_beyond_nine_too() {
-        let mut verifier = Verifier::new("court");
+        let mut verifier = self::verifier();
         for algorithm in [Digest::Md5, Digest::Sha256] {
             for nc in ["00000001", "0000000a", "00000100"] {
                 let challenge = verifier.challenge(algorithm, AT, false);
@@ -262,7 +281,7 @@ mod tests {
 
     #[test]
     fn what_answers_a_challenge_is_believed_and_what_is_not_known_is_not_answered() {
-        let mut verifier = Verifier::new("court");
+        let mut verifier = self::verifier();
         for algorithm in [Digest::Md5, Digest::Sha256] {
             let challenge = verifier.challenge(algorithm, AT, false);
             let value = respond(&challenge, ("room3", "secret"), ("REGISTER", "sip:court")).unwrap();
@@ -275,8 +294,25 @@ mod tests {
     }
 
     #[test]
+    fn the_preferred_algorithm_stands_first_and_a_weaker_one_than_was_asked_for_is_not_believed() {
+        let offered = verifier().challenges(AT, false);
+        assert!(offered.len() == 2 && offered[0].contains("SHA-256") && offered[1].contains("MD5"), "{offered:?}");
+        let mut strict = Verifier::new("court", vec![Digest::Sha256]);
+        let challenge = strict.challenge(Digest::Sha256, AT, false);
+        let weak = answer(&challenge.replace("SHA-256", "MD5"), "secret", "00000001");
+        assert_eq!(verify(&mut strict, AT, &weak), Err(Denied::Wrong));
+        let unnamed = weak.replace("algorithm=MD5, ", "");
+        assert_eq!(verify(&mut strict, AT, &unnamed), Err(Denied::Wrong));
+        assert!(verify(&mut strict, AT, &answer(&challenge, "secret", "00000001")).is_ok());
+        // Better than asked for is good.
+        let mut old = Verifier::new("court", vec![Digest::Md5]);
+        let strong = answer(&old.challenge(Digest::Sha256, AT, false), "secret", "00000001");
+        assert!(verify(&mut old, AT, &strong).is_ok());
+    }
+
+    #[test]
     fn an_answer_that_was_used_is_not_believed_again() {
-        let mut verifier = Verifier::new("court");
+        let mut verifier = self::verifier();
         let value = answer(&verifier.challenge(Digest::Md5, AT, false), "secret", "00000001");
         assert!(verify(&mut verifier, AT, &value).is_ok());
         assert_eq!(verify(&mut verifier, AT, &value), Err(Denied::Challenge { stale: true }));
@@ -284,16 +320,16 @@ mod tests {
 
     #[test]
     fn an_old_nonce_is_asked_for_anew_and_a_foreign_one_too() {
-        let mut verifier = Verifier::new("court");
+        let mut verifier = self::verifier();
         let value = answer(&verifier.challenge(Digest::Md5, AT, false), "secret", "00000001");
         assert_eq!(verify(&mut verifier, AT.plus(121_000_000), &value), Err(Denied::Challenge { stale: true }));
-        let foreign = answer(&Verifier::new("court").challenge(Digest::Md5, AT, false), "secret", "00000001");
+        let foreign = answer(&self::verifier().challenge(Digest::Md5, AT, false), "secret", "00000001");
         assert_eq!(verify(&mut verifier, AT, &foreign), Err(Denied::Challenge { stale: false }));
     }
 
     #[test]
     fn a_wrong_password_and_an_unknown_user_are_wrong() {
-        let mut verifier = Verifier::new("court");
+        let mut verifier = self::verifier();
         let value = answer(&verifier.challenge(Digest::Md5, AT, false), "guess", "00000001");
         assert_eq!(verify(&mut verifier, AT, &value), Err(Denied::Wrong));
         let other = answer(&verifier.challenge(Digest::Md5, AT, false), "secret", "00000001").replace("room3", "room4");

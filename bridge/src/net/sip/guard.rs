@@ -15,7 +15,6 @@ use super::digest::{Denied, Verifier};
 /// The credentials of one realm.
 pub struct Guard {
     secrets: HashMap<String, String>,
-    digest: Vec<Digest>,
     counters: Counters,
     state: Mutex<State>,
 }
@@ -41,8 +40,8 @@ impl Guard {
     /// For a realm; `digest` are the algorithms that are asked for, `secrets` passwords by user.
     #[must_use]
     pub fn new(realm: &str, digest: Vec<Digest>, secrets: HashMap<String, String>, counters: Counters) -> Self {
-        let state = State { verifier: Verifier::new(realm), guests: HashMap::new(), wrong: HashMap::new() };
-        Self { secrets, digest, counters, state: Mutex::new(state) }
+        let state = State { verifier: Verifier::new(realm, digest), guests: HashMap::new(), wrong: HashMap::new() };
+        Self { secrets, counters, state: Mutex::new(state) }
     }
 
     /// True for a user of the configuration, and for a guest.
@@ -86,9 +85,8 @@ impl Guard {
                 // Terminals over libre give up at once when a second challenge names an algorithm that they do not know: so the
                 // court says which are asked for.
                 let stale = denied == Denied::Challenge { stale: true };
-                let challenge = |algorithm: &Digest| self.state().verifier.challenge(*algorithm, at, stale);
-                let headers =
-                    self.digest.iter().map(challenge).map(|value| Header::WwwAuthenticate(value.into())).collect();
+                let asked = self.state().verifier.challenges(at, stale).into_iter();
+                let headers = asked.map(|value| Header::WwwAuthenticate(value.into())).collect();
                 refuse(tx, StatusCode::Unauthorized, headers).await;
                 None
             }

@@ -6,7 +6,7 @@ pub mod guard;
 mod guest;
 mod stack;
 
-pub use guest::{Account, beside, reach};
+pub use guest::{Account, Secured, beside, here, reach};
 pub use stack::{Error, Listen, ListenTls, NoAnswer, Stack, file, secret};
 
 /// What the log must leave out: whole SIP messages, and keys in them, are told at `info` there.

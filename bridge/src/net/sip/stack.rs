@@ -65,6 +65,14 @@ pub enum Error {
         /// Why.
         source: Box<rsipstack::Error>,
     },
+    /// A connection.
+    #[error("cannot connect to {at} by TLS: {why}")]
+    Secure {
+        /// The address.
+        at: String,
+        /// Why.
+        why: String,
+    },
     /// A file.
     #[error("{key}: cannot read {}: {source}; check the path and who may read it", path.display())]
     File {

@@ -10,7 +10,7 @@ use hearing_proto::ps::{CLOCK_RATE, Codec, Muxer};
 use rsipstack::sip::Header;
 use tokio::net::UdpSocket;
 
-use super::super::dialog::{Held, Said};
+use super::super::dialog::Held;
 use super::post::Post;
 use super::signals::Invitation;
 use crate::net::rtp;
@@ -51,7 +51,7 @@ impl Show {
 
     /// Until the node hangs up. Cancelling it loses nothing.
     pub(super) async fn over(&mut self) {
-        while !matches!(self.held.next().await, Said::Over(_)) {}
+        self.held.over().await;
     }
 
     pub(super) fn picture(&mut self, frame: &Frame) {

@@ -21,7 +21,6 @@ use tokio::task::JoinSet;
 use super::*;
 use crate::endpoint::rtsp::Way;
 use crate::endpoint::terminal::Through;
-use crate::net::clock::NodeClock;
 use crate::net::pem;
 use crate::net::tls::{Identity, TrunkTls};
 use crate::record::evidence::Folder;
@@ -30,7 +29,7 @@ use crate::router::{Attach, Command, LegId, Place};
 use crate::sitting::{Parts, Sittings};
 use crate::terminals::{self, Terminals};
 use crate::trunk::tests::harness::{
-    Authority, crossing, endpoint, free_address, identity, line_to, peer, registry, until,
+    Authority, both_ways, endpoint, free_address, identity, line_to, peer, registry, settings, until,
 };
 use crate::trunk::{Asked, PeerSettings, Settings};
 use crate::workers::Workers;
@@ -50,14 +49,10 @@ impl Node {
     async fn start(own: &Identity, pki: &Pki, listen: Option<SocketAddr>, peer: PeerSettings, disk: TempDir) -> Self {
         let registry = registry(own, disk.path().to_owned()).await;
         let settings = Settings {
-            own: own.clone(),
-            clock: NodeClock::begin(),
             witness: disk.path().join("witness"),
             former: disk.path().join("former.json"),
             listen,
-            revoked: pki.revoked.clone(),
-            policy: vec![crossing("court", "inet"), crossing("inet", "court")],
-            peers: vec![peer],
+            ..settings(own, pki, both_ways(), vec![peer])
         };
         let (clock, tls) = (settings.clock, TrunkTls::load(pki).unwrap());
         let (trunks, asked) = Trunks::start(settings, tls.clone(), registry.clone()).unwrap();

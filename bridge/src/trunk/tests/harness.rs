@@ -137,6 +137,26 @@ pub(crate) fn peer(of: &Identity, dial: Option<SocketAddr>) -> PeerSettings {
     PeerSettings { identity: of.clone(), dial, others: Vec::new(), vouches: vec![of.zone.clone()], kbps: 20_000 }
 }
 
+/// Both zones of a pair trust each other with everything.
+pub(crate) fn both_ways() -> Vec<Crossing> {
+    vec![crossing("court", "inet"), crossing("inet", "court")]
+}
+
+/// Of a node that dials and is not dialled; what it keeps lies with its certificate.
+pub(crate) fn settings(own: &Identity, pki: &Pki, policy: Vec<Crossing>, peers: Vec<PeerSettings>) -> Settings {
+    let kept = |name: &str| pki.revoked.with_file_name(format!("{}-{name}", own.node));
+    Settings {
+        own: own.clone(),
+        clock: NodeClock::begin(),
+        listen: None,
+        revoked: pki.revoked.clone(),
+        witness: kept("witness"),
+        former: kept("former.json"),
+        policy,
+        peers,
+    }
+}
+
 /// A node without pages.
 pub(crate) struct Node {
     pub(crate) trunks: Trunks,
@@ -297,9 +317,8 @@ impl Pair {
 
     /// Everything may pass, and the edge's clock is `micros` ahead of the court's.
     pub(crate) async fn ahead(micros: i64) -> Self {
-        let both = || vec![crossing("court", "inet"), crossing("inet", "court")];
         let clock = NodeClock::new(Instant::now(), Timestamp::now().plus(micros));
-        Self::over(both(), both(), clock, |_| Vec::new()).await
+        Self::over(both_ways(), both_ways(), clock, |_| Vec::new()).await
     }
 
     async fn over(
@@ -313,28 +332,11 @@ impl Pair {
         let (home_pki, edge_pki) = (authority.issue(&court, 1), authority.issue(&inet, EDGE_SERIAL));
         let address = free_address().await;
         let line = line_to(address);
-        let settings = Settings {
-            own: court.clone(),
-            clock: NodeClock::begin(),
-            listen: Some(address),
-            revoked: home_pki.revoked.clone(),
-            witness: home_pki.revoked.with_file_name("home-witness"),
-            former: home_pki.revoked.with_file_name("home-former.json"),
-            policy: court_policy,
-            peers: vec![peer(&inet, None)],
-        };
-        let home = Node::start(settings, &home_pki).await;
-        let settings = Settings {
-            own: inet,
-            clock: inet_clock,
-            listen: None,
-            revoked: edge_pki.revoked.clone(),
-            witness: edge_pki.revoked.with_file_name("edge-witness"),
-            former: edge_pki.revoked.with_file_name("edge-former.json"),
-            policy: inet_policy,
-            peers: vec![PeerSettings { others: others(address), ..peer(&court, Some(line.address())) }],
-        };
-        let edge = Node::start(settings, &edge_pki).await;
+        let home = settings(&court, &home_pki, court_policy, vec![peer(&inet, None)]);
+        let home = Node::start(Settings { listen: Some(address), ..home }, &home_pki).await;
+        let peers = vec![PeerSettings { others: others(address), ..peer(&court, Some(line.address())) }];
+        let edge = Settings { clock: inet_clock, ..settings(&inet, &edge_pki, inet_policy, peers) };
+        let edge = Node::start(edge, &edge_pki).await;
         let pair = Self { court: home, inet: edge, line, authority };
         until("both ends are up", || pair.court.is_up() && pair.inet.is_up()).await;
         pair
@@ -342,9 +344,8 @@ impl Pair {
 
     /// Everything may pass, and there are two lines.
     pub(crate) async fn over_two_lines() -> (Self, Relay) {
-        let both = || vec![crossing("court", "inet"), crossing("inet", "court")];
         let mut second = None;
-        let pair = Self::over(both(), both(), NodeClock::begin(), |address| {
+        let pair = Self::over(both_ways(), both_ways(), NodeClock::begin(), |address| {
             let line = line_to(address);
             let others = vec![(line.address(), 20_000)];
             second = Some(line);
@@ -355,8 +356,7 @@ impl Pair {
     }
 
     pub(crate) async fn open() -> Self {
-        let both = || vec![crossing("court", "inet"), crossing("inet", "court")];
-        Self::start(both(), both()).await
+        Self::start(both_ways(), both_ways()).await
     }
 
     /// A hearing at home at the court, with judge and counsel on their seats.

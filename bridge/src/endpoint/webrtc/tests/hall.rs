@@ -97,12 +97,8 @@ impl Visitor {
         while let Some(datagram) = self.client.poll() {
             self.socket.send_to(&datagram, self.to).unwrap();
         }
-        if self.srtp.is_none()
-            && let Some((profile, material)) = self.client.keys()
-        {
-            let swapped = [&material[16..32], &material[..16], &material[44..56], &material[32..44]].concat();
-            let provider = rtc_srtp::crypto::default_provider().unwrap();
-            self.srtp = Srtp::new(SrtpProtectionProfile::from(profile), &provider, |_| Some(swapped));
+        if self.srtp.is_none() {
+            self.srtp = protection(&self.client);
         }
         self.srtp.is_some()
     }

@@ -60,9 +60,7 @@ fn listener() -> (Peer, Vec<u16>) {
     let measured = "a=rtcp-fb:111 transport-cc\r\na=rtcp-fb:111 nack\r\n\
         a=extmap:5 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n";
     let mut peer = Peer::with(client, &fingerprint, measured).connect();
-    let info =
-        TrackInfo { id: OTHER, codec: Codec::Opus, origin: "gov".parse().unwrap(), layers: LayerSet(1), held: false };
-    peer.session.handle_track(peer.now, &info);
+    peer.may_hear();
     (0..100).for_each(|n| peer.session.handle_packet(peer.now, OTHER, &sound(n, n as i64 * 20)));
     let datagrams = peer.drain();
     let sent =

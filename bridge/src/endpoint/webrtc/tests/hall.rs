@@ -4,14 +4,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use hearing_config::{HearingId, Role};
+use hearing_config::{HearingId, Kind, Role, SeatId, TrackId};
 use hearing_signaling::hearing::{MediaPlan, PlannedSeat, RecordOrder, Row, SeatSet};
+use hearing_signaling::http::{Offer, Send, Slot};
 use rtc_rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::*;
+use super::super::dtls::tests::Client;
+use super::super::ice::tests::check;
+use super::super::rtcp::{self, Report};
+use super::super::rtp::{Header, Write};
+use super::super::srtp::{PROFILES, Srtp};
+use super::super::{Answer, Certificate, Session, Settings};
+use super::peer::{WALL, protection};
 use crate::router::{Attach, Command, Event, LegId, Place, Worker, WorkerHandle, attach};
 
 /// One who sends sound, and the first a picture as well, and receives everybody's.

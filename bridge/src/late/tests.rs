@@ -12,9 +12,8 @@ use hearing_emulator::Relay;
 use hearing_proto::manifest::verify::{Code, Report, Trust, Verdict, verify};
 use hearing_proto::manifest::{Der, Entry, Line};
 use hearing_proto::matroska::{Item, Reader};
-use hearing_signaling::access::JoinToken;
-use hearing_signaling::hearing::{Action, Identity as Checked, Phase};
-use hearing_signaling::registry::{Join, Registry, RegistryChange, Started};
+use hearing_signaling::hearing::{Action, Phase};
+use hearing_signaling::registry::{Registry, RegistryChange, Started};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
@@ -29,7 +28,8 @@ use crate::router::{Attach, Command, LegId, Place};
 use crate::sitting::{Parts, Sittings};
 use crate::terminals::{self, Terminals};
 use crate::trunk::tests::harness::{
-    Authority, both_ways, endpoint, free_address, identity, line_to, peer, registry, settings, until,
+    Authority, admit, both_ways, endpoint, free_address, identity, join, line_to, peer, registry, settings, until,
+    until_told,
 };
 use crate::trunk::{Asked, PeerSettings, Settings};
 use crate::workers::Workers;
@@ -41,6 +41,7 @@ struct Node {
     trunks: Trunks,
     workers: Workers,
     sittings: Sittings,
+    spool: Spool,
     disk: TempDir,
     _tasks: JoinSet<()>,
 }
@@ -89,8 +90,8 @@ impl Node {
         let (mut tasks, sittings) = (JoinSet::new(), Sittings::new(parts));
         tasks.spawn(follow(registry.clone(), sittings.clone()));
         let Asked { late, .. } = asked;
-        tasks.spawn(serve(late, spool));
-        Self { identity: own.clone(), registry, trunks, workers, sittings, disk, _tasks: tasks }
+        tasks.spawn(serve(late, spool.clone()));
+        Self { identity: own.clone(), registry, trunks, workers, sittings, spool, disk, _tasks: tasks }
     }
 
     fn is_up(&self) -> bool {
@@ -104,15 +105,8 @@ impl Node {
     }
 
     async fn join(&self, home: &Self, started: &Started, (seat, name): (u8, &str)) {
-        let link = &started.seats.iter().find(|s| s.name == name).unwrap().link.as_ref().unwrap();
-        let token = JoinToken::parse(link.split_once("#t=").unwrap().1).unwrap().hash();
-        let Identity { zone, node } = self.identity.clone();
-        until("the hearing is known", || self.registry.find(started.id).is_some()).await;
-        let join = Join { token, device: [seat; 16], zone: zone.clone(), node };
-        self.registry.find(started.id).unwrap().join(join).await.unwrap();
-        let admit = Action::Admit { seat: name.into(), identity: Checked::Known };
-        // The judge is admitted by joining.
-        drop(home.registry.find(started.id).unwrap().operate(admit).await);
+        join(&self.registry, &self.identity, started, (name, seat)).await.unwrap();
+        admit(&home.registry, started.id, name).await;
     }
 
     /// Sound and picture of a seat. A worker does not know a hearing before it sits here, and takes no endpoint for it.
@@ -123,6 +117,30 @@ impl Node {
         let attach = Attach { hearing, id, place: Place::Seat(SeatId(seat)), ufrag: None, leg };
         self.workers.of(hearing).send(Command::Attach(attach)).unwrap();
         id
+    }
+
+    /// Waits until so many more frames of a seat's sound and of its picture are kept here.
+    async fn keeps(&self, hearing: HearingId, seat: u8, frames: usize) {
+        let since = Timestamp::now();
+        for kind in [Kind::Audio, Kind::Video] {
+            let track = TrackId { seat: SeatId(seat), kind };
+            until_told("what home misses is kept", async || {
+                self.spool.read(hearing, track, since, Timestamp(i64::MAX)).await.frames.len() >= frames
+            })
+            .await;
+        }
+    }
+
+    /// The hearing ends here, and all that entered it is on the disk.
+    async fn end(&self, hearing: HearingId) {
+        let (reply, done) = oneshot::channel();
+        let worker = self.workers.of(hearing);
+        worker.send(Command::Close { hearing }).unwrap();
+        // Commands keep their order, and the spool writes what it was handed before it answers.
+        worker.send(Command::Report { reply }).unwrap();
+        done.await.unwrap();
+        let track = TrackId { seat: SeatId(0), kind: Kind::Audio };
+        self.spool.read(hearing, track, Timestamp(0), Timestamp(0)).await;
     }
 
     fn track(&self, hearing: HearingId, name: &str) -> PathBuf {
@@ -159,7 +177,10 @@ async fn follow(registry: Registry, sittings: Sittings) {
     }
 }
 
-/// Every frame's number in a track's folder, in the order of file time, and how many frames the late segments hold.
+/// What counsel at the edge sends.
+const COUNSEL: [&str; 2] = ["counsel-audio", "counsel-video"];
+
+/// Every frame's number in a track's folder, in the order of file time; `u64::MAX` for one that stands there twice.
 fn numbers(folder: &Path) -> Vec<u64> {
     let mut frames = BTreeMap::new();
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -176,6 +197,11 @@ fn numbers(folder: &Path) -> Vec<u64> {
         }
     }
     frames.into_iter().map(|((_, number), count)| if count == 1 { number } else { u64::MAX }).collect()
+}
+
+/// Every frame from the first to the last, once.
+fn is_whole(numbers: &[u64]) -> bool {
+    numbers.windows(2).all(|pair| pair[1] == pair[0] + 1)
 }
 
 /// The whole lines of the manifest in a record's folder.
@@ -234,11 +260,15 @@ impl Pair {
     async fn open(&self, hearing: HearingId) {
         let handle = self.court.registry.find(hearing).unwrap();
         handle.operate(Action::Open).await.unwrap();
-        let end = Instant::now() + Duration::from_secs(15);
-        while handle.show().await.unwrap().view.phase != Phase::InSession {
-            assert!(Instant::now() < end, "the hearing does not open");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        until_told("the hearing is open", async || handle.show().await.unwrap().view.phase == Phase::InSession).await;
+    }
+
+    /// The folders of counsel's sound and picture at the court, once a second of each is in them.
+    async fn recorded(&self, hearing: HearingId) -> [PathBuf; 2] {
+        let folders = COUNSEL.map(|name| self.court.track(hearing, name));
+        until("counsel is recorded", || folders.iter().all(|folder| folder.is_dir() && numbers(folder).len() > 50))
+            .await;
+        folders
     }
 
     async fn cut(&self) {
@@ -268,9 +298,7 @@ impl Pair {
     async fn restart_edge(self, hearing: HearingId) -> Self {
         let Self { court, inet, line, authority } = self;
         let disk = tempfile::tempdir().unwrap();
-        inet.workers.of(hearing).send(Command::Close { hearing }).unwrap();
-        // The thread of the spool ends with the process; what it has written by now is what a new one finds.
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        inet.end(hearing).await;
         copy(&inet.disk.path().join("spool"), &disk.path().join("spool"));
         let former = "former.json";
         std::fs::copy(inet.disk.path().join(former), disk.path().join(former)).unwrap();
@@ -281,49 +309,38 @@ impl Pair {
         let inet = Node::start(&own, &authority.files(2), None, court_of, disk).await;
         Self { court, inet, line, authority }
     }
-
-    /// Both of counsel's tracks have every frame once, from the first to the last, some of them late.
-    async fn assert_whole(&self, hearing: HearingId, least: usize) {
-        let folders = ["counsel-audio", "counsel-video"].map(|name| self.court.track(hearing, name));
-        until("what was missing came", || folders.iter().all(|folder| index(folder).contains("\"line\":\"late\"")))
-            .await;
-        self.close(hearing).await;
-        let late = late_entries(&self.court.track(hearing, ""));
-        assert!(["counsel-audio", "counsel-video"].iter().all(|track| late.contains(*track)), "{late:?}");
-        for folder in folders {
-            let (numbers, index) = (numbers(&folder), index(&folder));
-            let ordered = numbers.windows(2).all(|pair| pair[1] == pair[0] + 1);
-            assert!(ordered && numbers.len() > least, "{}: {numbers:?}\n{index}", folder.display());
-            // Pictures go on between two key frames, where the line was cut.
-            let reason = if folder.ends_with("counsel-video") { "late-delta" } else { "late" };
-            assert!(index.contains(&format!("\"reason\":\"{reason}\"")), "{index}");
-        }
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cut_of_the_line_leaves_late_media_in_the_record_and_not_a_hole() {
     let pair = Pair::start().await;
     let started = pair.session().await;
-    let folder = pair.court.track(started.id, "counsel-video");
-    until("counsel is recorded", || folder.is_dir() && numbers(&folder).len() > 50).await;
+    let folders = pair.recorded(started.id).await;
     pair.cut().await;
-    let kept = pair.inet.disk.path().join("spool").join(started.id.to_string());
-    assert!(kept.is_dir());
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(pair.inet.disk.path().join("spool").join(started.id.to_string()).is_dir());
+    pair.inet.keeps(started.id, 1, 100).await;
     pair.repair().await;
-    pair.assert_whole(started.id, 150).await;
+    until("what was missing came", || folders.iter().all(|folder| index(folder).contains("\"line\":\"late\""))).await;
+    pair.close(started.id).await;
+    let late = late_entries(&pair.court.track(started.id, ""));
+    assert!(COUNSEL.iter().all(|track| late.contains(*track)), "{late:?}");
+    for folder in folders {
+        let (numbers, index) = (numbers(&folder), index(&folder));
+        assert!(is_whole(&numbers) && numbers.len() > 150, "{}: {numbers:?}\n{index}", folder.display());
+        // Pictures go on between two key frames, where the line was cut.
+        let reason = if folder.ends_with("counsel-video") { "late-delta" } else { "late" };
+        assert!(index.contains(&format!("\"reason\":\"{reason}\"")), "{index}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_edge_that_starts_again_still_has_what_home_lacks() {
     let pair = Pair::start().await;
     let started = pair.session().await;
-    let folders = ["counsel-audio", "counsel-video"].map(|name| pair.court.track(started.id, name));
-    until("counsel is recorded", || folders.iter().all(|folder| folder.is_dir() && numbers(folder).len() > 50)).await;
+    let folders = pair.recorded(started.id).await;
     pair.cut().await;
     let before = folders.each_ref().map(|folder| *numbers(folder).last().unwrap());
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    pair.inet.keeps(started.id, 1, 60).await;
     let pair = pair.restart_edge(started.id).await;
     pair.repair().await;
     pair.inet.send(started.id, 1).await;
@@ -343,17 +360,16 @@ async fn an_edge_that_starts_again_still_has_what_home_lacks() {
 async fn the_end_of_a_track_that_does_not_come_back_is_fetched_at_the_close() {
     let pair = Pair::start().await;
     let started = pair.session().await;
-    let folders = ["counsel-audio", "counsel-video"].map(|name| pair.court.track(started.id, name));
-    until("counsel is recorded", || folders.iter().all(|folder| folder.is_dir() && numbers(folder).len() > 50)).await;
+    let folders = pair.recorded(started.id).await;
     pair.cut().await;
     let before = folders.each_ref().map(|folder| *numbers(folder).last().unwrap());
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    pair.inet.keeps(started.id, 1, 60).await;
     let pair = pair.restart_edge(started.id).await;
     pair.repair().await;
     pair.close(started.id).await;
     for (folder, before) in folders.iter().zip(before) {
         let all = numbers(folder);
-        assert!(all.windows(2).all(|pair| pair[1] == pair[0] + 1), "{all:?}");
+        assert!(is_whole(&all), "{all:?}");
         assert!(*all.last().unwrap() >= before + 50, "{before} {all:?}");
     }
     assert!(!manifest(&pair.court.track(started.id, "")).iter().any(is_unfetched));
@@ -368,26 +384,25 @@ async fn a_track_of_which_nothing_reached_home_is_fetched_at_the_close() {
     pair.open(started.id).await;
     pair.cut().await;
     let leg = pair.inet.send(started.id, 1).await;
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    pair.inet.keeps(started.id, 1, 100).await;
     pair.inet.workers.of(started.id).send(Command::Detach { hearing: started.id, leg }).unwrap();
     pair.repair().await;
     pair.close(started.id).await;
-    for name in ["counsel-audio", "counsel-video"] {
+    for name in COUNSEL {
         let all = numbers(&pair.court.track(started.id, name));
-        assert!(all.len() > 80 && all.windows(2).all(|pair| pair[1] == pair[0] + 1), "{name}: {all:?}");
+        assert!(all.len() > 80 && is_whole(&all), "{name}: {all:?}");
     }
     let late = late_entries(&pair.court.track(started.id, ""));
-    assert!(late.iter().map(String::as_str).eq(["counsel-audio", "counsel-video"]), "{late:?}");
+    assert!(late.iter().map(String::as_str).eq(COUNSEL), "{late:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_edge_could_not_be_asked_for_before_the_close_is_named_as_a_gap() {
     let pair = Pair::start().await;
     let started = pair.session().await;
-    let folders = ["counsel-audio", "counsel-video"].map(|name| pair.court.track(started.id, name));
-    until("counsel is recorded", || folders.iter().all(|folder| folder.is_dir() && numbers(folder).len() > 50)).await;
+    pair.recorded(started.id).await;
     pair.cut().await;
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    pair.inet.keeps(started.id, 1, 60).await;
     pair.close(started.id).await;
     let entries = manifest(&pair.court.track(started.id, ""));
     let gaps = entries.iter().filter(|entry| is_unfetched(entry)).map(|entry| match entry {
@@ -397,7 +412,7 @@ async fn what_an_edge_could_not_be_asked_for_before_the_close_is_named_as_a_gap(
         other => panic!("{other:?}"),
     });
     let gaps: BTreeSet<_> = gaps.collect();
-    assert_eq!(gaps, BTreeSet::from(["counsel-audio", "counsel-video"]));
+    assert_eq!(gaps, BTreeSet::from(COUNSEL));
     let told = |entry: &Entry| matches!(entry, Entry::Fault { part, reason, .. } if part == "trunk" && reason.contains("counsel-screen"));
     assert!(entries.iter().any(told), "what never came may be missing too");
     let form = std::fs::read_to_string(pair.court.track(started.id, "").join("explanation.txt")).unwrap();
@@ -448,11 +463,10 @@ fn copy(from: &Path, to: &Path) {
 async fn what_an_edge_could_not_be_asked_for_is_added_behind_the_seal_once_it_can_be_reached() {
     let pair = Pair::start().await;
     let started = pair.session().await;
-    let folders = ["counsel-audio", "counsel-video"].map(|name| pair.court.track(started.id, name));
-    until("counsel is recorded", || folders.iter().all(|folder| folder.is_dir() && numbers(folder).len() > 50)).await;
+    let folders = pair.recorded(started.id).await;
     pair.cut().await;
     let before = folders.each_ref().map(|folder| *numbers(folder).last().unwrap());
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    pair.inet.keeps(started.id, 1, 100).await;
     pair.close(started.id).await;
     let folder = pair.court.track(started.id, "");
     let sealed = pair.judged(&folder);
@@ -469,7 +483,7 @@ async fn what_an_edge_could_not_be_asked_for_is_added_behind_the_seal_once_it_ca
     until("nothing is lacking any more", || std::fs::read_dir(&shelf).unwrap().next().is_none()).await;
     for (folder, before) in folders.iter().zip(before) {
         let all = numbers(folder);
-        assert!(all.windows(2).all(|pair| pair[1] == pair[0] + 1), "{}: {all:?}", folder.display());
+        assert!(is_whole(&all), "{}: {all:?}", folder.display());
         assert!(*all.last().unwrap() >= before + 50, "{before} {all:?}");
     }
     let report = pair.judged(&folder);

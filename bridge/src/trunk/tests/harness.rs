@@ -9,13 +9,12 @@ use std::time::{Duration, Instant};
 
 use hearing_config::{Crossing, Kind, Pki, Role, Timestamp, Zone};
 use hearing_emulator::{Quality, Relay};
-use hearing_signaling::hearing::{Action, Identity as Checked};
 use hearing_signaling::registry::{Joined, Started};
 use tokio::net::UdpSocket;
 
 pub(crate) use self::authority::Authority;
 pub(crate) use self::endpoint::{Heard, endpoint};
-pub(crate) use self::node::{Node, registry};
+pub(crate) use self::node::{Node, admit, join, registry};
 use super::super::{PeerSettings, Settings};
 use crate::net::clock::NodeClock;
 use crate::net::tls::Identity;
@@ -30,8 +29,13 @@ pub(crate) fn identity(zone: &str, node: &str) -> Identity {
 
 /// Waits until something is so; fails when it is not so within 15 s.
 pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    until_told(what, async || is_so()).await;
+}
+
+/// The same of something that must be asked for.
+pub(crate) async fn until_told(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(15);
-    while !is_so() {
+    while !is_so().await {
         assert!(Instant::now() < end, "never: {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -140,9 +144,7 @@ impl Pair {
     }
 
     pub(crate) async fn admit(&self, started: &Started, seat: &str) {
-        let admit = Action::Admit { seat: seat.into(), identity: Checked::Known };
-        // The judge is admitted by joining; whoever is already in needs no admission.
-        drop(self.court.registry.find(started.id).unwrap().operate(admit).await);
+        admit(&self.court.registry, started.id, seat).await;
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use hearing_config::{HearingId, Kind, NodeId, Pki, Role, SeatId, Template, TemplateSeat, Zone};
 use hearing_signaling::access::JoinToken;
-use hearing_signaling::hearing::MediaReport;
+use hearing_signaling::hearing::{Action, Identity as Checked, MediaReport};
 use hearing_signaling::registry::{HearingHandle, Join, Joined, Refusal, Registry, RegistryChange, Started};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -53,16 +53,12 @@ impl Node {
 
     /// The handle, once the hearing is known here.
     pub(crate) async fn handle(&self, hearing: HearingId) -> HearingHandle {
-        until("the hearing is known", || self.registry.find(hearing).is_some()).await;
-        self.registry.find(hearing).unwrap()
+        known(&self.registry, hearing).await
     }
 
     /// Joins with a seat's link, at this node.
     pub(crate) async fn join(&self, started: &Started, seat: &str, device: u8) -> Result<Joined, Refusal> {
-        let link = &started.seats.iter().find(|s| s.name == seat).unwrap().link;
-        let token = JoinToken::parse(link.as_ref().unwrap().split_once("#t=").unwrap().1).unwrap().hash();
-        let Identity { zone, node } = self.identity.clone();
-        self.handle(started.id).await.join(Join { token, device: [device; 16], zone, node }).await
+        join(&self.registry, &self.identity, started, (seat, device)).await
     }
 
     /// An endpoint sits down and sends `kinds`.
@@ -79,6 +75,31 @@ impl Node {
         self.worker.send(Command::Attach(Attach { hearing, id, place, ufrag: None, leg: Box::new(leg) })).unwrap();
         heard
     }
+}
+
+async fn known(registry: &Registry, hearing: HearingId) -> HearingHandle {
+    until("the hearing is known", || registry.find(hearing).is_some()).await;
+    registry.find(hearing).unwrap()
+}
+
+/// A device joins with a seat's link at the node `own`.
+pub(crate) async fn join(
+    registry: &Registry,
+    own: &Identity,
+    started: &Started,
+    (seat, device): (&str, u8),
+) -> Result<Joined, Refusal> {
+    let link = &started.seats.iter().find(|s| s.name == seat).unwrap().link;
+    let token = JoinToken::parse(link.as_ref().unwrap().split_once("#t=").unwrap().1).unwrap().hash();
+    let Identity { zone, node } = own.clone();
+    known(registry, started.id).await.join(Join { token, device: [device; 16], zone, node }).await
+}
+
+/// The court lets somebody in who waits.
+pub(crate) async fn admit(home: &Registry, hearing: HearingId, seat: &str) {
+    let admit = Action::Admit { seat: seat.into(), identity: Checked::Known };
+    // The judge is admitted by joining; whoever is already in needs no admission.
+    drop(home.find(hearing).unwrap().operate(admit).await);
 }
 
 pub(crate) async fn registry(own: &Identity, data: PathBuf) -> Registry {

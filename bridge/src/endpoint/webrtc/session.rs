@@ -13,7 +13,7 @@ use rand::Rng;
 use super::batch::Batch;
 use super::budget::Budget;
 use super::certificate::Certificate;
-use super::clock::{Clock, compact, compact_span, ntp};
+use super::clock::Clock;
 use super::dtls::{self, Dtls};
 use super::egress::Egress;
 use super::ice::{Credentials, Ice};
@@ -21,7 +21,7 @@ use super::ingest::Ingest;
 use super::limit::Limit;
 use super::pulse::{Pulse, State};
 use super::quality::Quality;
-use super::rtcp::{self, Reception, Report};
+use super::rtcp::{self, Report};
 use super::rtp::Header;
 use super::sdp::{self, Accepted, Local, Remote, Section};
 use super::srtp::{Refused, Srtp};
@@ -196,7 +196,7 @@ impl Session {
                 Ok(())
             }
             dtls::Event::Closed(reason) => {
-                self.close(reason);
+                self.end(Output::Closed(reason));
                 Ok(())
             }
         }
@@ -248,7 +248,7 @@ impl Session {
             Report::Transport(body) => well &= self.egress.feedback(now, self.rtt, body, &mut self.outputs),
             Report::Reception(reception) => {
                 self.egress.report(now, reception, &mut self.outputs);
-                let rtt = round_trip(self.clock.at(now), reception);
+                let rtt = reception.round_trip(self.clock.at(now));
                 if let Some(rtt) = rtt {
                     self.rtt = rtt;
                     self.ingest.set_rtt(rtt);
@@ -310,10 +310,6 @@ impl Session {
             let quality = SeatQuality { line_kbps, relief, ..quality };
             self.outputs.push_back(Output::Quality(quality));
         }
-    }
-
-    fn close(&mut self, reason: String) {
-        self.end(Output::Closed(reason));
     }
 
     fn end(&mut self, last: Output) {
@@ -402,7 +398,7 @@ impl Leg for Session {
         if self.pulse.silence(now) >= EXPIRY {
             self.dtls.close(now);
             self.flush_dtls();
-            self.close(format!("the client was silent for {} s", EXPIRY.as_secs()));
+            self.end(Output::Closed(format!("the client was silent for {} s", EXPIRY.as_secs())));
             return;
         }
         self.look_for_silence(now);
@@ -452,23 +448,12 @@ impl Leg for Session {
     }
 }
 
-/// From a reception report's echo of our last sender report (RFC 3550 section 6.4.1).
-fn round_trip(wall: Timestamp, reception: Reception) -> Option<Duration> {
-    if reception.last_report == 0 {
-        return None;
-    }
-    let passed = compact(ntp(wall)).wrapping_sub(reception.last_report).wrapping_sub(reception.delay);
-    let rtt = compact_span(passed);
-    (rtt < LONGEST_TRIP).then_some(rtt)
-}
-
 /// A client that is silent for so long has to make a new session; before, it may come back into this one.
 const EXPIRY: Duration = Duration::from_secs(40);
 /// Datagrams with reports in a second: browsers send about 30, on a bad line 100.
 const REPORTS: u32 = 400;
 /// Packets that a client may ask for again in a second: a fifth of sixteen seats' pictures and sounds, twice over.
 const REPAIRS: u32 = 2_000;
-const LONGEST_TRIP: Duration = Duration::from_secs(10);
 /// Drops that honest clients cause: what crosses a change of path, and what comes twice or late.
 const HARMLESS: [&str; 7] =
     ["rtcp_flood", "path_unknown", "srtp_early", "dtls_early", "rtp_duplicate", "rtp_late", "rtp_oversize"];

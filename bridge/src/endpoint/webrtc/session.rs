@@ -1,7 +1,6 @@
 //! One client's connection: ICE, DTLS, SRTP, what it sends and what it receives, behind the router's trait.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -12,77 +11,20 @@ use rand::Rng;
 
 use super::batch::Batch;
 use super::budget::Budget;
-use super::certificate::Certificate;
 use super::clock::Clock;
 use super::dtls::{self, Dtls};
 use super::egress::Egress;
 use super::ice::{Credentials, Ice};
 use super::ingest::Ingest;
 use super::limit::Limit;
+use super::negotiation::{self, Answer, Restartable, Settings};
 use super::pulse::{Pulse, State};
 use super::quality::Quality;
 use super::rtcp::{self, Report};
 use super::rtp::Header;
-use super::sdp::{self, Accepted, Local, Remote, Section};
+use super::sdp::{self, Accepted, Remote, Section};
 use super::srtp::{Refused, Srtp};
 use crate::router::{CodecSet, Control, Delivery, Frame, IceRestart, LayerSet, Leg, Output, Packet, Path, TrackInfo};
-
-/// What all sessions of a node share.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Where clients reach the worker: the host candidates of every answer, the best first.
-    pub addresses: Vec<SocketAddr>,
-    /// Where clients reach it over TCP; empty when they don't.
-    pub tcp: Vec<SocketAddr>,
-    /// By which clients know this process.
-    pub certificate: Certificate,
-}
-
-/// The answer to an offer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    /// The SDP.
-    pub sdp: String,
-    /// The local ICE user fragment, by which the worker knows the session's first datagrams.
-    pub ufrag: String,
-}
-
-/// What is kept of an answered offer, so that the client may restart ICE without a new session.
-#[derive(Debug, Clone)]
-pub struct Restartable {
-    fingerprint: String,
-    sections: Vec<Section>,
-}
-
-impl Restartable {
-    /// Answers an offer by which the client of a session restarts ICE (RFC 8839 section 4.4.1.1.1): new credentials of both ends,
-    /// everything else as it was answered before.
-    ///
-    /// # Errors
-    ///
-    /// When the SDP cannot be read, or is not the same client's offer of the same m-lines.
-    pub fn restart(&self, settings: &Settings, sdp: &str) -> Result<(Answer, IceRestart), MediaRefusal> {
-        let remote = Remote::read(sdp).map_err(|error| MediaRefusal::BadSdp(error.to_string()))?;
-        if remote.fingerprint != self.fingerprint || !remote.has_lines(&self.sections) {
-            return Err(MediaRefusal::CannotRestart);
-        }
-        let credentials = Credentials::random();
-        let answer = write(settings, &credentials, &self.sections);
-        let Credentials { ufrag, pwd } = credentials;
-        Ok((answer, IceRestart { ufrag, pwd, remote_ufrag: remote.ufrag, remote_pwd: remote.pwd }))
-    }
-}
-
-fn write(settings: &Settings, credentials: &Credentials, sections: &[Section]) -> Answer {
-    let local = Local {
-        ufrag: &credentials.ufrag,
-        pwd: &credentials.pwd,
-        fingerprint: settings.certificate.fingerprint(),
-        addresses: &settings.addresses,
-        tcp: &settings.tcp,
-    };
-    Answer { sdp: sdp::write(&local, sections), ufrag: credentials.ufrag.clone() }
-}
 
 /// One client's media connection.
 pub struct Session {
@@ -122,7 +64,7 @@ impl Session {
         let remote = Remote::read(&offer.sdp).map_err(|error| MediaRefusal::BadSdp(error.to_string()))?;
         let sections = sdp::negotiate(&remote, offer)?;
         let credentials = Credentials::random();
-        let answer = write(settings, &credentials, &sections);
+        let answer = negotiation::write(settings, &credentials, &sections);
         let accepted: Vec<&Accepted> = sections
             .iter()
             .filter_map(|section| match section {

@@ -5,6 +5,7 @@ mod history;
 #[cfg(test)]
 mod line_tests;
 mod places;
+mod ready;
 mod red;
 mod repairs;
 mod rewrite;
@@ -31,9 +32,10 @@ use super::srtp::{Srtp, TAG};
 use crate::router::{CodecSet, Layer, LayerSet, Output, Packet, Protected, TrackInfo};
 use budget::Budget;
 use places::Places;
+use ready::Ready;
 use repairs::Repairs;
 use share::Rank;
-use slot::{Ready, Slot};
+use slot::Slot;
 
 /// Everything that one participant receives.
 pub(super) struct Egress {

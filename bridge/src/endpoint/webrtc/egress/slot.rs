@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use bytes::{BufMut as _, BytesMut};
+use bytes::Bytes;
 use hearing_config::{Codec, SeatId, Timestamp, TrackId};
 use hearing_signaling::http::Size;
 use rand::Rng;
@@ -14,6 +14,7 @@ use super::super::ingest::KeyRequests;
 use super::super::rtp::Write;
 use super::super::sdp::{Accepted, Agreed, Outbound};
 use super::history::{History, Sent};
+use super::ready::{PADDING, Prefix, Ready};
 use super::red::{Red, Redundancy};
 use super::rewrite::{Placed, Rewrite};
 use super::share::{Claim, Portion, Rank};
@@ -55,46 +56,6 @@ struct Sending {
     rtx: Option<u8>,
     red: Option<u8>,
     anew: bool,
-}
-
-/// A packet ready to be written: header, a descriptor, and where its payload is.
-#[derive(Debug)]
-pub(super) struct Ready {
-    pub(super) write: Write,
-    /// The sequence number with how often it began anew.
-    pub(super) index: u64,
-    /// Bytes between header and payload.
-    pub(super) prefix: Prefix,
-    pub(super) payload: bytes::Bytes,
-    pub(super) frame_end: bool,
-}
-
-impl Ready {
-    /// Bytes of the packet before it is protected, without what goes before its payload.
-    pub(super) const fn len(&self) -> usize {
-        let prefix = 2 * self.prefix.original.is_some() as usize + self.prefix.descriptor.is_some() as usize;
-        self.write.len() + prefix + self.payload.len()
-    }
-
-    /// Appends the packet, with `before` in front of its payload.
-    pub(super) fn append(&self, before: &[u8], packet: &mut BytesMut) {
-        self.write.append(packet);
-        if let Some(original) = self.prefix.original {
-            packet.put_u16(original);
-        }
-        if let Some(descriptor) = self.prefix.descriptor {
-            packet.put_u8(descriptor);
-        }
-        packet.put_slice(before);
-        packet.put_slice(&self.payload);
-    }
-}
-
-/// At most an original sequence number (RFC 4588) and a VP8 descriptor.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Prefix {
-    pub(super) original: Option<u16>,
-    pub(super) descriptor: Option<u8>,
 }
 
 impl Slot {
@@ -351,7 +312,7 @@ impl Slot {
     /// Takes the place of a packet that is left out but was waited for.
     fn filler(&self, payload_type: u8, placed: Placed, number: &mut u16) -> Ready {
         let write = Write { padded: true, ..self.header(payload_type, placed, number) };
-        let payload = bytes::Bytes::from_static(&PADDING[..4]);
+        let payload = Bytes::from_static(&PADDING[..4]);
         Ready { write, index: placed.index, prefix: Prefix::default(), payload, frame_end: true }
     }
 
@@ -363,7 +324,7 @@ impl Slot {
         let (marker, timestamp) = sent.map_or((false, 0), |sent| (sent.marker, sent.timestamp));
         let prefix = sent
             .map_or(Prefix::default(), |sent| Prefix { original: Some(sent.sequence), descriptor: sent.descriptor });
-        let payload = sent.map_or(bytes::Bytes::from_static(&PADDING), |sent| sent.payload.clone());
+        let payload = sent.map_or(Bytes::from_static(&PADDING), |sent| sent.payload.clone());
         let padded = sent.is_none();
         let placed = Placed { sequence: self.rtx_index as u16, index: self.rtx_index, timestamp };
         let write = Write { marker, ssrc: self.outbound.rtx_ssrc, padded, ..self.header(payload_type, placed, number) };
@@ -422,13 +383,6 @@ const fn next(number: &mut u16) -> u16 {
     *number
 }
 
-/// As much padding as a packet may have (RFC 3550 section 5.1): its last byte says how much. Its first four are a whole one, too.
-const PADDING: [u8; 255] = {
-    let mut padding = [0; 255];
-    padding[3] = 4;
-    padding[254] = 255;
-    padding
-};
 /// What layers take as long as nobody has counted: the page's settings, bits a second.
 const USUAL: [u32; Layer::LIMIT] = [250_000, 1_500_000, 2_500_000, 4_000_000];
 /// How late a packet may come, from being sent first, and still be of use in a conversation.

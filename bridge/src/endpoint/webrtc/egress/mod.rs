@@ -9,6 +9,7 @@ mod ready;
 mod red;
 mod repairs;
 mod rewrite;
+mod rtx;
 mod share;
 mod slot;
 mod switch;

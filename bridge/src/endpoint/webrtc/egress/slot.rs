@@ -13,10 +13,11 @@ use super::super::clock::ntp;
 use super::super::ingest::KeyRequests;
 use super::super::rtp::Write;
 use super::super::sdp::{Accepted, Agreed, Outbound};
-use super::history::{History, Sent};
+use super::history::Sent;
 use super::ready::{PADDING, Prefix, Ready};
 use super::red::{Red, Redundancy};
 use super::rewrite::{Placed, Rewrite};
+use super::rtx::{Rtx, next};
 use super::share::{Claim, Portion, Rank};
 use super::switch::{LayerSwitch, Verdict};
 use crate::router::{CodecSet, Layer, LayerSet, Packet, TrackInfo};
@@ -31,10 +32,8 @@ pub(super) struct Slot {
     mismatched: Option<Codec>,
     switch: LayerSwitch,
     rewrite: Rewrite,
-    history: History,
+    rtx: Rtx,
     keys: KeyRequests,
-    /// With how often the sequence number began anew.
-    rtx_index: u64,
     packets: u32,
     octets: u32,
     told: LayerSet,
@@ -61,17 +60,17 @@ struct Sending {
 impl Slot {
     /// The slot of an m-line; `None` when the client receives nothing on it.
     pub(super) fn new(section: &Accepted) -> Option<Self> {
+        let outbound = section.outbound?;
         Some(Self {
-            outbound: section.outbound?,
+            outbound,
             codecs: section.codecs.clone(),
             transport: section.extensions.transport,
             sending: None,
             mismatched: None,
             switch: LayerSwitch::new(),
             rewrite: Rewrite::new(rand::rng().random()),
-            history: History::default(),
+            rtx: Rtx::new(outbound.rtx_ssrc),
             keys: KeyRequests::default(),
-            rtx_index: u64::from(rand::rng().random::<u16>()),
             packets: 0,
             octets: 0,
             told: LayerSet::EMPTY,
@@ -126,7 +125,7 @@ impl Slot {
         (self.sending, self.held) = (None, false);
         self.switch.restart();
         self.switch.offer(LayerSet::EMPTY);
-        self.history.clear();
+        self.rtx.clear();
     }
 
     fn mismatch(&mut self, codec: Codec) {
@@ -187,7 +186,7 @@ impl Slot {
 
     /// True when there are packets that could be sent once more.
     pub(super) fn has_sent(&self) -> bool {
-        self.sending.is_some() && self.history.recent(0).is_some()
+        self.sending.is_some() && self.rtx.has_recent()
     }
 
     /// True when its client can be sent padding; the payload type for it.
@@ -282,7 +281,7 @@ impl Slot {
         self.octets = self.octets.wrapping_add(packet.payload.len() as u32);
         if sending.rtx.is_some() {
             let numbers = (placed.sequence, placed.timestamp, marker);
-            self.history.push(Sent::new(numbers, descriptor, packet.payload.clone(), now));
+            self.rtx.push(Sent::new(numbers, descriptor, packet.payload.clone(), now));
         }
         let mut payload_type = sending.payload_type;
         if let Some(red) = sending.red {
@@ -319,39 +318,19 @@ impl Slot {
     /// Something to send for its size alone: a packet of the last moments once more, or nothing but padding.
     pub(super) fn pad(&mut self, turn: usize, number: &mut u16) -> Option<Ready> {
         let payload_type = self.padding_type()?;
-        self.rtx_index += 1;
-        let sent = self.history.recent(turn).filter(|_| self.sending.is_some_and(|sending| sending.rtx.is_some()));
-        let (marker, timestamp) = sent.map_or((false, 0), |sent| (sent.marker, sent.timestamp));
-        let prefix = sent
-            .map_or(Prefix::default(), |sent| Prefix { original: Some(sent.sequence), descriptor: sent.descriptor });
-        let payload = sent.map_or(Bytes::from_static(&PADDING), |sent| sent.payload.clone());
-        let padded = sent.is_none();
-        let placed = Placed { sequence: self.rtx_index as u16, index: self.rtx_index, timestamp };
-        let write = Write { marker, ssrc: self.outbound.rtx_ssrc, padded, ..self.header(payload_type, placed, number) };
-        Some(Ready { write, index: placed.index, prefix, payload, frame_end: false })
+        let again = self.sending.is_some_and(|sending| sending.rtx.is_some());
+        Some(self.rtx.pad(again.then_some(turn), payload_type, (self.transport, number)))
     }
 
     /// A packet that the client misses, over RTX.
     pub(super) fn again(&mut self, now: Instant, sequence: u16, number: &mut u16) -> Option<Ready> {
         let payload_type = self.sending?.rtx?;
-        let sent = self.history.again(now, sequence)?;
-        self.rtx_index += 1;
-        let write = Write {
-            marker: sent.marker,
-            payload_type,
-            sequence: self.rtx_index as u16,
-            timestamp: sent.timestamp,
-            ssrc: self.outbound.rtx_ssrc,
-            padded: false,
-            transport: self.transport.map(|id| (id, next(number))),
-        };
-        let prefix = Prefix { original: Some(sequence), descriptor: sent.descriptor };
-        Some(Ready { write, index: self.rtx_index, prefix, payload: sent.payload.clone(), frame_end: true })
+        self.rtx.again(now, sequence, payload_type, (self.transport, number))
     }
 
     /// True when the client misses a packet that would come too late: only a key frame helps.
     pub(super) fn is_too_late(&self, now: Instant, sequence: u16, rtt: Duration) -> bool {
-        self.history.sent_at(sequence).is_some_and(|at| now.saturating_duration_since(at) + rtt / 2 > PATIENCE)
+        self.rtx.is_too_late(now, sequence, rtt)
     }
 
     /// True once after the stream began anew: receivers need its times soon.
@@ -378,12 +357,5 @@ const fn packet_is_picture(codec: Codec) -> bool {
     !codec.is_sound()
 }
 
-const fn next(number: &mut u16) -> u16 {
-    *number = number.wrapping_add(1);
-    *number
-}
-
 /// What layers take as long as nobody has counted: the page's settings, bits a second.
 const USUAL: [u32; Layer::LIMIT] = [250_000, 1_500_000, 2_500_000, 4_000_000];
-/// How late a packet may come, from being sent first, and still be of use in a conversation.
-const PATIENCE: Duration = Duration::from_millis(600);

@@ -6,7 +6,7 @@ use hearing_config::Timestamp;
 
 use super::clock::ticks_micros;
 
-/// A participant's NTP clock against the node's: the smallest of the last differences, since delay only ever adds to them.
+/// A sender's NTP clock against the node's: the smallest of the last differences, since delay only ever adds to them.
 #[derive(Debug, Default)]
 pub(in crate::endpoint) struct SenderClock {
     offset: Option<i64>,
@@ -37,7 +37,7 @@ impl SenderClock {
         *offset += (best - *offset).clamp(-most, most);
     }
 
-    /// The node's time at the participant's time `ntp`.
+    /// The node's time at the sender's time `ntp`.
     pub(in crate::endpoint) fn local(&self, ntp: i64) -> Option<Timestamp> {
         self.offset.map(|offset| Timestamp(ntp + offset))
     }

@@ -12,10 +12,12 @@ mod transcode;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
-use hearing_proto::child::{Codec, FromChild, Job, Stats, Target, ToChild, VERSION};
+use bytes::Bytes;
+use hearing_proto::child::{Codec, Coded, FromChild, Job, SOUND, Stats, Target, ToChild, VERSION};
 
-use crate::codec::{Film, Task};
+use crate::codec::{Film, Output, Pipeline, Task};
 use crate::compose::text;
 use crate::link::{self, Receiver, Sender};
 use crate::{codec, sandbox};
@@ -156,6 +158,30 @@ impl Counters {
         let at = |place: usize| self.0[place].load(Ordering::Relaxed);
         FromChild::Stats(Stats { frames_in: at(0), frames_out: at(1), frames_lost: at(2) })
     }
+
+    /// Tells the node, once a second.
+    fn report(&self, reported: &mut Instant, sender: &Sender) {
+        if reported.elapsed() >= Duration::from_secs(1) {
+            sender.send(&self.stats());
+            *reported = Instant::now();
+        }
+    }
+}
+
+/// An encoder whose frames go to the node as this stream; of sound each stands alone.
+fn encode(task: Task, stream: u16, sender: &Sender, counters: &Counters) -> Result<Pipeline, codec::Error> {
+    let (sender, counters) = (sender.clone(), counters.clone());
+    Pipeline::start(task, move |output| match output {
+        Output::Coded(pts, key, bytes) => {
+            counters.frame_out();
+            let (key, bytes) = (key || stream == SOUND, Bytes::copy_from_slice(bytes));
+            sender.send(&FromChild::Frame(Coded { stream, pts, key, bytes }));
+        }
+        Output::Failed(reason) => {
+            sender.send(&FromChild::Failed { stream: Some(stream), reason });
+        }
+        Output::Picture(..) | Output::Sound(..) => counters.frame_lost(),
+    })
 }
 
 /// What may be opened while a live job runs: no library can be loaded any more then.

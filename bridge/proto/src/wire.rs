@@ -13,14 +13,13 @@ mod plan;
 mod rehearse;
 mod track;
 mod value;
+mod view;
 mod witness;
 
 pub use bundle::{MAX_BUNDLE, bundle, unbundle};
 pub use codec::{Decoder, Error, HEADER_LEN, encode};
 pub use hearing::{
-    Action, Answer, Ask, Board, Change, Entry, Grant, HearingView, Identity, Join, Joined, LiveSeat, Mark, Phase,
-    Presence, Proof, RecordState, RecordView, Refusal, Relief, Reply, Report, Request, SeatQuality, SeatReport,
-    SeatSound, SeatView, Unfollow, Update, UpdateKind,
+    Action, Answer, Ask, Grant, Join, Joined, Refusal, Reply, Report, Request, SeatReport, Unfollow, Update, UpdateKind,
 };
 pub use late::{Decoded, Fetch, Kept, LateHead, MAX_LATE, MAX_LATE_FRAMES, decode_late, encode_late, is_late};
 pub use link::{Hello, Ping, Pong, Take, Welcome};
@@ -33,6 +32,10 @@ pub use rehearse::{
 };
 pub use track::{FIRST_FLOW, KeyFrame, Refused, RefusedBy, Subscribe, TrackDown, TrackUp};
 pub use value::{Codec, DenyReason, EndpointKind, HearingId, Kind, PauseReason, Role, SessionId, TrackId};
+pub use view::{
+    Board, Change, Entry, HearingView, Identity, LiveSeat, Mark, Phase, Presence, Proof, RecordState, RecordView,
+    Relief, SeatQuality, SeatSound, SeatView,
+};
 pub use witness::{WitnessAnswer, WitnessAsk, WitnessWord};
 
 /// The version of everything in this module. A node refuses every other.

@@ -33,6 +33,13 @@ pub struct Card {
     outputs: VecDeque<FeedOutput>,
 }
 
+/// What its children are started for, besides the one that looks.
+struct Jobs {
+    generate: Option<Generate>,
+    cut: Option<Transcode>,
+    mix: Option<SoundTarget>,
+}
+
 enum From {
     Generator(Event),
     Cutter(Event),
@@ -50,48 +57,40 @@ impl Card {
         let first = |codecs: &[Codec]| codecs.iter().copied().find(made);
         let (sound, picture) = (first(&takes.sound), first(&takes.picture));
         let shape = picture.map(|codec| shape(codec, takes));
-        let generate = Job::Generate(Generate { seat: SEAT, picture: shape, sound: sound.map(|_| child::Codec::Opus) });
-        let cut = shape.filter(|_| takes.single_unit).map(|shape| Job::Transcode(unit(shape)));
-        let mix =
-            sound.map(|codec| Job::Mix(Mix { to: Some(SoundTarget { codec: convert::codec(codec), treat: false }) }));
-        let observe = picture.map(|codec| Job::Observe(vec![Stream { id: PICTURE, codec: convert::codec(codec) }]));
-        let child = |job: Option<Job>| job.map(|job| program.spawn(job, Life::Once)).transpose();
-        Ok(Self {
-            generator: child(Some(generate))?,
-            cutter: child(cut)?,
-            mixer: child(mix)?,
-            observer: child(observe)?,
-            codecs: (sound, picture),
-            sound: Packer::new(sound.unwrap_or(Codec::Opus)),
-            picture: Packer::new(picture.unwrap_or(Codec::H264)),
-            zeros: [Timestamp(0); 2],
-            timeline: Timeline::default(),
-            watcher,
-            outputs: VecDeque::new(),
-        })
+        let to = |codec| SoundTarget { codec: convert::codec(codec), treat: false };
+        let jobs = Jobs {
+            generate: Some(Generate { seat: SEAT, picture: shape, sound: sound.map(|_| child::Codec::Opus) }),
+            cut: shape.filter(|_| takes.single_unit).map(unit),
+            mix: sound.map(to),
+        };
+        Self::of(program, jobs, (sound, picture), watcher)
     }
 
     /// For a camera that sends a sound and a picture so coded: eyes and ears alone.
     ///
     /// # Errors
     /// As [`Self::start`].
-    pub fn watch(
+    pub fn watch(program: &Program, codecs: (Option<Codec>, Option<Codec>), watcher: Watcher) -> Result<Self, Error> {
+        let mix = codecs.0.map(|_| SoundTarget { codec: child::Codec::Opus, treat: false });
+        Self::of(program, Jobs { generate: None, cut: None, mix }, codecs, watcher)
+    }
+
+    fn of(
         program: &Program,
+        jobs: Jobs,
         (sound, picture): (Option<Codec>, Option<Codec>),
         watcher: Watcher,
     ) -> Result<Self, Error> {
-        let to = SoundTarget { codec: child::Codec::Opus, treat: false };
-        let mix = sound.map(|_| Job::Mix(Mix { to: Some(to) }));
-        let observe = picture.map(|codec| Job::Observe(vec![Stream { id: PICTURE, codec: convert::codec(codec) }]));
+        let observe = |codec| Job::Observe(vec![Stream { id: PICTURE, codec: convert::codec(codec) }]);
         let child = |job: Option<Job>| job.map(|job| program.spawn(job, Life::Once)).transpose();
         Ok(Self {
-            generator: None,
-            cutter: None,
-            mixer: child(mix)?,
-            observer: child(observe)?,
+            generator: child(jobs.generate.map(Job::Generate))?,
+            cutter: child(jobs.cut.map(Job::Transcode))?,
+            mixer: child(jobs.mix.map(|to| Job::Mix(Mix { to: Some(to) })))?,
+            observer: child(picture.map(observe))?,
             codecs: (sound, picture),
-            sound: Packer::new(Codec::Opus),
-            picture: Packer::new(Codec::H264),
+            sound: Packer::new(sound.unwrap_or(Codec::Opus)),
+            picture: Packer::new(picture.unwrap_or(Codec::H264)),
             zeros: [Timestamp(0); 2],
             timeline: Timeline::default(),
             watcher,

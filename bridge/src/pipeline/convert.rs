@@ -3,9 +3,10 @@
 use bytes::Bytes;
 use hearing_config::{Codec, Timestamp};
 use hearing_proto::child::{self, Coded};
-use hearing_proto::depacketize::{self, Format, Framing};
+use hearing_proto::depacketize::{self, Framing};
 use hearing_proto::packetize;
 
+use crate::router::proto::format;
 use crate::router::{Frame, Layer, Packet};
 
 /// How children call a codec.
@@ -19,19 +20,6 @@ pub(crate) const fn codec(codec: Codec) -> child::Codec {
         Codec::Vp8 => child::Codec::Vp8,
         Codec::H264 => child::Codec::H264,
         Codec::H265 => child::Codec::H265,
-    }
-}
-
-const fn format(codec: Codec) -> Format {
-    match codec {
-        Codec::Opus => Format::Opus,
-        Codec::Pcma => Format::Pcma,
-        Codec::Pcmu => Format::Pcmu,
-        Codec::G722 => Format::G722,
-        Codec::Aac => Format::Aac,
-        Codec::Vp8 => Format::Vp8,
-        Codec::H264 => Format::H264,
-        Codec::H265 => Format::H265,
     }
 }
 

@@ -1,11 +1,12 @@
 //! What a whole frame says of how its track is coded.
 
 use hearing_config::Codec;
-use hearing_proto::depacketize::{self, Error, Format, Framing, h264, h265, vp8};
+use hearing_proto::depacketize::{self, Error, Framing, h264, h265, vp8};
 use hearing_proto::matroska::Coding;
 use hearing_proto::ps::Adts;
 
 use crate::router::Frame;
+use crate::router::proto::format;
 
 /// A whole frame as it is kept.
 pub(super) struct Whole {
@@ -26,20 +27,6 @@ pub(super) fn whole(codec: Codec, frame: &Frame, known: Option<&Coding>) -> Resu
         Some(_) | None => data,
     };
     Ok(Whole { key, coding, data })
-}
-
-/// What the codec's RTP payloads carry.
-const fn format(codec: Codec) -> Format {
-    match codec {
-        Codec::Opus => Format::Opus,
-        Codec::Pcma => Format::Pcma,
-        Codec::Pcmu => Format::Pcmu,
-        Codec::G722 => Format::G722,
-        Codec::Aac => Format::Aac,
-        Codec::Vp8 => Format::Vp8,
-        Codec::H264 => Format::H264,
-        Codec::H265 => Format::H265,
-    }
 }
 
 /// Whether the frame is a key frame, and how the track is coded from it on, as far as it says so.

@@ -6,6 +6,7 @@ mod client;
 mod device;
 mod found;
 mod http;
+mod judge;
 mod participant;
 mod party;
 mod peer;

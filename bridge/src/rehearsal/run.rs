@@ -13,8 +13,9 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::info;
 
+use super::judge::Findings;
 use super::party::{Place, Secret, Station};
-use super::report::{Findings, Report};
+use super::report::Report;
 use super::reread::{self, Expected, Track};
 use crate::net::sip::Account;
 use crate::pipeline::{self, Program};

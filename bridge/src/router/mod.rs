@@ -3,6 +3,7 @@
 pub mod feed;
 pub mod leg;
 pub mod packet;
+pub(crate) mod proto;
 pub mod track;
 pub mod worker;
 

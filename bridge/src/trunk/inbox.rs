@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hearing_config::{HearingId, Timestamp, TrackId};
+use hearing_config::{HearingId, TrackId};
 use hearing_proto::wire::FrameHead;
 
-use crate::router::{Frame, Layer, LegId, Packet, Temporal};
+use crate::router::{Frame, Layer, LegId, proto};
 
 /// Pure and bounded.
 #[derive(Debug, Default)]
@@ -114,7 +114,7 @@ impl Inbox {
             tally.dropped += u64::from(by != By::Copy);
         } else if accepted.track.kind.is_picture() {
             tally.mended += u64::from(by == By::Parity);
-            lane.waiting.insert(head.number, (now, frame(head, payloads)));
+            lane.waiting.insert(head.number, (now, proto::frame(head, payloads)));
             if lane.waiting.len() > WINDOW {
                 tally.lost = tally.lost.saturating_add(lane.give_up());
             }
@@ -124,7 +124,7 @@ impl Inbox {
             tally.repaired += u64::from(by == By::Copy);
             tally.received += 1;
             lane.next = head.number.saturating_add(1);
-            self.ready.push_back((*accepted, frame(head, payloads)));
+            self.ready.push_back((*accepted, proto::frame(head, payloads)));
         }
     }
 
@@ -212,25 +212,6 @@ impl Lane {
         }
         due
     }
-}
-
-/// A frame as the router takes it.
-pub(super) fn frame(head: &FrameHead, payloads: Vec<Bytes>) -> Frame {
-    let last = payloads.len().saturating_sub(1);
-    let packet = |(at, payload): (usize, Bytes)| Packet {
-        index: head.index.saturating_add(at as u64),
-        layer: Layer(head.layer),
-        media_time: head.media_time,
-        captured: Timestamp(head.captured),
-        frame_start: at == 0,
-        frame_end: at == last,
-        key: head.key,
-        generation: head.generation,
-        temporal: Temporal::from_bits(head.temporal),
-        level: head.level,
-        payload,
-    };
-    Frame { packets: payloads.into_iter().enumerate().map(packet).collect() }
 }
 
 /// How long a frame waits for one before it: what the sender gives a frame, and a little for the way.

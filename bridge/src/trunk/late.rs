@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hearing_config::{Codec, HearingId, Role, Timestamp, TrackId, Verdict, Zone};
-use hearing_proto::wire::{self, Decoded, FrameHead, LateHead, encode_frame, encode_late};
+use hearing_proto::wire::{self, Decoded, LateHead, encode_frame, encode_late};
 use hearing_signaling::hearing::MediaPlan;
 use quinn::Connection;
 use tokio::sync::oneshot;
@@ -15,10 +15,9 @@ use tracing::{debug, warn};
 use super::calls::Call;
 use super::cause::Cause;
 use super::event::Event;
-use super::inbox;
 use super::peer::Peer;
 use super::{Trunks, convert, transport};
-use crate::router::{Frame, LayerSet, TrackInfo};
+use crate::router::{Frame, LayerSet, TrackInfo, proto};
 
 /// What a peer, home of a hearing, asks of what this node keeps.
 #[derive(Debug)]
@@ -157,7 +156,7 @@ impl Peer {
             None => return Ok(()),
         };
         let offset = self.gauges.offset_us();
-        let mut frames: Vec<Frame> = frames.into_iter().map(|(head, payloads)| inbox::frame(&head, payloads)).collect();
+        let mut frames: Vec<Frame> = frames.into_iter().map(|(head, payloads)| proto::frame(&head, payloads)).collect();
         for packet in frames.iter_mut().flat_map(|frame| &mut frame.packets) {
             packet.captured = packet.captured.plus(-offset);
         }
@@ -253,7 +252,7 @@ async fn send(connection: &Connection, kbps: u32, (id, served): (u32, bool), pie
     let (mut frames, mut room): (Vec<Bytes>, usize) = (Vec::new(), LARGEST);
     for frame in &piece.frames {
         let payloads: Vec<Bytes> = frame.packets.iter().map(|packet| packet.payload.clone()).collect();
-        let Ok(bytes) = encode_frame(&frame_head(frame), &payloads) else { continue };
+        let Ok(bytes) = encode_frame(&proto::head_of_kept(frame), &payloads) else { continue };
         if bytes.len() + 4 > room || frames.len() == wire::MAX_LATE_FRAMES {
             head.upto = frame.head().captured.0;
             break;
@@ -284,22 +283,6 @@ async fn write(connection: &Connection, kbps: u32, mut bytes: &[u8]) -> Result<(
         bytes = rest;
     }
     stream.finish().map_err(|error| Cause::Lost(error.to_string()))
-}
-
-fn frame_head(frame: &Frame) -> FrameHead {
-    let first = frame.head();
-    FrameHead {
-        flow: 1,
-        layer: first.layer.0,
-        number: 0,
-        index: first.index,
-        media_time: first.media_time,
-        captured: first.captured.0,
-        key: first.key,
-        generation: first.generation,
-        temporal: first.temporal.bits(),
-        level: first.level.filter(|level| *level < 128),
-    }
 }
 
 /// How long an answer may take.

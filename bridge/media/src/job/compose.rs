@@ -7,8 +7,8 @@ use bytes::Bytes;
 use hearing_proto::child::{Coded, Compose, FromChild, PICTURE, SOUND, STREAM_LIMIT, ToChild};
 use hearing_proto::scene::Cue;
 
-use super::{Counters, Error};
-use crate::codec::{Film, Output, Pipeline, Task};
+use super::{Counters, Error, encode};
+use crate::codec::{Film, Pipeline, Task};
 use crate::compose::mix::{Mixer, RATE};
 use crate::compose::painter::Painter;
 use crate::compose::text::Face;
@@ -52,10 +52,7 @@ impl Composer {
         }
         let painter = Painter::new(scene, Face::load()?).map_err(Error::Job)?;
         let counters = Counters::default();
-        let start = |task, stream| {
-            let (sender, counters) = (sender.clone(), counters.clone());
-            Pipeline::start(task, move |output| send(output, stream, &sender, &counters))
-        };
+        let start = |task, stream| encode(task, stream, sender, &counters);
         let (picture, sound) = (start(Task::EncodeFilm(film), PICTURE)?, start(Task::EncodeAac, SOUND)?);
         let waiting = tiles.iter().map(|_| VecDeque::new()).collect();
         let (mixer, cues) = (Mixer::default(), VecDeque::new());
@@ -79,10 +76,7 @@ impl Composer {
                 Ok(Some(ToChild::Stop)) => break,
                 Ok(None) | Err(_) => return,
             }
-            if reported.elapsed() >= Duration::from_secs(1) {
-                sender.send(&self.counters.stats());
-                reported = Instant::now();
-            }
+            self.counters.report(&mut reported, sender);
         }
         self.picture.finish(PATIENCE);
         self.sound.finish(PATIENCE);
@@ -143,20 +137,6 @@ impl Composer {
 /// As the AAC encoder wants them: 32-bit floats.
 fn samples(sound: &[i16]) -> Vec<u8> {
     sound.iter().flat_map(|sample| (f32::from(*sample) / 32_768.0).to_le_bytes()).collect()
-}
-
-fn send(output: Output<'_>, stream: u16, sender: &Sender, counters: &Counters) {
-    match output {
-        Output::Coded(pts, key, bytes) => {
-            counters.frame_out();
-            let key = key || stream == SOUND;
-            sender.send(&FromChild::Frame(Coded { stream, pts, key, bytes: Bytes::copy_from_slice(bytes) }));
-        }
-        Output::Failed(reason) => {
-            sender.send(&FromChild::Failed { stream: Some(stream), reason });
-        }
-        Output::Picture(..) | Output::Sound(..) => counters.frame_lost(),
-    }
 }
 
 /// Decoders may give pictures this much later than their frames came in, in microseconds of the picture.

@@ -74,10 +74,7 @@ impl Streams {
                 Ok(Some(ToChild::Stop)) => break,
                 Ok(None) | Err(_) => return,
             }
-            if reported.elapsed() >= Duration::from_secs(1) {
-                sender.send(&self.counters.stats());
-                reported = Instant::now();
-            }
+            self.counters.report(&mut reported, sender);
         }
         for way in self.streams.into_values() {
             if let Way::Pipeline(pipeline) = way {

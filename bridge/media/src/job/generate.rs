@@ -5,15 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
 use hearing_proto::child::{
     Codec, Coded, FromChild, Generate, PICTURE, PictureShape, SOUND, SoundTarget, Target, ToChild,
 };
 use hearing_proto::testcard::tone::{SAMPLE_RATE, Tone};
 use hearing_proto::testcard::{self, Mark, Size};
 
-use super::{Counters, Error};
-use crate::codec::{Output, Pipeline, Task};
+use super::{Counters, Error, encode};
+use crate::codec::{Pipeline, Task};
 use crate::encoder::{self, SoundEncoder};
 use crate::link::{Receiver, Sender};
 
@@ -57,10 +56,7 @@ pub(super) const fn task(codec: Codec) -> Task {
 impl Generator {
     pub(super) fn build(what: Generate, sender: &Sender) -> Result<Self, Error> {
         let counters = Counters::default();
-        let start = |task, stream| {
-            let (sender, counters) = (sender.clone(), counters.clone());
-            Pipeline::start(task, move |output| send(output, stream, &sender, &counters))
-        };
+        let start = |task, stream| encode(task, stream, sender, &counters);
         let picture = what.picture.map(|shape| {
             let size = Size::new(shape.width, shape.height).ok_or(Error::Job("no such size of picture"))?;
             if !(1..=60).contains(&shape.fps) {
@@ -185,20 +181,6 @@ impl Microphone {
             }
         }
         self.packet += 1;
-    }
-}
-
-fn send(output: Output<'_>, stream: u16, sender: &Sender, counters: &Counters) {
-    match output {
-        Output::Coded(pts, key, bytes) => {
-            counters.frame_out();
-            let key = key || stream == SOUND;
-            sender.send(&FromChild::Frame(Coded { stream, pts, key, bytes: Bytes::copy_from_slice(bytes) }));
-        }
-        Output::Failed(reason) => {
-            sender.send(&FromChild::Failed { stream: Some(stream), reason });
-        }
-        Output::Picture(..) | Output::Sound(..) => counters.frame_lost(),
     }
 }
 

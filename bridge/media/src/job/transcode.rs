@@ -56,10 +56,7 @@ impl Transcoder {
                 Ok(Some(ToChild::Stop)) => break,
                 Ok(None) | Err(_) => return,
             }
-            if reported.elapsed() >= Duration::from_secs(1) {
-                sender.send(&self.counters.stats());
-                reported = Instant::now();
-            }
+            self.counters.report(&mut reported, sender);
         }
         sender.send(&self.counters.stats());
         sender.send(&FromChild::Done);

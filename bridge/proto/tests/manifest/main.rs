@@ -15,6 +15,8 @@ mod stranger;
 #[cfg(test)]
 mod tamper;
 #[cfg(test)]
+mod thief;
+#[cfg(test)]
 mod verifying;
 #[cfg(test)]
 mod witnessing;

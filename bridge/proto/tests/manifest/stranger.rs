@@ -10,7 +10,7 @@ use hearing_proto::manifest::{Entry, Hash, HashAlg, Line, Tree, leaf, note, unsi
 
 use super::honest::sealed;
 use super::parties::opening;
-use super::tamper::lines;
+use super::thief::lines;
 
 fn openssl(folder: &Path, arguments: &str) -> bool {
     let output = Command::new("openssl").args(arguments.split(' ')).current_dir(folder).output().expect("openssl runs");

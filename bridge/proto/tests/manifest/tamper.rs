@@ -1,13 +1,14 @@
 //! Everything that somebody may do to a record, with the disk, with the hearing's key, or with the node's as well.
 
-use hearing_proto::manifest::verify::{Code, MANIFEST, Trust, Verdict, witness_lines};
-use hearing_proto::manifest::{
-    Checkpoint, Entry, Hash, HashAlg, HearingKeys, Hex, Line, SignAlg, Sigs, Span, Tree, leaf, note, unsigned,
-};
+use hearing_proto::manifest::verify::{Code, MANIFEST, Trust, Verdict};
+use hearing_proto::manifest::{Entry, HashAlg, Hex, Span, note};
 use rcgen::date_time_ymd;
 
 use super::honest::{Recording, SHEET, sealed};
-use super::parties::{Authority, keys};
+use super::parties::Authority;
+use super::thief::{
+    Thief, add_with_keys, bring_witness, edit, file, find, forge, hide_lines, lines, parsed, replace, rewrite_gap,
+};
 
 /// One deed, and what must be found.
 pub(crate) struct Deed {
@@ -197,8 +198,7 @@ pub(crate) const DEEDS: &[Deed] = &[
         });
     }),
     tampered("lines come after the seal as if it was not there", Code::LineMisplaced, |r, _| {
-        let thief = Thief::of_both(r);
-        let mut lines: Vec<Line> = lines(&r.folder.0[MANIFEST]).iter().map(|line| Line::parse(line).unwrap()).collect();
+        let (thief, mut lines) = (Thief::of_both(r), parsed(r));
         let mut more = lines[5].clone();
         (more.utc, more.mono) = (lines[lines.len() - 1].utc, lines[lines.len() - 1].mono);
         lines.push(more);
@@ -289,142 +289,3 @@ pub(crate) const VIDEO: &str = "judge-video/0001.mkv";
 const LATE: &str = "counsel-audio/0002.mkv";
 /// What was added after the seal.
 const ADDED: &str = "counsel-audio/0003.mkv";
-
-pub(crate) fn lines(manifest: &[u8]) -> Vec<Vec<u8>> {
-    manifest.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(<[u8]>::to_vec).collect()
-}
-
-fn file<'a>(recording: &'a mut Recording, name: &str) -> &'a mut Vec<u8> {
-    recording.folder.0.get_mut(name).unwrap()
-}
-
-/// Changes the lines as somebody with the disk alone can.
-fn edit(recording: &mut Recording, change: impl FnOnce(&mut Vec<Vec<u8>>)) {
-    let mut all = lines(&recording.folder.0[MANIFEST]);
-    change(&mut all);
-    let bytes = all.into_iter().flat_map(|line| [line, vec![b'\n']].concat()).collect();
-    recording.folder.0.insert(MANIFEST.to_owned(), bytes);
-}
-
-fn find(lines: &[Vec<u8>], kind: &str) -> usize {
-    lines.iter().position(|line| Line::parse(line).is_ok_and(|line| line.entry.kind() == kind)).unwrap()
-}
-
-fn replace(line: &mut Vec<u8>, from: &str, to: &str) {
-    let text = String::from_utf8(line.clone()).unwrap();
-    assert!(text.contains(from), "{text}");
-    *line = text.replacen(from, to, 1).into_bytes();
-}
-
-/// Appends an addendum as somebody with both keys can.
-fn add_with_keys(recording: &mut Recording, entry: Entry) {
-    let thief = Thief::of_both(recording);
-    let parse = |line: &Vec<u8>| Line::parse(line).unwrap();
-    let mut all: Vec<Line> = lines(&recording.folder.0[MANIFEST]).iter().map(parse).collect();
-    let last = all.last().unwrap().clone();
-    all.push(Line { entry: Entry::Addendum { entry: Box::new(entry) }, ..last });
-    recording.folder.0.insert(MANIFEST.to_owned(), thief.sign_all(all));
-}
-
-fn bring_witness(recording: &Recording, trust: &mut Trust) {
-    trust.witness = Some(witness_lines(&recording.witnessed));
-}
-
-/// A recess that was longer than it was.
-fn rewrite_gap(line: &mut Line) -> bool {
-    if let Entry::Recess { reason } = &mut line.entry {
-        *reason = "mediation".to_owned();
-    }
-    true
-}
-
-/// What a thief has.
-struct Thief {
-    hearing: HearingKeys,
-    node: Option<hearing_proto::manifest::Node>,
-    alg: HashAlg,
-}
-
-impl Thief {
-    fn of_hearing(_: &Recording) -> Self {
-        Self { hearing: keys(1), node: None, alg: HashAlg::Sha256 }
-    }
-
-    fn of_both(recording: &Recording) -> Self {
-        Self { node: Some(recording.home.clone()), ..Self::of_hearing(recording) }
-    }
-
-    /// Chains and signs all lines anew with what the thief has.
-    fn sign_all(&self, all: Vec<Line>) -> Vec<u8> {
-        let (mut tree, mut last, mut out) = (Tree::new(self.alg), Hash::ZERO, Vec::new());
-        let mut final_text = String::new();
-        for mut line in all {
-            (line.seq, line.prev) = (tree.size(), last);
-            let root = tree.root(line.seq).unwrap();
-            if let Entry::Checkpoint(checkpoint) = &mut line.entry {
-                *checkpoint = Checkpoint { size: line.seq, root, ..*checkpoint };
-            }
-            if let Entry::Seal { size, value } = &mut line.entry {
-                *size = final_text.split('\n').nth(1).unwrap().parse().unwrap();
-                *value = hearing_proto::manifest::IntegrityValue::of(self.alg, &final_text).to_string();
-            }
-            let old = line.sigs.take();
-            let mut bytes = serde_json::to_vec(&line).unwrap();
-            if let Some(old) = old {
-                bytes.pop();
-                let (sigs, text) = self.sigs(&line, &bytes, root, old);
-                if let Entry::Checkpoint(Checkpoint { is_final: true, .. }) = line.entry {
-                    final_text = text;
-                }
-                bytes.extend(format!(",\"sigs\":{}}}", serde_json::to_string(&sigs).unwrap()).into_bytes());
-            }
-            assert!(unsigned(&bytes).len() <= bytes.len());
-            last = leaf(self.alg, &bytes);
-            tree.push(last);
-            out.extend(bytes);
-            out.push(b'\n');
-        }
-        out
-    }
-
-    fn sigs(&self, line: &Line, unsigned: &[u8], root: Hash, old: Sigs) -> (Sigs, String) {
-        let kind = line.entry.kind();
-        let origin = note::origin("tripartite", "court", &super::parties::opening(self.alg).hearing);
-        let text = note::checkpoint(&origin, line.seq, root, &note::bound(self.alg, kind, unsigned));
-        let sign = |signer: &dyn hearing_proto::manifest::Signer, message: &[u8]| {
-            (signer.algorithm().name().to_owned(), Hex(signer.sign(message).unwrap()))
-        };
-        let sigs = match (&line.entry, &self.node) {
-            (Entry::Head(_) | Entry::Addendum { .. }, Some(node)) => {
-                Sigs::from([sign(node.signer.as_ref(), &note::of_node(kind, unsigned))])
-            }
-            (Entry::Head(_) | Entry::Addendum { .. }, None) => old,
-            _ => {
-                let mut sigs = Sigs::from([sign(self.hearing.ed25519.as_ref(), text.as_bytes())]);
-                if old.contains_key(SignAlg::Sm2.name()) {
-                    sigs.extend([sign(self.hearing.sm2.as_ref(), text.as_bytes())]);
-                }
-                sigs
-            }
-        };
-        (sigs, text)
-    }
-}
-
-/// Changes each line, drops those for which `keeps` says no, and signs everything anew.
-fn forge(recording: &mut Recording, thief: &Thief, mut keeps: impl FnMut(&mut Line) -> bool) {
-    let mut all: Vec<Line> =
-        lines(&recording.folder.0[MANIFEST]).iter().map(|line| Line::parse(line).unwrap()).collect();
-    all.retain_mut(|line| keeps(line));
-    recording.folder.0.insert(MANIFEST.to_owned(), thief.sign_all(all));
-}
-
-/// The node's key signs a head that calls whole lines torn.
-fn hide_lines(recording: &mut Recording, _: &mut Trust) {
-    let all = lines(&recording.folder.0[MANIFEST]);
-    let mut manifest: Vec<u8> = all[..10].iter().flat_map(|line| [line.as_slice(), b"\n"].concat()).collect();
-    manifest.extend(all[11].iter().chain(b"\n").chain(&all[12]).chain(b"\n"));
-    recording.folder.0.insert(MANIFEST.to_owned(), manifest);
-    recording.now = super::parties::at(500_000);
-    recording.start();
-}

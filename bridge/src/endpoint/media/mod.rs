@@ -1,5 +1,6 @@
 //! What RTP of every protocol needs: where frames begin and end, and from a sender's clocks to ours.
 
+pub(in crate::endpoint) mod capture;
 pub(in crate::endpoint) mod clock;
 pub(in crate::endpoint) mod frames;
 mod jitter;

@@ -1,79 +1,31 @@
-//! From a participant's clocks to ours: one NTP time line per participant, moved by one offset, so that sound and picture
-//! stay in step; and the RTP clock of each source upon that line.
-
-use std::collections::VecDeque;
+//! The RTP clock of each source upon its participant's one time line, so that sound and picture stay in step, and the sources of a
+//! track upon the track's.
 
 use hearing_config::Timestamp;
 
-use super::clock::{ticks, ticks_micros};
+pub(in crate::endpoint) use super::capture::SenderClock;
+
+use super::capture::MediaClock;
+use super::clock::ticks;
 use super::unwrap::Unwrap;
-
-/// A participant's NTP clock against the node's: the smallest of the last differences, since delay only ever adds to them.
-#[derive(Debug, Default)]
-pub(in crate::endpoint) struct SenderClock {
-    offset: Option<i64>,
-    /// When the last reports came, and their differences.
-    recent: VecDeque<(Timestamp, i64)>,
-    reports: u32,
-}
-
-impl SenderClock {
-    /// A sender report of time `ntp` (microseconds) arrived.
-    pub(in crate::endpoint) fn report(&mut self, ntp: i64, arrival: Timestamp) {
-        let difference = arrival.0 - ntp;
-        if self.offset.is_some_and(|offset| (difference - offset).abs() > STEP) {
-            *self = Self::default();
-        }
-        if self.recent.len() == WINDOW {
-            self.recent.pop_front();
-        }
-        let since = self.recent.back().map_or(0, |(before, _)| arrival.since(*before).max(0));
-        self.recent.push_back((arrival, difference));
-        self.reports = self.reports.saturating_add(1);
-        // A difference may have grown since, as clocks drift.
-        let aged = |(at, difference): &(Timestamp, i64)| difference + arrival.since(*at).max(0) * AGING_PPM / 1_000_000;
-        let best = self.recent.iter().map(aged).min().unwrap_or(difference);
-        let offset = self.offset.get_or_insert(best);
-        // At first it settles at once; later it follows drift without a jump, however seldom reports come.
-        let most = if self.reports <= SETTLING { i64::MAX } else { SLEW.max(since * SLEW_PPM / 1_000_000) };
-        *offset += (best - *offset).clamp(-most, most);
-    }
-
-    /// The node's time at the participant's time `ntp`.
-    fn local(&self, ntp: i64) -> Option<Timestamp> {
-        self.offset.map(|offset| Timestamp(ntp + offset))
-    }
-}
 
 /// The RTP clock of one source.
 #[derive(Debug)]
 pub(in crate::endpoint) struct SourceClock {
-    rate: u32,
+    media: MediaClock,
     unwrap: Unwrap,
-    /// A pair of (NTP microseconds, RTP ticks) of the same moment.
-    report: Option<(i64, i64)>,
-    /// The smallest difference of arrival and RTP time, in microseconds.
-    earliest: Option<i64>,
-    /// Up to when drift has been allowed for.
-    arrived: Option<Timestamp>,
     shift: Option<(i64, bool)>,
 }
 
 impl SourceClock {
     pub(in crate::endpoint) const fn new(rate: u32) -> Self {
-        Self { rate, unwrap: Unwrap::DEFAULT, report: None, earliest: None, arrived: None, shift: None }
+        Self { media: MediaClock::new(rate), unwrap: Unwrap::DEFAULT, shift: None }
     }
 
     /// A packet of RTP time `timestamp` arrived: its unwrapped time.
     pub(in crate::endpoint) fn arrive(&mut self, timestamp: u32, arrival: Timestamp) -> i64 {
         let time = self.unwrap.unwrap(timestamp, 32);
-        let difference = arrival.0 - ticks_micros(time, self.rate);
-        // This follows any clock's drift, however many packets a second come, where no sender report tells better.
-        let drift = self.arrived.map_or(0, |before| arrival.since(before).max(0) * DRIFT_PPM / 1_000_000);
-        if self.arrived.is_none() || drift > 0 {
-            self.arrived = Some(arrival);
-        }
-        self.earliest = Some(self.earliest.map_or(difference, |earliest| difference.min(earliest + drift)));
+        self.media.arrive(time, arrival);
         time
     }
 
@@ -84,18 +36,16 @@ impl SourceClock {
 
     /// Ticks a second.
     pub(in crate::endpoint) const fn rate(&self) -> u32 {
-        self.rate
+        self.media.rate()
     }
 
     pub(in crate::endpoint) fn report(&mut self, ntp: i64, rtp: u32) {
-        self.report = Some((ntp, self.unwrap.peek(rtp, 32)));
+        self.media.report(ntp, self.unwrap.peek(rtp, 32));
     }
 
     /// When the moment of unwrapped RTP time `time` was, by the node's clock.
     pub(in crate::endpoint) fn captured(&self, time: i64, sender: &SenderClock) -> Timestamp {
-        let by_arrival = Timestamp(self.earliest.unwrap_or_default() + ticks_micros(time, self.rate));
-        let by_report = self.report.and_then(|(ntp, rtp)| sender.local(ntp + ticks_micros(time - rtp, self.rate)));
-        by_report.filter(|told| told.since(by_arrival).abs() < BELIEVABLE).unwrap_or(by_arrival)
+        self.media.captured(time, sender)
     }
 
     /// `time` on the track's one time line.
@@ -113,10 +63,10 @@ impl SourceClock {
             self.shift = Some((0, true));
             return;
         };
-        if let (Some((ntp, rtp)), Some((other_ntp, other_media))) = (self.report, other.report) {
-            self.shift = Some((other_media + ticks(ntp - other_ntp, self.rate) - rtp, true));
+        if let (Some((ntp, rtp)), Some((other_ntp, other_media))) = (self.media.reported(), other.report) {
+            self.shift = Some((other_media + ticks(ntp - other_ntp, self.rate()) - rtp, true));
         } else if self.shift.is_none() {
-            let media = other.media_time + ticks(captured.since(other.captured), self.rate);
+            let media = other.media_time + ticks(captured.since(other.captured), self.rate());
             self.shift = Some((media - time, false));
         }
     }
@@ -124,7 +74,7 @@ impl SourceClock {
     /// The track's time line as this source shows it.
     pub(in crate::endpoint) fn line(&self, time: i64, captured: Timestamp) -> Line {
         let exact = matches!(self.shift, Some((_, true)));
-        let report = self.report.filter(|_| exact).map(|(ntp, rtp)| (ntp, self.media_time(rtp)));
+        let report = self.media.reported().filter(|_| exact).map(|(ntp, rtp)| (ntp, self.media_time(rtp)));
         Line { media_time: self.media_time(time), captured, report }
     }
 }
@@ -136,22 +86,6 @@ pub(in crate::endpoint) struct Line {
     captured: Timestamp,
     report: Option<(i64, i64)>,
 }
-
-/// A difference that jumps by more is a clock that was set.
-const STEP: i64 = 2_000_000;
-/// Reports of which the smallest difference counts: about half a minute with sound and three layers.
-const WINDOW: usize = 64;
-const SETTLING: u32 = 8;
-/// Microseconds by which the offset moves at one report at most.
-const SLEW: i64 = 300;
-/// The same, for the time since the report before.
-const SLEW_PPM: i64 = 250;
-/// What clocks are taken to drift apart while a report grows old.
-const AGING_PPM: i64 = 150;
-/// No clock of a device is further off than this many parts in a million.
-const DRIFT_PPM: i64 = 200;
-/// A capture time further than this from what arrival says comes from a sender that counts otherwise.
-const BELIEVABLE: i64 = 2_000_000;
 
 #[cfg(test)]
 mod tests {
@@ -177,35 +111,6 @@ mod tests {
         assert_eq!(sound.captured(heard, &sender), picture.captured(seen, &sender));
         let later = picture.arrive(18_000, wall(210));
         assert_eq!(picture.captured(later, &sender).since(sound.captured(heard, &sender)), 100_000);
-    }
-
-    #[test]
-    fn delay_of_a_report_does_not_move_the_line() {
-        let mut sender = SenderClock::default();
-        for second in 0..30 {
-            let delay = if second == 3 { 20 } else { 20 + (second * 37) % 90 };
-            sender.report(second * 1_000_000, wall(second * 1000 + delay));
-        }
-        let told = sender.local(0).unwrap().since(wall(0));
-        // The report of least delay is 26 s old by now: clocks may have drifted by 4 ms since.
-        assert!((20_000..24_000).contains(&told), "{told}");
-    }
-
-    #[test]
-    fn drift_is_followed_without_jumps() {
-        let mut sender = SenderClock::default();
-        let mut before = None;
-        for second in 0..3600 {
-            // 50 ppm fast.
-            sender.report(second * 1_000_050, wall(second * 1000));
-            let offset = sender.offset.unwrap();
-            if second > 10 {
-                assert!((offset - before.unwrap_or(offset)).abs() <= SLEW);
-            }
-            before = Some(offset);
-        }
-        let error = sender.local(3599 * 1_000_050).unwrap().since(wall(3_599_000));
-        assert!(error.abs() < 5_000, "{error}");
     }
 
     /// Capture times of eight hours, with a sender whose NTP clock runs 40 ppm fast, whose sound runs 120 ppm fast and whose
@@ -267,14 +172,6 @@ mod tests {
                 assert!(worst <= 40_000, "{rate} Hz, {ppm} ppm, reports every {every:?} ms: {worst} us");
             }
         }
-    }
-
-    #[test]
-    fn a_sender_that_set_its_clock_is_followed_at_once() {
-        let mut sender = SenderClock::default();
-        sender.report(0, wall(0));
-        sender.report(3_600_000_000, wall(1000));
-        assert_eq!(sender.local(3_600_000_000), Some(wall(1000)));
     }
 
     #[test]

@@ -1,97 +1,54 @@
-//! When something was captured, by this node's clock: from what a sender tells of its own, or else from when it came.
+//! When a frame of a camera or device was captured, by this node's clock; its media times may jump, and may stand beside others.
 
 use hearing_config::Timestamp;
 
-/// A sender's wall clock against the node's. Delay only ever adds to the difference, so the smallest counts; it may grow again
-/// slowly, since clocks drift.
-#[derive(Debug, Default)]
-pub(crate) struct SenderClock {
-    offset: Option<i64>,
-    /// When the last report came.
-    told: Option<Timestamp>,
-}
+pub(in crate::endpoint) use super::super::media::capture::SenderClock;
 
-impl SenderClock {
-    /// A report of the sender's time `ntp` (microseconds) came.
-    pub(crate) fn report(&mut self, ntp: i64, arrival: Timestamp) {
-        let difference = arrival.0 - ntp;
-        let since = self.told.replace(arrival).map_or(0, |before| arrival.since(before).max(0));
-        self.offset = Some(match self.offset {
-            Some(offset) if (difference - offset).abs() <= STEP => {
-                difference.min(offset + since * DRIFT_PPM / 1_000_000)
-            }
-            Some(_) | None => difference,
-        });
-    }
-
-    fn local(&self, ntp: i64) -> Option<Timestamp> {
-        self.offset.map(|offset| Timestamp(ntp + offset))
-    }
-}
+use super::super::media::capture::MediaClock;
+use super::super::media::clock::ticks_micros;
 
 /// The media clock of one track of a sender.
 #[derive(Debug)]
-pub(crate) struct SourceClock {
-    rate: i64,
-    /// A pair of the sender's time (microseconds) and media time of the same moment.
-    report: Option<(i64, i64)>,
-    /// The smallest difference of arrival and media time, in microseconds, and up to when drift was allowed for.
-    earliest: Option<(i64, Timestamp)>,
-}
+pub(in crate::endpoint) struct SourceClock(MediaClock);
 
 impl SourceClock {
     /// Of so many ticks a second.
-    pub(crate) const fn new(rate: u32) -> Self {
-        Self { rate: rate as i64, report: None, earliest: None }
+    pub(in crate::endpoint) const fn new(rate: u32) -> Self {
+        Self(MediaClock::new(rate))
     }
 
     /// The sender says that its time `ntp` (microseconds) is media time `time`.
-    pub(crate) const fn report(&mut self, ntp: i64, time: i64) {
-        self.report = Some((ntp, time));
+    pub(in crate::endpoint) const fn report(&mut self, ntp: i64, time: i64) {
+        self.0.report(ntp, time);
     }
 
     /// When the moment of media time `time` was, which arrived at `arrival`.
-    pub(crate) fn captured(&mut self, time: i64, arrival: Timestamp, sender: &SenderClock) -> Timestamp {
-        let by_arrival = Timestamp(self.offset(time, arrival) + self.micros(time));
-        let by_report = self.report.and_then(|(ntp, at)| sender.local(ntp + self.micros(time - at)));
-        by_report.filter(|told| told.since(by_arrival).abs() < STEP).unwrap_or(by_arrival)
+    pub(in crate::endpoint) fn captured(&mut self, time: i64, arrival: Timestamp, sender: &SenderClock) -> Timestamp {
+        self.0.arrive_anew(time, arrival);
+        self.0.captured(time, sender)
     }
 
     /// The same beside a track whose times are of the same clock, if they are: whichever of both comes with less delay says when both
     /// were captured. `beside` is [`Self::earliest`] of the other one.
-    pub(crate) fn captured_beside(&mut self, time: i64, arrival: Timestamp, beside: Option<i64>) -> Timestamp {
-        let own = self.offset(time, arrival);
+    pub(in crate::endpoint) fn captured_beside(
+        &mut self,
+        time: i64,
+        arrival: Timestamp,
+        beside: Option<i64>,
+    ) -> Timestamp {
+        let own = self.0.arrive_anew(time, arrival);
         let same = beside.filter(|other| (other - own).abs() < SAME);
-        Timestamp(same.map_or(own, |other| other.min(own)) + self.micros(time))
+        Timestamp(same.map_or(own, |other| other.min(own)) + ticks_micros(time, self.0.rate()))
     }
 
     /// The smallest difference of arrival and media time, in microseconds.
-    pub(crate) fn earliest(&self) -> Option<i64> {
-        self.earliest.map(|(earliest, _)| earliest)
-    }
-
-    fn offset(&mut self, time: i64, arrival: Timestamp) -> i64 {
-        let difference = arrival.0 - self.micros(time);
-        let earliest = match self.earliest {
-            Some((earliest, _)) if (difference - earliest).abs() > STEP => difference,
-            Some((earliest, since)) => difference.min(earliest + arrival.since(since).max(0) * DRIFT_PPM / 1_000_000),
-            None => difference,
-        };
-        self.earliest = Some((earliest, arrival));
-        earliest
-    }
-
-    const fn micros(&self, ticks: i64) -> i64 {
-        (ticks as i128 * 1_000_000).div_euclid(self.rate as i128) as i64
+    pub(in crate::endpoint) const fn earliest(&self) -> Option<i64> {
+        self.0.earliest()
     }
 }
 
-/// A difference that jumps by more is a clock that was set.
-const STEP: i64 = 2_000_000;
 /// Sound and picture of one clock are not further apart on their way.
 const SAME: i64 = 500_000;
-/// How fast clocks may drift apart: no clock of a device is further off than this many parts in a million.
-const DRIFT_PPM: i64 = 200;
 
 #[cfg(test)]
 mod tests {
@@ -155,6 +112,6 @@ mod tests {
         assert_eq!(clock.captured(0, Timestamp(1_000_000), &sender), Timestamp(1_000_000));
         sender.report(9_000_000, Timestamp(1_000_000));
         assert_eq!(clock.captured(0, Timestamp(1_000_000), &sender), Timestamp(1_000_000));
-        assert_eq!(sender.offset, Some(-8_000_000));
+        assert_eq!(sender.local(9_000_000), Some(Timestamp(1_000_000)));
     }
 }

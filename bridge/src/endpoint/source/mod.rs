@@ -5,6 +5,6 @@ mod cutter;
 mod loudness;
 mod tally;
 
-pub(crate) use capture::{SenderClock, SourceClock};
+pub(in crate::endpoint) use capture::{SenderClock, SourceClock};
 pub(crate) use cutter::{Coded, Cutter};
 pub(crate) use tally::Tally;

@@ -13,6 +13,7 @@ mod hello;
 mod ice;
 mod ingest;
 mod limit;
+mod negotiation;
 mod pulse;
 mod quality;
 mod rtcp;
@@ -26,4 +27,5 @@ mod tests;
 use super::media::clock;
 
 pub use certificate::Certificate;
-pub use session::{Answer, Restartable, Session, Settings};
+pub use negotiation::{Answer, Restartable, Settings};
+pub use session::Session;

@@ -1,11 +1,16 @@
 //! RTCP (RFC 3550, RFC 4585, RFC 5104): compound packets are read in place, one report at a time, and written through `rtc-rtcp`.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
+use hearing_config::Timestamp;
 use rtc_rtcp::Packet;
 use rtc_rtcp::payload_feedbacks::full_intra_request::{FirEntry, FullIntraRequest};
 use rtc_rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use rtc_rtcp::source_description::{SdesType, SourceDescription, SourceDescriptionChunk, SourceDescriptionItem};
 use rtc_rtcp::transport_feedbacks::transport_layer_nack::{TransportLayerNack, nack_pairs_from_sequence_numbers};
+
+use super::clock::{compact, compact_span, ntp};
 
 /// One report of a compound packet; those that nobody here needs are left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +39,18 @@ pub(super) struct Reception {
     pub(super) last_report: u32,
     /// Since that report came in, in 1/65536 s.
     pub(super) delay: u32,
+}
+
+impl Reception {
+    /// From its echo of our last sender report (RFC 3550 section 6.4.1); `wall` is now.
+    pub(super) fn round_trip(&self, wall: Timestamp) -> Option<Duration> {
+        if self.last_report == 0 {
+            return None;
+        }
+        let passed = compact(ntp(wall)).wrapping_sub(self.last_report).wrapping_sub(self.delay);
+        let rtt = compact_span(passed);
+        (rtt < LONGEST_TRIP).then_some(rtt)
+    }
 }
 
 /// Calls `each` with the reports of a compound packet; false when it is malformed, after what was read until there.
@@ -134,6 +151,8 @@ pub(super) fn write(packets: &[Box<dyn Packet>]) -> Option<BytesMut> {
     rtc_rtcp::packet::marshal(packets).ok()
 }
 
+/// A longer one is an echo of something else.
+const LONGEST_TRIP: Duration = Duration::from_secs(10);
 const SENDER: u8 = 200;
 const RECEIVER: u8 = 201;
 const GOODBYE: u8 = 203;

@@ -1,7 +1,6 @@
 //! One client's connection: ICE, DTLS, SRTP, what it sends and what it receives, behind the router's trait.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -12,77 +11,20 @@ use rand::Rng;
 
 use super::batch::Batch;
 use super::budget::Budget;
-use super::certificate::Certificate;
-use super::clock::{Clock, compact, compact_span, ntp};
+use super::clock::Clock;
 use super::dtls::{self, Dtls};
 use super::egress::Egress;
 use super::ice::{Credentials, Ice};
 use super::ingest::Ingest;
 use super::limit::Limit;
+use super::negotiation::{self, Answer, Restartable, Settings};
 use super::pulse::{Pulse, State};
 use super::quality::Quality;
-use super::rtcp::{self, Reception, Report};
+use super::rtcp::{self, Report};
 use super::rtp::Header;
-use super::sdp::{self, Accepted, Local, Remote, Section};
+use super::sdp::{self, Accepted, Remote, Section};
 use super::srtp::{Refused, Srtp};
 use crate::router::{CodecSet, Control, Delivery, Frame, IceRestart, LayerSet, Leg, Output, Packet, Path, TrackInfo};
-
-/// What all sessions of a node share.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Where clients reach the worker: the host candidates of every answer, the best first.
-    pub addresses: Vec<SocketAddr>,
-    /// Where clients reach it over TCP; empty when they don't.
-    pub tcp: Vec<SocketAddr>,
-    /// By which clients know this process.
-    pub certificate: Certificate,
-}
-
-/// The answer to an offer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    /// The SDP.
-    pub sdp: String,
-    /// The local ICE user fragment, by which the worker knows the session's first datagrams.
-    pub ufrag: String,
-}
-
-/// What is kept of an answered offer, so that the client may restart ICE without a new session.
-#[derive(Debug, Clone)]
-pub struct Restartable {
-    fingerprint: String,
-    sections: Vec<Section>,
-}
-
-impl Restartable {
-    /// Answers an offer by which the client of a session restarts ICE (RFC 8839 section 4.4.1.1.1): new credentials of both ends,
-    /// everything else as it was answered before.
-    ///
-    /// # Errors
-    ///
-    /// When the SDP cannot be read, or is not the same client's offer of the same m-lines.
-    pub fn restart(&self, settings: &Settings, sdp: &str) -> Result<(Answer, IceRestart), MediaRefusal> {
-        let remote = Remote::read(sdp).map_err(|error| MediaRefusal::BadSdp(error.to_string()))?;
-        if remote.fingerprint != self.fingerprint || !remote.has_lines(&self.sections) {
-            return Err(MediaRefusal::CannotRestart);
-        }
-        let credentials = Credentials::random();
-        let answer = write(settings, &credentials, &self.sections);
-        let Credentials { ufrag, pwd } = credentials;
-        Ok((answer, IceRestart { ufrag, pwd, remote_ufrag: remote.ufrag, remote_pwd: remote.pwd }))
-    }
-}
-
-fn write(settings: &Settings, credentials: &Credentials, sections: &[Section]) -> Answer {
-    let local = Local {
-        ufrag: &credentials.ufrag,
-        pwd: &credentials.pwd,
-        fingerprint: settings.certificate.fingerprint(),
-        addresses: &settings.addresses,
-        tcp: &settings.tcp,
-    };
-    Answer { sdp: sdp::write(&local, sections), ufrag: credentials.ufrag.clone() }
-}
 
 /// One client's media connection.
 pub struct Session {
@@ -122,7 +64,7 @@ impl Session {
         let remote = Remote::read(&offer.sdp).map_err(|error| MediaRefusal::BadSdp(error.to_string()))?;
         let sections = sdp::negotiate(&remote, offer)?;
         let credentials = Credentials::random();
-        let answer = write(settings, &credentials, &sections);
+        let answer = negotiation::write(settings, &credentials, &sections);
         let accepted: Vec<&Accepted> = sections
             .iter()
             .filter_map(|section| match section {
@@ -196,7 +138,7 @@ impl Session {
                 Ok(())
             }
             dtls::Event::Closed(reason) => {
-                self.close(reason);
+                self.end(Output::Closed(reason));
                 Ok(())
             }
         }
@@ -248,7 +190,7 @@ impl Session {
             Report::Transport(body) => well &= self.egress.feedback(now, self.rtt, body, &mut self.outputs),
             Report::Reception(reception) => {
                 self.egress.report(now, reception, &mut self.outputs);
-                let rtt = round_trip(self.clock.at(now), reception);
+                let rtt = reception.round_trip(self.clock.at(now));
                 if let Some(rtt) = rtt {
                     self.rtt = rtt;
                     self.ingest.set_rtt(rtt);
@@ -310,10 +252,6 @@ impl Session {
             let quality = SeatQuality { line_kbps, relief, ..quality };
             self.outputs.push_back(Output::Quality(quality));
         }
-    }
-
-    fn close(&mut self, reason: String) {
-        self.end(Output::Closed(reason));
     }
 
     fn end(&mut self, last: Output) {
@@ -402,7 +340,7 @@ impl Leg for Session {
         if self.pulse.silence(now) >= EXPIRY {
             self.dtls.close(now);
             self.flush_dtls();
-            self.close(format!("the client was silent for {} s", EXPIRY.as_secs()));
+            self.end(Output::Closed(format!("the client was silent for {} s", EXPIRY.as_secs())));
             return;
         }
         self.look_for_silence(now);
@@ -452,23 +390,12 @@ impl Leg for Session {
     }
 }
 
-/// From a reception report's echo of our last sender report (RFC 3550 section 6.4.1).
-fn round_trip(wall: Timestamp, reception: Reception) -> Option<Duration> {
-    if reception.last_report == 0 {
-        return None;
-    }
-    let passed = compact(ntp(wall)).wrapping_sub(reception.last_report).wrapping_sub(reception.delay);
-    let rtt = compact_span(passed);
-    (rtt < LONGEST_TRIP).then_some(rtt)
-}
-
 /// A client that is silent for so long has to make a new session; before, it may come back into this one.
 const EXPIRY: Duration = Duration::from_secs(40);
 /// Datagrams with reports in a second: browsers send about 30, on a bad line 100.
 const REPORTS: u32 = 400;
 /// Packets that a client may ask for again in a second: a fifth of sixteen seats' pictures and sounds, twice over.
 const REPAIRS: u32 = 2_000;
-const LONGEST_TRIP: Duration = Duration::from_secs(10);
 /// Drops that honest clients cause: what crosses a change of path, and what comes twice or late.
 const HARMLESS: [&str; 7] =
     ["rtcp_flood", "path_unknown", "srtp_early", "dtls_early", "rtp_duplicate", "rtp_late", "rtp_oversize"];

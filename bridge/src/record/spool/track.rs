@@ -8,10 +8,10 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use hearing_config::{Codec, Timestamp};
-use hearing_proto::wire::{FrameHead, MAX_FRAME, decode_frame, encode_frame};
+use hearing_proto::wire::{MAX_FRAME, decode_frame, encode_frame};
 
 use super::Piece;
-use crate::router::{Frame, Layer, Packet, Temporal};
+use crate::router::{Frame, proto};
 
 /// One file.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ impl Segment {
     pub(super) fn write(&mut self, frame: &Frame) -> io::Result<()> {
         let Some(file) = &mut self.file else { return Ok(()) };
         let payloads: Vec<Bytes> = frame.packets.iter().map(|packet| packet.payload.clone()).collect();
-        let bytes = encode_frame(&head(frame), &payloads).map_err(io::Error::other)?;
+        let bytes = encode_frame(&proto::head_of_kept(frame), &payloads).map_err(io::Error::other)?;
         file.write_all(&(bytes.len() as u32).to_be_bytes())?;
         file.write_all(&bytes)?;
         self.bytes += bytes.len() as u64 + 4;
@@ -107,7 +107,7 @@ impl Segment {
             }
             *room -= bytes.len();
             piece.codec = Some(self.codec);
-            piece.frames.push(self::frame(&head, payloads));
+            piece.frames.push(proto::frame(&head, payloads));
         }
         Ok(true)
     }
@@ -139,40 +139,6 @@ fn next(reader: &mut impl Read) -> io::Result<Option<Bytes>> {
     }
     let mut bytes = vec![0; length];
     Ok(whole(reader.read_exact(&mut bytes))?.then(|| bytes.into()))
-}
-
-fn head(frame: &Frame) -> FrameHead {
-    let first = frame.head();
-    FrameHead {
-        flow: 1,
-        layer: first.layer.0,
-        number: 0,
-        index: first.index,
-        media_time: first.media_time,
-        captured: first.captured.0,
-        key: first.key,
-        generation: first.generation,
-        temporal: first.temporal.bits(),
-        level: first.level.filter(|level| *level < 128),
-    }
-}
-
-fn frame(head: &FrameHead, payloads: Vec<Bytes>) -> Frame {
-    let last = payloads.len().saturating_sub(1);
-    let packet = |(at, payload): (usize, Bytes)| Packet {
-        index: head.index.saturating_add(at as u64),
-        layer: Layer(head.layer),
-        media_time: head.media_time,
-        captured: Timestamp(head.captured),
-        frame_start: at == 0,
-        frame_end: at == last,
-        key: head.key,
-        generation: head.generation,
-        temporal: Temporal::from_bits(head.temporal),
-        level: head.level,
-        payload,
-    };
-    Frame { packets: payloads.into_iter().enumerate().map(packet).collect() }
 }
 
 const fn word(codec: Codec) -> &'static str {

@@ -7,7 +7,7 @@ use hearing_config::Kind;
 use hearing_proto::wire::FrameHead;
 
 use super::{Class, DEADLINE, Tally};
-use crate::router::{Frame, Layer};
+use crate::router::{Frame, Layer, proto};
 use crate::trunk::rank::Rank;
 
 /// A track.
@@ -58,7 +58,7 @@ impl Flow {
     pub(super) fn take(&mut self, layer: u8) -> Option<(FrameHead, Frame)> {
         let lane = &mut self.lanes[usize::from(layer)];
         let (_, frame) = lane.pop()?;
-        let head = head(self.number, lane.sent, &frame);
+        let head = proto::head(self.number, lane.sent, &frame);
         lane.sent += 1;
         self.tally.sent += 1;
         self.tally.sent_bytes += frame.len() as u64;
@@ -134,22 +134,6 @@ impl Lane {
         let first = self.queue.pop_front()?;
         self.bytes -= first.1.len();
         Some(first)
-    }
-}
-
-fn head(flow: u32, number: u64, frame: &Frame) -> FrameHead {
-    let first = frame.head();
-    FrameHead {
-        flow,
-        layer: first.layer.0,
-        number,
-        index: first.index,
-        media_time: first.media_time,
-        captured: first.captured.0,
-        key: first.key,
-        generation: first.generation,
-        temporal: first.temporal.bits(),
-        level: first.level.filter(|level| *level < 128),
     }
 }
 

@@ -10,7 +10,7 @@ use hearing_signaling::registry::{Refusal, Update};
 
 use super::super::RehearseError;
 use super::super::convert;
-use super::harness::{Pair, until, zone};
+use super::harness::{Pair, until, until_told, zone};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_join_for_a_seat_of_another_zone_is_refused() {
@@ -89,13 +89,8 @@ async fn home_learns_that_an_endpoint_at_the_edge_is_connected() {
     let (started, ..) = pair.sitting().await;
     pair.inet.sit(started.id, 1, &[Kind::Audio]);
     let home = pair.court.handle(started.id).await;
-    let mut presence = Presence::Absent;
-    let end = Instant::now() + Duration::from_secs(15);
-    while presence != Presence::Connected && Instant::now() < end {
-        presence = home.show().await.unwrap().view.seats[1].presence;
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    assert_eq!(presence, Presence::Connected);
+    until_told("home learns it", async || home.show().await.unwrap().view.seats[1].presence == Presence::Connected)
+        .await;
     let board = pair.inet.handle(started.id).await.show().await.unwrap();
     assert_eq!(board.view.seats[1].presence, Presence::Connected);
 }

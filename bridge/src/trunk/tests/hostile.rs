@@ -7,8 +7,9 @@ use hearing_proto::wire::{
 use quinn::{Connection, ConnectionError, Endpoint, RecvStream, SendStream};
 
 use super::super::{GateSide, Settings, convert, transport};
-use super::harness::{Authority, Heard, Node, crossing, free_address, identity, peer, until, zone};
-use crate::net::clock::NodeClock;
+use super::harness::{
+    Authority, Heard, Node, both_ways, crossing, free_address, identity, peer, settings, until, zone,
+};
 use crate::net::tls::{Identity, TrunkTls};
 use hearing_config::{DenyReason, Kind, Verdict};
 
@@ -26,16 +27,8 @@ async fn scene() -> Scene {
     let (home, edge) = (identity("court", "home"), identity("inet", "edge"));
     let (home_pki, edge_pki) = (authority.issue(&home, 1), authority.issue(&edge, 2));
     let address = free_address().await;
-    let settings = Settings {
-        clock: NodeClock::begin(),
-        own: home,
-        listen: Some(address),
-        revoked: home_pki.revoked.clone(),
-        witness: home_pki.revoked.with_file_name("witness"),
-        former: home_pki.revoked.with_file_name("former.json"),
-        policy: vec![crossing("court", "inet"), crossing("inet", "court"), crossing("gov", "court")],
-        peers: vec![peer(&edge, None)],
-    };
+    let policy = [both_ways(), vec![crossing("gov", "court")]].concat();
+    let settings = Settings { listen: Some(address), ..settings(&home, &home_pki, policy, vec![peer(&edge, None)]) };
     let home = Node::start(settings, &home_pki).await;
     let mut endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
     endpoint.set_default_client_config(transport::client(&TrunkTls::load(&edge_pki).unwrap(), 1_000).unwrap());

@@ -7,13 +7,13 @@ use hearing_config::Pki;
 use quinn::Endpoint;
 use tokio::sync::mpsc;
 
+use super::super::Trunks;
 use super::super::cause::{Cause, Fault};
 use super::super::dial::{Dialler, attempt};
 use super::super::event::Event;
 use super::super::listen::{Awaited, take};
 use super::super::transport;
-use super::harness::{Authority, EDGE_SERIAL, Pair, identity, until};
-use crate::net::clock::NodeClock;
+use super::harness::{Authority, EDGE_SERIAL, Pair, identity, registry, settings, until};
 use crate::net::tls::{Identity, TrunkTls};
 
 /// `edge` dials `home`, who waits for `awaited`; the edge expects `expected`. What each end makes of it.
@@ -175,29 +175,12 @@ async fn a_revocation_cuts_a_live_link_within_five_seconds_and_keeps_it_cut() {
 
 #[tokio::test]
 async fn a_node_with_another_nodes_certificate_does_not_start() {
-    use super::super::{Settings, Trunks};
     let ca = Authority::new();
     let pki = ca.issue(&identity("inet", "edge"), 2);
     let own = identity("court", "home");
-    let (policy, peers) = (Vec::new(), Vec::new());
-    let settings = Settings {
-        own: own.clone(),
-        clock: NodeClock::begin(),
-        listen: None,
-        revoked: pki.revoked.clone(),
-        witness: pki.revoked.with_file_name("witness"),
-        former: pki.revoked.with_file_name("former.json"),
-        policy,
-        peers,
-    };
     let data = tempfile::tempdir().unwrap();
-    let registry = hearing_signaling::registry::Registry::open(hearing_signaling::registry::Settings {
-        node: own.node,
-        zone: own.zone,
-        templates: Vec::new(),
-        data: data.path().to_owned(),
-        links: Default::default(),
-    });
-    let error = Trunks::start(settings, TrunkTls::load(&pki).unwrap(), registry.await.unwrap()).err().unwrap();
+    let registry = registry(&own, data.path().to_owned()).await;
+    let settings = settings(&own, &pki, Vec::new(), Vec::new());
+    let error = Trunks::start(settings, TrunkTls::load(&pki).unwrap(), registry).err().unwrap();
     assert_eq!(error.to_string(), "the certificate is that of inet/edge, and this node is court/home");
 }

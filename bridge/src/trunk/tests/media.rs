@@ -5,7 +5,7 @@ use std::time::Instant;
 use hearing_config::{Crossing, DenyReason, Kind, Role, SeatId, TrackId, Verdict};
 
 use super::super::GateSide;
-use super::harness::{Pair, crossing, until, zone};
+use super::harness::{Pair, both_ways, crossing, until, zone};
 use crate::router::LegId;
 
 const BOTH: [Kind; 2] = [Kind::Audio, Kind::Video];
@@ -59,8 +59,7 @@ async fn without_its_crossing_nothing_arrives_and_both_ends_know() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_only_the_sender_allows_is_stopped_by_the_receiver() {
-    let both = vec![crossing("court", "inet"), crossing("inet", "court")];
-    let pair = Pair::start(vec![crossing("court", "inet")], both).await;
+    let pair = Pair::start(vec![crossing("court", "inet")], both_ways()).await;
     let (started, ..) = pair.sitting().await;
     pair.inet.sit(started.id, 1, &BOTH);
     let judge = pair.court.sit(started.id, 0, &[]);

@@ -5,9 +5,11 @@ mod history;
 #[cfg(test)]
 mod line_tests;
 mod places;
+mod ready;
 mod red;
 mod repairs;
 mod rewrite;
+mod rtx;
 mod share;
 mod slot;
 mod switch;
@@ -31,9 +33,10 @@ use super::srtp::{Srtp, TAG};
 use crate::router::{CodecSet, Layer, LayerSet, Output, Packet, Protected, TrackInfo};
 use budget::Budget;
 use places::Places;
+use ready::Ready;
 use repairs::Repairs;
 use share::Rank;
-use slot::{Ready, Slot};
+use slot::Slot;
 
 /// Everything that one participant receives.
 pub(super) struct Egress {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use bytes::{BufMut as _, BytesMut};
+use bytes::Bytes;
 use hearing_config::{Codec, SeatId, Timestamp, TrackId};
 use hearing_signaling::http::Size;
 use rand::Rng;
@@ -13,9 +13,11 @@ use super::super::clock::ntp;
 use super::super::ingest::KeyRequests;
 use super::super::rtp::Write;
 use super::super::sdp::{Accepted, Agreed, Outbound};
-use super::history::{History, Sent};
+use super::history::Sent;
+use super::ready::{PADDING, Prefix, Ready};
 use super::red::{Red, Redundancy};
 use super::rewrite::{Placed, Rewrite};
+use super::rtx::{Rtx, next};
 use super::share::{Claim, Portion, Rank};
 use super::switch::{LayerSwitch, Verdict};
 use crate::router::{CodecSet, Layer, LayerSet, Packet, TrackInfo};
@@ -30,10 +32,8 @@ pub(super) struct Slot {
     mismatched: Option<Codec>,
     switch: LayerSwitch,
     rewrite: Rewrite,
-    history: History,
+    rtx: Rtx,
     keys: KeyRequests,
-    /// With how often the sequence number began anew.
-    rtx_index: u64,
     packets: u32,
     octets: u32,
     told: LayerSet,
@@ -57,60 +57,20 @@ struct Sending {
     anew: bool,
 }
 
-/// A packet ready to be written: header, a descriptor, and where its payload is.
-#[derive(Debug)]
-pub(super) struct Ready {
-    pub(super) write: Write,
-    /// The sequence number with how often it began anew.
-    pub(super) index: u64,
-    /// Bytes between header and payload.
-    pub(super) prefix: Prefix,
-    pub(super) payload: bytes::Bytes,
-    pub(super) frame_end: bool,
-}
-
-impl Ready {
-    /// Bytes of the packet before it is protected, without what goes before its payload.
-    pub(super) const fn len(&self) -> usize {
-        let prefix = 2 * self.prefix.original.is_some() as usize + self.prefix.descriptor.is_some() as usize;
-        self.write.len() + prefix + self.payload.len()
-    }
-
-    /// Appends the packet, with `before` in front of its payload.
-    pub(super) fn append(&self, before: &[u8], packet: &mut BytesMut) {
-        self.write.append(packet);
-        if let Some(original) = self.prefix.original {
-            packet.put_u16(original);
-        }
-        if let Some(descriptor) = self.prefix.descriptor {
-            packet.put_u8(descriptor);
-        }
-        packet.put_slice(before);
-        packet.put_slice(&self.payload);
-    }
-}
-
-/// At most an original sequence number (RFC 4588) and a VP8 descriptor.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Prefix {
-    pub(super) original: Option<u16>,
-    pub(super) descriptor: Option<u8>,
-}
-
 impl Slot {
     /// The slot of an m-line; `None` when the client receives nothing on it.
     pub(super) fn new(section: &Accepted) -> Option<Self> {
+        let outbound = section.outbound?;
         Some(Self {
-            outbound: section.outbound?,
+            outbound,
             codecs: section.codecs.clone(),
             transport: section.extensions.transport,
             sending: None,
             mismatched: None,
             switch: LayerSwitch::new(),
             rewrite: Rewrite::new(rand::rng().random()),
-            history: History::default(),
+            rtx: Rtx::new(outbound.rtx_ssrc),
             keys: KeyRequests::default(),
-            rtx_index: u64::from(rand::rng().random::<u16>()),
             packets: 0,
             octets: 0,
             told: LayerSet::EMPTY,
@@ -165,7 +125,7 @@ impl Slot {
         (self.sending, self.held) = (None, false);
         self.switch.restart();
         self.switch.offer(LayerSet::EMPTY);
-        self.history.clear();
+        self.rtx.clear();
     }
 
     fn mismatch(&mut self, codec: Codec) {
@@ -226,7 +186,7 @@ impl Slot {
 
     /// True when there are packets that could be sent once more.
     pub(super) fn has_sent(&self) -> bool {
-        self.sending.is_some() && self.history.recent(0).is_some()
+        self.sending.is_some() && self.rtx.has_recent()
     }
 
     /// True when its client can be sent padding; the payload type for it.
@@ -321,7 +281,7 @@ impl Slot {
         self.octets = self.octets.wrapping_add(packet.payload.len() as u32);
         if sending.rtx.is_some() {
             let numbers = (placed.sequence, placed.timestamp, marker);
-            self.history.push(Sent::new(numbers, descriptor, packet.payload.clone(), now));
+            self.rtx.push(Sent::new(numbers, descriptor, packet.payload.clone(), now));
         }
         let mut payload_type = sending.payload_type;
         if let Some(red) = sending.red {
@@ -351,46 +311,26 @@ impl Slot {
     /// Takes the place of a packet that is left out but was waited for.
     fn filler(&self, payload_type: u8, placed: Placed, number: &mut u16) -> Ready {
         let write = Write { padded: true, ..self.header(payload_type, placed, number) };
-        let payload = bytes::Bytes::from_static(&PADDING[..4]);
+        let payload = Bytes::from_static(&PADDING[..4]);
         Ready { write, index: placed.index, prefix: Prefix::default(), payload, frame_end: true }
     }
 
     /// Something to send for its size alone: a packet of the last moments once more, or nothing but padding.
     pub(super) fn pad(&mut self, turn: usize, number: &mut u16) -> Option<Ready> {
         let payload_type = self.padding_type()?;
-        self.rtx_index += 1;
-        let sent = self.history.recent(turn).filter(|_| self.sending.is_some_and(|sending| sending.rtx.is_some()));
-        let (marker, timestamp) = sent.map_or((false, 0), |sent| (sent.marker, sent.timestamp));
-        let prefix = sent
-            .map_or(Prefix::default(), |sent| Prefix { original: Some(sent.sequence), descriptor: sent.descriptor });
-        let payload = sent.map_or(bytes::Bytes::from_static(&PADDING), |sent| sent.payload.clone());
-        let padded = sent.is_none();
-        let placed = Placed { sequence: self.rtx_index as u16, index: self.rtx_index, timestamp };
-        let write = Write { marker, ssrc: self.outbound.rtx_ssrc, padded, ..self.header(payload_type, placed, number) };
-        Some(Ready { write, index: placed.index, prefix, payload, frame_end: false })
+        let again = self.sending.is_some_and(|sending| sending.rtx.is_some());
+        Some(self.rtx.pad(again.then_some(turn), payload_type, (self.transport, number)))
     }
 
     /// A packet that the client misses, over RTX.
     pub(super) fn again(&mut self, now: Instant, sequence: u16, number: &mut u16) -> Option<Ready> {
         let payload_type = self.sending?.rtx?;
-        let sent = self.history.again(now, sequence)?;
-        self.rtx_index += 1;
-        let write = Write {
-            marker: sent.marker,
-            payload_type,
-            sequence: self.rtx_index as u16,
-            timestamp: sent.timestamp,
-            ssrc: self.outbound.rtx_ssrc,
-            padded: false,
-            transport: self.transport.map(|id| (id, next(number))),
-        };
-        let prefix = Prefix { original: Some(sequence), descriptor: sent.descriptor };
-        Some(Ready { write, index: self.rtx_index, prefix, payload: sent.payload.clone(), frame_end: true })
+        self.rtx.again(now, sequence, payload_type, (self.transport, number))
     }
 
     /// True when the client misses a packet that would come too late: only a key frame helps.
     pub(super) fn is_too_late(&self, now: Instant, sequence: u16, rtt: Duration) -> bool {
-        self.history.sent_at(sequence).is_some_and(|at| now.saturating_duration_since(at) + rtt / 2 > PATIENCE)
+        self.rtx.is_too_late(now, sequence, rtt)
     }
 
     /// True once after the stream began anew: receivers need its times soon.
@@ -417,19 +357,5 @@ const fn packet_is_picture(codec: Codec) -> bool {
     !codec.is_sound()
 }
 
-const fn next(number: &mut u16) -> u16 {
-    *number = number.wrapping_add(1);
-    *number
-}
-
-/// As much padding as a packet may have (RFC 3550 section 5.1): its last byte says how much. Its first four are a whole one, too.
-const PADDING: [u8; 255] = {
-    let mut padding = [0; 255];
-    padding[3] = 4;
-    padding[254] = 255;
-    padding
-};
 /// What layers take as long as nobody has counted: the page's settings, bits a second.
 const USUAL: [u32; Layer::LIMIT] = [250_000, 1_500_000, 2_500_000, 4_000_000];
-/// How late a packet may come, from being sent first, and still be of use in a conversation.
-const PATIENCE: Duration = Duration::from_millis(600);

@@ -4,14 +4,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use hearing_config::{HearingId, Role};
+use hearing_config::{HearingId, Kind, Role, SeatId, TrackId};
 use hearing_signaling::hearing::{MediaPlan, PlannedSeat, RecordOrder, Row, SeatSet};
+use hearing_signaling::http::{Offer, Send, Slot};
 use rtc_rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::*;
+use super::super::dtls::tests::Client;
+use super::super::ice::tests::check;
+use super::super::rtcp::{self, Report};
+use super::super::rtp::{Header, Write};
+use super::super::srtp::{PROFILES, Srtp};
+use super::super::{Answer, Certificate, Session, Settings};
+use super::peer::{WALL, protection};
 use crate::router::{Attach, Command, Event, LegId, Place, Worker, WorkerHandle, attach};
 
 /// One who sends sound, and the first a picture as well, and receives everybody's.
@@ -97,12 +105,8 @@ impl Visitor {
         while let Some(datagram) = self.client.poll() {
             self.socket.send_to(&datagram, self.to).unwrap();
         }
-        if self.srtp.is_none()
-            && let Some((profile, material)) = self.client.keys()
-        {
-            let swapped = [&material[16..32], &material[..16], &material[44..56], &material[32..44]].concat();
-            let provider = rtc_srtp::crypto::default_provider().unwrap();
-            self.srtp = Srtp::new(SrtpProtectionProfile::from(profile), &provider, |_| Some(swapped));
+        if self.srtp.is_none() {
+            self.srtp = protection(&self.client);
         }
         self.srtp.is_some()
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use metrics::{Counter, CounterFn, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use rtc_rtcp::Packet as Rtcp;
@@ -9,7 +10,13 @@ use rtc_rtcp::payload_feedbacks::full_intra_request::{FirEntry, FullIntraRequest
 use rtc_rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use rtc_rtcp::transport_feedbacks::transport_layer_nack::{NackPair, TransportLayerNack};
 
-use super::*;
+use super::super::dtls::tests::Client;
+use super::super::ice::tests::path;
+use super::super::rtcp;
+use super::super::rtp::Header;
+use super::super::srtp::PROFILES;
+use super::peer::{OTHER, Peer, sound};
+use crate::router::{Leg as _, Output};
 
 /// Counts what is dropped for a reason.
 struct Dropped {
@@ -60,9 +67,7 @@ fn listener() -> (Peer, Vec<u16>) {
     let measured = "a=rtcp-fb:111 transport-cc\r\na=rtcp-fb:111 nack\r\n\
         a=extmap:5 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n";
     let mut peer = Peer::with(client, &fingerprint, measured).connect();
-    let info =
-        TrackInfo { id: OTHER, codec: Codec::Opus, origin: "gov".parse().unwrap(), layers: LayerSet(1), held: false };
-    peer.session.handle_track(peer.now, &info);
+    peer.may_hear();
     (0..100).for_each(|n| peer.session.handle_packet(peer.now, OTHER, &sound(n, n as i64 * 20)));
     let datagrams = peer.drain();
     let sent =

@@ -62,3 +62,36 @@ pub(crate) const fn format(codec: Codec) -> Format {
         Codec::H265 => Format::H265,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake::packet;
+    use super::*;
+
+    #[test]
+    fn a_frame_comes_back_from_its_head_and_payloads_as_it_was() {
+        let first = Packet {
+            layer: Layer(2),
+            media_time: 90_000,
+            captured: Timestamp(1_800_000_000_000_000),
+            frame_end: false,
+            key: false,
+            generation: 3,
+            temporal: Temporal::from_bits(0b110),
+            level: Some(42),
+            payload: Bytes::from_static(b"begin"),
+            ..packet(7)
+        };
+        let last = Packet {
+            index: 8,
+            frame_start: false,
+            frame_end: true,
+            payload: Bytes::from_static(b"end"),
+            ..first.clone()
+        };
+        let whole = Frame { packets: vec![first, last] };
+        let head = head(5, 9, &whole);
+        assert_eq!((head.flow, head.number), (5, 9));
+        assert_eq!(frame(&head, vec![Bytes::from_static(b"begin"), Bytes::from_static(b"end")]), whole);
+    }
+}

@@ -233,6 +233,13 @@ pub(super) mod tests {
             let _ = self.endpoint.read(now, SELF, None, BytesMut::from(datagram));
         }
 
+        /// Sends a flight again that was not answered for long enough.
+        pub(in crate::endpoint::webrtc) fn repeat(&mut self, now: Instant) {
+            if self.endpoint.poll_timeout(&SELF).is_some_and(|at| at <= now) {
+                self.endpoint.handle_timeout(SELF, now).unwrap();
+            }
+        }
+
         /// The client's SRTP, once the handshake is complete.
         pub(in crate::endpoint::webrtc) fn keys(&self) -> Option<(u16, Vec<u8>)> {
             let state = self.endpoint.get_connection_state(SELF)?;

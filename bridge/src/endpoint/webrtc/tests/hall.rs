@@ -29,6 +29,8 @@ struct Visitor {
     client: Client,
     to: SocketAddr,
     check: (String, String),
+    /// When it repeats what was not answered.
+    due: Instant,
     srtp: Option<Srtp>,
     /// By source number.
     slots: BTreeMap<u32, TrackId>,
@@ -83,21 +85,30 @@ impl Visitor {
         };
         let slots = answer.sdp.split("\r\nm=").filter_map(slot).collect();
         let check = (format!("{}:them", answer.ufrag), value(&answer.sdp, "a=ice-pwd:").unwrap());
-        let (srtp, heard, keys) = (None, BTreeMap::new(), 0);
-        Self { seat, socket, client, to, check, srtp, slots, heard, keys }
+        let (due, srtp, heard, keys) = (Instant::now(), None, BTreeMap::new(), 0);
+        Self { seat, socket, client, to, check, due, srtp, slots, heard, keys }
     }
 
     fn begin(&mut self) {
-        self.socket.send_to(&check(&self.check.0, &self.check.1, true), self.to).unwrap();
         self.client.begin(Instant::now());
+    }
+
+    /// As browsers do: a worker may read a check before it knows the session, and then what follows it is lost as well.
+    fn knock(&mut self, now: Instant) {
+        self.due = now + REPEAT;
+        self.socket.send_to(&check(&self.check.0, &self.check.1, true), self.to).unwrap();
+        self.client.repeat(now);
     }
 
     /// Reads what came; true once it is connected.
     fn turn(&mut self) -> bool {
-        let mut buffer = [0; 2_048];
+        let (now, mut buffer) = (Instant::now(), [0; 2_048]);
+        if self.srtp.is_none() && now >= self.due {
+            self.knock(now);
+        }
         while let Ok((len, _)) = self.socket.recv_from(&mut buffer) {
             match buffer[0] {
-                20..=63 => self.client.read(Instant::now(), &buffer[..len]),
+                20..=63 => self.client.read(now, &buffer[..len]),
                 128..=191 => self.take(&buffer[..len]),
                 _ => {}
             }
@@ -312,5 +323,6 @@ fn tell_of_everybody(visitors: &mut [Visitor], reports: &mut mpsc::Receiver<Even
     });
 }
 
+const REPEAT: Duration = Duration::from_millis(100);
 const SEATS: u8 = 20;
 const PICTURE: TrackId = TrackId { seat: SeatId(0), kind: Kind::Video };

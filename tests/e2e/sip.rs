@@ -1,6 +1,7 @@
 //! Calls that go wrong: refusals by the right code, calls that are given up, and terminals that fall silent. Whatever comes, the node
 //! goes on and no dialog is left.
 
+mod alive;
 mod delayed;
 mod digest;
 mod refresh;

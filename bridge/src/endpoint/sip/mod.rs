@@ -2,6 +2,7 @@
 //! a leg on the router. See docs/guide/terminals.md.
 
 mod agreed;
+mod alive;
 mod decoder;
 mod delayed;
 mod dial;
@@ -92,6 +93,7 @@ impl Sip {
             account: None,
         });
         tokio::spawn(serve(Arc::downgrade(&core), requests));
+        tokio::spawn(alive::watch(Arc::downgrade(&core)));
         Ok(Self(core))
     }
 

@@ -44,6 +44,8 @@ pub(super) struct Binding {
     /// Where its packets come from, which is where it is reached, whatever its contact says.
     pub(super) at: SipAddr,
     until: Instant,
+    /// How often in a row it did not answer; `None` until it has answered once, for there are some that never do.
+    missed: Option<u32>,
 }
 
 impl Registrar {
@@ -71,6 +73,33 @@ impl Registrar {
     /// Where a device is now.
     pub(super) fn binding(&self, user: &str) -> Option<Binding> {
         self.state().bindings.get(user).filter(|binding| binding.until > Instant::now()).cloned()
+    }
+
+    /// Whoever is registered now, and where.
+    pub(super) fn bindings(&self) -> Vec<(String, Binding)> {
+        let (now, state) = (Instant::now(), self.state());
+        let valid = state.bindings.iter().filter(|(_, binding)| binding.until > now);
+        valid.map(|(user, binding)| (user.clone(), binding.clone())).collect()
+    }
+
+    /// A device that was asked there has answered.
+    pub(super) fn answered(&self, user: &str, at: &SipAddr) {
+        if let Some(binding) = self.state().bindings.get_mut(user).filter(|binding| binding.at == *at) {
+            binding.missed = Some(0);
+        }
+    }
+
+    /// It has not: it is there no more when that happens again and again.
+    pub(super) fn silent(&self, user: &str, at: &SipAddr) {
+        let mut state = self.state();
+        let Some(binding) = state.bindings.get_mut(user).filter(|binding| binding.at == *at) else { return };
+        binding.missed = binding.missed.map(|missed| missed + 1);
+        if binding.missed >= Some(MOST_MISSED) {
+            state.bindings.remove(user);
+            drop(state);
+            warn!(user, at = %at.addr, "device does not answer any more");
+            self.changed.send_modify(|n| *n += 1);
+        }
     }
 
     /// Every device, by its user.
@@ -145,7 +174,7 @@ impl Registrar {
             None => SipAddr::try_from(&contact.uri).ok()?,
         };
         info!(user, at = %at.addr, seconds, "device is registered");
-        state.bindings.insert(user.to_owned(), Binding { contact: contact.uri.clone(), at, until });
+        state.bindings.insert(user.to_owned(), Binding { contact: contact.uri.clone(), at, until, missed: None });
         Some(vec![Header::Contact(format!("<{}>;expires={seconds}", contact.uri).into())])
     }
 
@@ -154,6 +183,8 @@ impl Registrar {
     }
 }
 
+/// Questions without an answer, one after the other, after which a device that has answered before is taken for gone.
+const MOST_MISSED: u32 = 3;
 /// Seconds for which a registration lasts.
 const SHORTEST: u32 = 60;
 const LONGEST: u32 = 3_600;
@@ -161,3 +192,31 @@ const LONGEST: u32 = 3_600;
 const GRACE: Duration = Duration::from_secs(10);
 const COUNTERS: Counters =
     Counters { wrong: "hearing_sip_wrong_credentials_total", banned: "hearing_sip_banned_total" };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_that_answered_before_is_gone_after_three_questions_and_one_that_never_did_is_not() {
+        let registrar = Registrar::new("court", vec![Digest::Md5], HashMap::new());
+        let at = |port: u16| SipAddr::from(std::net::SocketAddr::from(([10, 0, 0, 9], port)));
+        let contact = Uri::try_from("sip:room@10.0.0.9").unwrap();
+        let until = Instant::now() + Duration::from_secs(60);
+        for user in ["talks", "deaf"] {
+            let binding = Binding { contact: contact.clone(), at: at(5060), until, missed: None };
+            registrar.state().bindings.insert(user.to_owned(), binding);
+        }
+        registrar.answered("talks", &at(5060));
+        let silence = |port| ["talks", "deaf"].iter().for_each(|user| registrar.silent(user, &at(port)));
+        (0..2).for_each(|_| silence(5060));
+        registrar.answered("talks", &at(5060));
+        (0..2).for_each(|_| silence(5060));
+        silence(5070);
+        assert_eq!(registrar.bindings().len(), 2, "it answered in between, and is asked elsewhere no more");
+        let changed = registrar.watch();
+        silence(5060);
+        assert!(registrar.binding("talks").is_none() && registrar.binding("deaf").is_some());
+        assert!(changed.has_changed().unwrap(), "whoever rings it learns of it");
+    }
+}

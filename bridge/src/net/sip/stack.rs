@@ -175,6 +175,11 @@ pub fn secret(path: &Path, key: impl FnOnce() -> String) -> Result<String, Error
 /// How long an answer is waited for.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
+/// The stack binds listeners later, and only notes in its log that an address is taken.
+fn free(at: SocketAddr) -> io::Result<()> {
+    std::net::TcpListener::bind(at).map(drop)
+}
+
 async fn bind(transport: &TransportLayer, listen: &Listen, token: &CancellationToken) -> Result<(), Error> {
     let failed =
         |what, at: SocketAddr| move |source| Error::Listen { what, at: at.to_string(), source: Box::new(source) };
@@ -183,14 +188,33 @@ async fn bind(transport: &TransportLayer, listen: &Listen, token: &CancellationT
         transport.add_transport(udp.map_err(failed("udp", at))?.into());
     }
     if let Some(at) = listen.tcp {
+        free(at).map_err(|error| failed("tcp", at)(error.into()))?;
         let tcp = TcpListenerConnection::new(at, None).await.map_err(failed("tcp", at))?;
         transport.add_transport(tcp.into());
     }
     if let Some(tls) = &listen.tls {
+        free(tls.at).map_err(|error| failed("tls", tls.at)(error.into()))?;
         let (cert, key) = (Some(tls.certificate.clone()), Some(tls.key.clone()));
         let config = TlsConfig { cert, key, ..TlsConfig::default() };
         let listener = TlsListenerConnection::new(tls.at, None, config).await.map_err(failed("tls", tls.at))?;
         transport.add_transport(listener.into());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_address_that_is_taken_is_named_before_anything_runs() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = taken.local_addr().unwrap();
+        let tls = ListenTls { at, certificate: Vec::new(), key: Vec::new() };
+        let listens = [Listen { tcp: Some(at), ..Listen::default() }, Listen { tls: Some(tls), ..Listen::default() }];
+        for listen in listens {
+            let Err(error) = Stack::start(listen).await else { panic!("{at} is taken") };
+            assert!(error.to_string().contains(&at.to_string()), "{error}");
+        }
+    }
 }

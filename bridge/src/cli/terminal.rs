@@ -96,6 +96,8 @@ struct Device {
     address: Option<String>,
     seconds: u64,
     #[serde(default)]
+    answers: Option<bool>,
+    #[serde(default)]
     name: String,
     #[serde(default)]
     channels: Vec<Channel>,
@@ -199,7 +201,8 @@ async fn list(reach: &Reach) -> anyhow::Result<ExitCode> {
     }
     let row = |device: Device| {
         let left = if device.address.is_some() { device.seconds.to_string() } else { String::new() };
-        let address = device.address.unwrap_or_else(|| "未注册 not registered".to_owned());
+        let silent = if device.answers == Some(false) { "（无应答 no answer）" } else { "" };
+        let address = device.address.map_or_else(|| "未注册 not registered".to_owned(), |at| at + silent);
         vec![device.kind.to_string(), device.user, address, left, device.name]
     };
     let rows: Vec<_> = serde_json::from_value::<Vec<Device>>(answer)?.into_iter().map(row).collect();

@@ -1,18 +1,30 @@
-//! How often a publisher is asked for a key frame.
+//! How often a key frame is asked for.
 
 use std::time::{Duration, Instant};
 
-/// Requests for one layer of a track: at most one in 500 ms; one that comes too soon is kept until its time.
-#[derive(Debug, Default)]
+/// Requests for the key frames of one source: at most one within a spacing; one that comes too soon is kept until its time.
+#[derive(Debug)]
 pub(crate) struct Throttle {
+    spacing: Duration,
     last: Option<Instant>,
     due: Option<Instant>,
 }
 
+impl Default for Throttle {
+    fn default() -> Self {
+        Self::spaced(SPACING)
+    }
+}
+
 impl Throttle {
-    /// Somebody needs a key frame; true when the publisher is to be asked now.
+    /// At most one request within `spacing`.
+    pub(crate) const fn spaced(spacing: Duration) -> Self {
+        Self { spacing, last: None, due: None }
+    }
+
+    /// Somebody needs a key frame; true when it is to be asked for now.
     pub(crate) fn request(&mut self, now: Instant) -> bool {
-        match self.last.map(|last| last + SPACING) {
+        match self.last.map(|last| last + self.spacing) {
             Some(next) if next > now => {
                 self.due = Some(next);
                 false
@@ -40,6 +52,7 @@ impl Throttle {
     }
 }
 
+/// Of a layer of a track, and of what is made for a terminal.
 const SPACING: Duration = Duration::from_millis(500);
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use super::play::{Came, Playing};
 use super::roster::Target;
 use super::talk::{Spoken, Talk};
 use crate::endpoint::terminal::{Call, Ended, Line, Room, Told};
-use crate::router::FeedOutput;
+use crate::router::{FeedOutput, Throttle};
 
 /// Connects a device that is there to a seat, until one of them ends it.
 pub(super) async fn run(core: &Arc<Core>, target: &Target, call: &Call) -> Ended {
@@ -44,7 +44,7 @@ async fn hold(core: &Arc<Core>, target: &Target, call: &Call) -> Result<String, 
     };
     let line = Line::attach(call.seat.clone()).map_err(|full| full.to_string())?;
     info!(hearing = %call.seat.hearing, seat = %call.seat.seat, "device is connected");
-    let asked = [None; 2];
+    let asked = Throttle::spaced(TICK);
     let ended = core.ended.subscribe();
     let (published, room) = (Vec::new(), Room::default());
     let mut session = Session { core, target, line, playing, talk, room, published, asked, ended };
@@ -85,8 +85,8 @@ struct Session<'a> {
     talk: Talk<'a>,
     room: Room,
     published: Vec<Kind>,
-    /// When a key frame was asked for last, and whether one is due.
-    asked: [Option<Instant>; 2],
+    /// Key frames that are asked of the device.
+    asked: Throttle,
     ended: broadcast::Receiver<Code>,
 }
 
@@ -125,8 +125,7 @@ impl Session<'_> {
                 self.talk.measure(codec, &packets);
             }
             if kind.is_picture() && packets[0].key {
-                // Whoever waits has it.
-                self.asked[1] = None;
+                self.asked.satisfy();
             }
             // What does not fit is counted by the worker's queue.
             let _ = self.line.send(kind, packets);
@@ -153,20 +152,18 @@ impl Session<'_> {
     fn told(&mut self, told: Told) {
         match told {
             Told::Feed(input) => self.talk.hear(input),
-            Told::KeyFrame(kind) if kind.is_picture() => self.key_frame(Instant::now()),
+            Told::KeyFrame(kind) if kind.is_picture() => {
+                if self.asked.request(Instant::now()) {
+                    self.key_frame();
+                }
+            }
             // A device sends whether anybody looks or not.
             Told::KeyFrame(_) | Told::Demand(..) => {}
         }
     }
 
-    /// Asks the device for a key frame, at most once a second; who asks in between is served when the second is over.
-    fn key_frame(&mut self, now: Instant) {
-        let [last, due] = &mut self.asked;
-        if last.is_some_and(|last| now.saturating_duration_since(last) < TICK) {
-            *due = Some(now);
-            return;
-        }
-        (*last, *due) = (Some(now), None);
+    /// Asks the device for a key frame.
+    fn key_frame(&self) {
         metrics::counter!("hearing_gb28181_key_frames_asked_total").increment(1);
         let (core, Target { device, channel, at, .. }) = (Arc::clone(self.core), self.target.clone());
         tokio::spawn(async move {
@@ -208,8 +205,8 @@ impl Session<'_> {
                 let _ = self.line.quality(self.room.figures(now, quality));
             }
         }
-        if self.asked[1].is_some() {
-            self.key_frame(now);
+        if self.asked.handle_timeout(now) {
+            self.key_frame();
         }
         Ok(())
     }

@@ -35,6 +35,8 @@ pub struct Device {
     pub address: Option<String>,
     /// For how long the registration is good, seconds.
     pub seconds: u64,
+    /// Whether it answers when it is asked if it is there; `None` while it has not been asked there, or never answers such a question.
+    pub answers: Option<bool>,
 }
 
 /// Where a device is.
@@ -89,16 +91,13 @@ impl Registrar {
         }
     }
 
-    /// It has not: it is there no more when that happens again and again.
+    /// It has not. Its registration stands all the same: after a cut of the line it does not know that it should register anew.
     pub(super) fn silent(&self, user: &str, at: &SipAddr) {
         let mut state = self.state();
         let Some(binding) = state.bindings.get_mut(user).filter(|binding| binding.at == *at) else { return };
-        binding.missed = binding.missed.map(|missed| missed + 1);
-        if binding.missed >= Some(MOST_MISSED) {
-            state.bindings.remove(user);
-            drop(state);
+        binding.missed = binding.missed.map(|missed| missed.saturating_add(1));
+        if binding.missed == Some(MOST_MISSED) {
             warn!(user, at = %at.addr, "device does not answer any more");
-            self.changed.send_modify(|n| *n += 1);
         }
     }
 
@@ -111,6 +110,7 @@ impl Registrar {
                 user: user.clone(),
                 address: binding.map(|binding| binding.at.to_string()),
                 seconds: binding.map_or(0, |binding| binding.until.saturating_duration_since(now).as_secs()),
+                answers: binding.and_then(|binding| binding.missed).map(|missed| missed < MOST_MISSED),
             }
         };
         let mut devices: Vec<_> = self.guard.users().map(device).collect();
@@ -183,7 +183,7 @@ impl Registrar {
     }
 }
 
-/// Questions without an answer, one after the other, after which a device that has answered before is taken for gone.
+/// Questions without an answer, one after the other, after which a device that has answered before is said not to answer.
 const MOST_MISSED: u32 = 3;
 /// Seconds for which a registration lasts.
 const SHORTEST: u32 = 60;
@@ -198,8 +198,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_device_that_answered_before_is_gone_after_three_questions_and_one_that_never_did_is_not() {
-        let registrar = Registrar::new("court", vec![Digest::Md5], HashMap::new());
+    fn a_device_that_answered_before_is_said_not_to_after_three_questions_and_stays_registered() {
+        let secrets = ["talks", "deaf"].map(|user| (user.to_owned(), "secret".to_owned()));
+        let registrar = Registrar::new("court", vec![Digest::Md5], secrets.into());
         let at = |port: u16| SipAddr::from(std::net::SocketAddr::from(([10, 0, 0, 9], port)));
         let contact = Uri::try_from("sip:room@10.0.0.9").unwrap();
         let until = Instant::now() + Duration::from_secs(60);
@@ -207,16 +208,16 @@ mod tests {
             let binding = Binding { contact: contact.clone(), at: at(5060), until, missed: None };
             registrar.state().bindings.insert(user.to_owned(), binding);
         }
-        registrar.answered("talks", &at(5060));
+        let answers = || registrar.devices().iter().map(|device| device.answers).collect::<Vec<_>>();
         let silence = |port| ["talks", "deaf"].iter().for_each(|user| registrar.silent(user, &at(port)));
-        (0..2).for_each(|_| silence(5060));
         registrar.answered("talks", &at(5060));
         (0..2).for_each(|_| silence(5060));
         silence(5070);
-        assert_eq!(registrar.bindings().len(), 2, "it answered in between, and is asked elsewhere no more");
-        let changed = registrar.watch();
+        assert_eq!(answers(), [None, Some(true)], "it is asked elsewhere no more");
         silence(5060);
-        assert!(registrar.binding("talks").is_none() && registrar.binding("deaf").is_some());
-        assert!(changed.has_changed().unwrap(), "whoever rings it learns of it");
+        assert_eq!(answers(), [None, Some(false)]);
+        assert_eq!(registrar.bindings().len(), 2);
+        registrar.answered("talks", &at(5060));
+        assert_eq!(answers(), [None, Some(true)]);
     }
 }

@@ -214,9 +214,12 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let node = crate::endpoint::sip::Sip::start(&secured(directory.path(), at), NodeClock::begin()).await.unwrap();
         // The stack binds it a moment later.
-        while tokio::net::TcpStream::connect(at).await.is_err() {
-            tokio::task::yield_now().await;
-        }
+        let bound = async {
+            while tokio::net::TcpStream::connect(at).await.is_err() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(10), bound).await.expect("it listens");
         let account = Account { user: "rehearsal-1f".to_owned(), secret: "secret".to_owned() };
         let _pass = node.admit(&account);
         let door = node.door().unwrap();

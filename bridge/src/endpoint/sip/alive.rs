@@ -19,7 +19,7 @@ pub(super) async fn watch(core: Weak<Core>) {
     loop {
         tick.tick().await;
         let Some(core) = core.upgrade() else { return };
-        for (user, binding) in core.registrar.bindings() {
+        for (user, binding) in core.registrar.bindings().into_iter().filter(|(_, binding)| !binding.is_cut()) {
             tokio::spawn(ask(Arc::clone(&core), user, binding));
         }
     }

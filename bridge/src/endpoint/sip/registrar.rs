@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use hearing_config::Digest;
 use rsipstack::sip::prelude::*;
+use rsipstack::sip::transport::Transport;
 use rsipstack::sip::{Header, StatusCode, Uri};
 use rsipstack::transaction::transaction::Transaction;
 use rsipstack::transport::SipAddr;
@@ -48,6 +49,14 @@ pub(super) struct Binding {
     until: Instant,
     /// How often in a row it did not answer; `None` until it has answered once, for there are some that never do.
     missed: Option<u32>,
+}
+
+impl Binding {
+    /// The connection by which it came is gone, so it is not to be asked there any more: it comes back by another one.
+    pub(super) fn is_cut(&self) -> bool {
+        let connected = matches!(self.at.r#type, Some(Transport::Tcp | Transport::Tls));
+        connected && self.missed.is_some_and(|missed| missed >= MOST_MISSED)
+    }
 }
 
 impl Registrar {
@@ -216,6 +225,10 @@ mod tests {
         assert_eq!(answers(), [None, Some(true)], "it is asked elsewhere no more");
         silence(5060);
         assert_eq!(answers(), [None, Some(false)]);
+        let cut = |r#type| {
+            Binding { at: SipAddr { r#type: Some(r#type), ..at(5060) }, ..registrar.binding("talks").unwrap() }.is_cut()
+        };
+        assert_eq!([Transport::Udp, Transport::Tcp, Transport::Tls].map(cut), [false, true, true]);
         assert_eq!(registrar.bindings().len(), 2);
         registrar.answered("talks", &at(5060));
         assert_eq!(answers(), [None, Some(true)]);
